@@ -1,0 +1,11 @@
+//! The log: the only truth of a Trawl store, and the mailbox state that is replayed from it.
+//!
+//! Nothing here knows IMAP, sockets or an executor; `disk/glommio.rs` alone names glommio.
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub mod types;
+
+/// A future that stays on the thread that made it.
+pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
