@@ -1,1 +1,5 @@
-//! server
+//! The search-first IMAP server: bytes -> command -> mailbox -> response.
+//!
+//! The binary `trawl` is `main.rs` and `cli`; everything else is here so that tests and simulations can drive it.
+
+pub mod config;

@@ -1,0 +1,333 @@
+//! The configuration: one TOML file, every key with a default, checked once.
+//!
+//! `Config` holds values that have passed every check; the rest of the server never looks at the file again. Unknown
+//! keys and bad values are refused with file, line and reason ([`ConfigError`]). Relative paths in the file are
+//! relative to the folder of the file. Not here: limits that an operator has no reason to change (`limits.rs`).
+
+mod check;
+mod template;
+mod units;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use template::TEMPLATE;
+pub use units::{ByteSize, Span};
+
+/// Where the configuration is looked for when none is named.
+pub const DEFAULT_FILE: &str = "/etc/trawl/trawl.toml";
+
+/// The effective settings of a process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub store: StoreConfig,
+    pub listen: ListenConfig,
+    pub tls: TlsConfig,
+    pub auth: AuthConfig,
+    pub runtime: RuntimeConfig,
+    pub limits: LimitsConfig,
+    pub log: LogConfig,
+}
+
+/// `[store]`: where the mail is and how it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Folder of the store.
+    pub path: PathBuf,
+    /// Shards that `trawl init` creates; fixed afterwards. 0: one for each core of the machine.
+    pub shards: u16,
+    /// Log written since the last checkpoint before a shard makes a new one; bounds the time of a start.
+    pub checkpoint_bytes: ByteSize,
+    /// When a change counts as durable.
+    pub durability: Durability,
+}
+
+/// When a change counts as durable, and may be shown and acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// `fdatasync` has returned: survives power loss.
+    Sync,
+    /// Handed to the operating system: survives a crash of the process, not of the machine.
+    Written,
+}
+
+/// `[listen]`: the addresses served; an empty list switches a listener off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListenConfig {
+    /// IMAP with STARTTLS.
+    pub imap: Vec<SocketAddr>,
+    /// IMAP over TLS from the first byte.
+    pub imaps: Vec<SocketAddr>,
+}
+
+/// `[tls]`: PEM files; both or neither. With neither the server makes a self-signed certificate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+/// `[auth]`: how passwords are accepted, hashed and protected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Allow passwords without TLS from addresses other than loopback.
+    pub allow_cleartext_login: bool,
+    /// argon2id memory for each hash.
+    pub argon2_memory: ByteSize,
+    /// argon2id passes.
+    pub argon2_passes: u32,
+    /// argon2id degree of parallelism.
+    pub argon2_lanes: u32,
+    /// PBKDF2 iterations of the SCRAM-SHA-256 verifiers (RFC 7677 asks for at least 4096).
+    pub scram_iterations: u32,
+    /// Threads that hash passwords; each uses `argon2_memory` while it works.
+    pub hashing_threads: u16,
+    /// Logins that may wait for a hashing thread; beyond it they are refused for now.
+    pub hashing_queue_max: u32,
+    /// How long a right password is remembered (keyed, in memory); 0 switches it off.
+    pub cache_life: Span,
+    /// Failed logins of one address, or for one user, within `failures_window` before more are refused.
+    pub failures_max: u32,
+    pub failures_window: Span,
+}
+
+/// `[runtime]`: threads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// Executors; 0: one for each core of the machine.
+    pub cores: u16,
+    /// Threads for searches and the analysis of large messages; 0: one for each core of the machine.
+    pub lanes: u16,
+}
+
+/// `[limits]`: what clients may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Connections in all.
+    pub connections_max: u32,
+    /// Connections from one address.
+    pub connections_per_address_max: u32,
+    /// Connections of one user.
+    pub connections_per_user_max: u32,
+    /// Largest message that is accepted (APPENDLIMIT).
+    pub append_bytes_max: ByteSize,
+    /// A connection that has not logged in after this time is closed.
+    pub login_timeout: Span,
+    /// A logged-in connection that sends nothing for this time is closed (RFC 9051 5.4: at least 30 minutes).
+    pub idle_timeout: Span,
+    /// A client that takes no output, or stops in the middle of a command, for this time is closed.
+    pub stall_timeout: Span,
+}
+
+/// `[log]`: what is told on standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// The name `tracing` filters use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig {
+            path: PathBuf::from("/var/lib/trawl"),
+            shards: 0,
+            checkpoint_bytes: ByteSize::mib(64),
+            durability: Durability::Sync,
+        }
+    }
+}
+
+impl Default for ListenConfig {
+    fn default() -> Self {
+        ListenConfig {
+            imap: vec![SocketAddr::from(([0, 0, 0, 0], 143))],
+            imaps: vec![SocketAddr::from(([0, 0, 0, 0], 993))],
+        }
+    }
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        AuthConfig {
+            allow_cleartext_login: false,
+            argon2_memory: ByteSize::mib(19),
+            argon2_passes: 2,
+            argon2_lanes: 1,
+            scram_iterations: 15_000,
+            hashing_threads: 2,
+            hashing_queue_max: 256,
+            cache_life: Span::minutes(5),
+            failures_max: 20,
+            failures_window: Span::minutes(5),
+        }
+    }
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        RuntimeConfig { cores: 0, lanes: 0 }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        LimitsConfig {
+            connections_max: 10_000,
+            connections_per_address_max: 1_000,
+            connections_per_user_max: 100,
+            append_bytes_max: ByteSize::mib(100),
+            login_timeout: Span::minutes(1),
+            idle_timeout: Span::minutes(31),
+            stall_timeout: Span::minutes(5),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig { level: LogLevel::Info, format: LogFormat::Text }
+    }
+}
+
+impl RuntimeConfig {
+    /// Executors to start: the setting, or what the machine (or its cgroup) gives this process.
+    pub fn cores_effective(&self) -> usize {
+        if self.cores == 0 { machine_cores() } else { usize::from(self.cores) }
+    }
+
+    /// Search lanes to start.
+    pub fn lanes_effective(&self) -> usize {
+        if self.lanes == 0 { machine_cores() } else { usize::from(self.lanes) }
+    }
+}
+
+impl StoreConfig {
+    /// Shards for `trawl init`.
+    pub fn shards_effective(&self) -> u16 {
+        if self.shards == 0 {
+            u16::try_from(machine_cores()).unwrap_or(u16::MAX).min(check::SHARDS_MAX)
+        } else {
+            self.shards
+        }
+    }
+}
+
+fn machine_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Why a configuration was refused. `Display` gives `FILE:LINE: reason`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    pub file: Option<PathBuf>,
+    /// From 1.
+    pub line: Option<usize>,
+    pub reason: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}:", file.display())?;
+        }
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        if self.file.is_some() || self.line.is_some() {
+            f.write_str(" ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks `file`. Relative paths in it become relative to its folder.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let refuse = |line, reason| ConfigError { file: Some(file.to_owned()), line, reason };
+        let text = std::fs::read_to_string(file).map_err(|e| refuse(None, format!("cannot be read: {e}")))?;
+        let mut config = Config::parse(&text).map_err(|e| refuse(e.line, e.reason))?;
+        if let Some(folder) = file.parent() {
+            config.anchor(folder);
+        }
+        Ok(config)
+    }
+
+    /// The file named, or `TRAWL_CONFIG`'s, or [`DEFAULT_FILE`] when it exists, or the defaults.
+    ///
+    /// Also returns which file it was.
+    pub fn find(named: Option<&Path>) -> Result<(Config, Option<PathBuf>), ConfigError> {
+        let file = named
+            .map(Path::to_owned)
+            .or_else(|| std::env::var_os("TRAWL_CONFIG").map(PathBuf::from))
+            .or_else(|| Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE)));
+        match file {
+            Some(file) => Ok((Config::load(&file)?, Some(file))),
+            None => Ok((Config::default(), None)),
+        }
+    }
+
+    /// Parses and checks the text of a configuration.
+    pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        check::parse(text)
+    }
+
+    /// The effective values as TOML, in the form [`Config::parse`] reads.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|e| format!("# cannot be shown: {e}\n"))
+    }
+
+    fn anchor(&mut self, folder: &Path) {
+        let paths = [Some(&mut self.store.path), self.tls.certificate.as_mut(), self.tls.key.as_mut()];
+        for path in paths.into_iter().flatten() {
+            if path.is_relative() {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+}

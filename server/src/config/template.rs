@@ -1,0 +1,67 @@
+//! The commented configuration file that `trawl config show --template` prints: every key at its default.
+
+/// Lines that begin with `#` and no space are keys at their defaults.
+pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with its default; remove the # to change it.
+# Sizes: "512KiB", "64MiB", "100MB". Times: "250ms", "30s", "5m", "1h", "7d".
+# Relative paths are relative to the folder of this file.
+
+[store]
+# Folder of the store; made by `trawl init`.
+#path = "/var/lib/trawl"
+# Shards that `trawl init` makes; fixed afterwards. 0: one for each core.
+#shards = 0
+# Log written before a new checkpoint; bounds the time of a start.
+#checkpoint_bytes = "64MiB"
+# When a change is acknowledged: "sync" survives power loss, "written" only a crash of the process.
+#durability = "sync"
+
+[listen]
+# IMAP with STARTTLS, and IMAP over TLS. An empty list switches a listener off.
+# "[::]:143" serves IPv6 and IPv4.
+#imap = ["0.0.0.0:143"]
+#imaps = ["0.0.0.0:993"]
+
+[tls]
+# PEM files, both or neither. With neither the server makes a self-signed certificate.
+#certificate = "fullchain.pem"
+#key = "privkey.pem"
+
+[auth]
+# Allow passwords without TLS from addresses other than loopback.
+#allow_cleartext_login = false
+# argon2id parameters of new passwords.
+#argon2_memory = "19MiB"
+#argon2_passes = 2
+#argon2_lanes = 1
+# PBKDF2 iterations of new SCRAM-SHA-256 verifiers.
+#scram_iterations = 15000
+# Threads that check passwords, and logins that may wait for them.
+#hashing_threads = 2
+#hashing_queue_max = 256
+# How long a right password is remembered in memory; 0: not at all.
+#cache_life = "5m"
+# Failed logins of an address or for a user within the window before more are refused.
+#failures_max = 20
+#failures_window = "5m"
+
+[runtime]
+# Executors, and threads for searches. 0: one for each core.
+#cores = 0
+#lanes = 0
+
+[limits]
+#connections_max = 10000
+#connections_per_address_max = 1000
+#connections_per_user_max = 100
+# Largest message that is accepted.
+#append_bytes_max = "100MiB"
+# Time to log in; time without a command; time in which a client takes no output or leaves a command unfinished.
+#login_timeout = "1m"
+#idle_timeout = "31m"
+#stall_timeout = "5m"
+
+[log]
+# error, warn, info, debug or trace; text or json. Written to standard error.
+#level = "info"
+#format = "text"
+"##;
