@@ -5,6 +5,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
+pub mod clock;
+pub mod disk;
+pub mod error;
+pub mod event;
+pub mod limits;
+pub mod log;
+pub mod seed;
 pub mod types;
 
 /// A future that stays on the thread that made it.

@@ -1,0 +1,43 @@
+//! Every bound of the store and its reason; unit last in the name. Relations are checked at compile time.
+
+#![allow(non_upper_case_globals, reason = "bounds are written in the same form everywhere, unit last")]
+
+/// Alignment of batches, and the size of a segment's header block, in bytes. The largest sector and page size in
+/// use, so that no block with acknowledged data is written again.
+pub const block_bytes: u64 = 4096;
+/// Payload of one record. A chunk is at most 128 KiB of raw text; commits of very large STOREs are the largest.
+pub const record_payload_bytes_max: usize = 16 << 20;
+/// Default size at which a segment is sealed.
+pub const segment_bytes_default: u64 = 64 << 20;
+/// Smallest configurable segment (tests): the header block and one block.
+pub const segment_bytes_min: u64 = 2 * block_bytes;
+/// Largest configurable segment: offsets are u32 and a last record may pass the size.
+pub const segment_bytes_max: u64 = 1 << 30;
+/// Bytes waiting to be written at which `Log::pressure` holds producers back.
+pub const log_pending_bytes_max: usize = 8 << 20;
+/// Bytes of records without a commit at which they are written out early, unsynced.
+pub const log_flush_bytes: usize = 1 << 20;
+/// One write to the disk.
+pub const log_write_bytes_max: usize = 4 << 20;
+/// Default space kept for changes that free space or cost almost none when the disk is full.
+pub const log_reserve_bytes_default: u64 = 16 << 20;
+/// Neighbouring records nearer than this are read together.
+pub const read_gap_bytes_max: u32 = 64 << 10;
+/// One coalesced read.
+pub const read_run_bytes_max: u32 = 1 << 20;
+/// Segment files kept open for reading, per log.
+pub const segments_open_max: usize = 64;
+/// One read of recovery.
+pub const recovery_read_bytes: usize = 1 << 20;
+/// Requests in flight in one `BatchReader`.
+pub const batch_queue_entries: u32 = 64;
+/// Files kept open by one `BatchReader` or one `BlockingDisk`.
+pub const files_open_max: usize = 64;
+
+const _: () = {
+    assert!(block_bytes.is_power_of_two());
+    assert!(segment_bytes_default >= segment_bytes_min && segment_bytes_default <= segment_bytes_max);
+    assert!(segment_bytes_max + record_payload_bytes_max as u64 + 2 * block_bytes < u32::MAX as u64);
+    assert!(log_flush_bytes <= log_pending_bytes_max);
+    assert!(read_gap_bytes_max <= read_run_bytes_max);
+};
