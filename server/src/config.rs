@@ -21,10 +21,12 @@ pub use units::{ByteSize, Span};
 pub const DEFAULT_FILE: &str = "/etc/trawl/trawl.toml";
 
 /// The effective settings of a process.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    pub store: StoreConfig,
+    /// Folder of the store.
+    pub store: PathBuf,
+    pub storage: StorageConfig,
     pub listen: ListenConfig,
     pub tls: TlsConfig,
     pub auth: AuthConfig,
@@ -33,12 +35,10 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// `[store]`: where the mail is and how it is kept.
+/// `[storage]`: how the mail is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct StoreConfig {
-    /// Folder of the store.
-    pub path: PathBuf,
+pub struct StorageConfig {
     /// Shards that `trawl init` creates; fixed afterwards. 0: one for each core of the machine.
     pub shards: u16,
     /// Log written since the last checkpoint before a shard makes a new one; bounds the time of a start.
@@ -170,14 +170,24 @@ pub enum LogFormat {
     Json,
 }
 
-impl Default for StoreConfig {
+impl Default for Config {
     fn default() -> Self {
-        StoreConfig {
-            path: PathBuf::from("/var/lib/trawl"),
-            shards: 0,
-            checkpoint_bytes: ByteSize::mib(64),
-            durability: Durability::Sync,
+        Config {
+            store: PathBuf::from("/var/lib/trawl"),
+            storage: StorageConfig::default(),
+            listen: ListenConfig::default(),
+            tls: TlsConfig::default(),
+            auth: AuthConfig::default(),
+            runtime: RuntimeConfig::default(),
+            limits: LimitsConfig::default(),
+            log: LogConfig::default(),
         }
+    }
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        StorageConfig { shards: 0, checkpoint_bytes: ByteSize::mib(64), durability: Durability::Sync }
     }
 }
 
@@ -245,7 +255,7 @@ impl RuntimeConfig {
     }
 }
 
-impl StoreConfig {
+impl StorageConfig {
     /// Shards for `trawl init`.
     pub fn shards_effective(&self) -> u16 {
         if self.shards == 0 {
@@ -323,7 +333,7 @@ impl Config {
     }
 
     fn anchor(&mut self, folder: &Path) {
-        let paths = [Some(&mut self.store.path), self.tls.certificate.as_mut(), self.tls.key.as_mut()];
+        let paths = [Some(&mut self.store), self.tls.certificate.as_mut(), self.tls.key.as_mut()];
         for path in paths.into_iter().flatten() {
             if path.is_relative() {
                 *path = folder.join(&*path);

@@ -52,14 +52,14 @@ fn locate(text: &str, path: &str) -> Option<usize> {
 }
 
 fn check(config: &Config) -> Result<(), Fault> {
-    let Config { store, listen: _, tls, auth, runtime, limits, log: _ } = config;
-    if store.path.as_os_str().is_empty() {
-        return Err(("store.path", "must not be empty".into()));
+    let Config { store, storage, listen: _, tls, auth, runtime, limits, log: _ } = config;
+    if store.as_os_str().is_empty() {
+        return Err(("store", "must not be empty".into()));
     }
-    within("store.shards", u64::from(store.shards), 0, u64::from(SHARDS_MAX))?;
+    within("storage.shards", u64::from(storage.shards), 0, u64::from(SHARDS_MAX))?;
     within_size(
-        "store.checkpoint_bytes",
-        store.checkpoint_bytes,
+        "storage.checkpoint_bytes",
+        storage.checkpoint_bytes,
         super::ByteSize::mib(1),
         super::ByteSize::mib(1 << 20),
     )?;
@@ -186,10 +186,10 @@ mod tests {
     fn refusals_have_line_and_reason() {
         for (text, line, reason) in [
             ("\n[listn]\n", 2, "unknown field `listn`"),
-            ("[store]\npath = \"/x\"\nshard = 4\n", 3, "unknown field `shard`"),
-            ("[store]\nshards = \"four\"\n", 2, "invalid type"),
-            ("[store]\nshards = 5000\n", 2, "not between 0 and 1024"),
-            ("[store]\n\ndurability = \"maybe\"\n", 3, "unknown variant `maybe`"),
+            ("[storage]\ncheckpoint_bytes = \"2MiB\"\nshard = 4\n", 3, "unknown field `shard`"),
+            ("[storage]\nshards = \"four\"\n", 2, "invalid type"),
+            ("[storage]\nshards = 5000\n", 2, "not between 0 and 1024"),
+            ("[storage]\n\ndurability = \"maybe\"\n", 3, "unknown variant `maybe`"),
             ("[listen]\nimap = [\"localhost\"]\n", 2, "invalid socket address"),
             ("[limits]\n\n\nidle_timeout = \"1m\"\n", 4, "not between 30m and 7d"),
             ("[limits]\nidle_timeout = 1800\n", 2, "with a unit"),

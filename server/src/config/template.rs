@@ -5,9 +5,10 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 # Sizes: "512KiB", "64MiB", "100MB". Times: "250ms", "30s", "5m", "1h", "7d".
 # Relative paths are relative to the folder of this file.
 
-[store]
 # Folder of the store; made by `trawl init`.
-#path = "/var/lib/trawl"
+#store = "/var/lib/trawl"
+
+[storage]
 # Shards that `trawl init` makes; fixed afterwards. 0: one for each core.
 #shards = 0
 # Log written before a new checkpoint; bounds the time of a start.
