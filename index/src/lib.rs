@@ -1,1 +1,18 @@
-//! index
+//! What a message says: its MIME structure, the summary that answers clients, its searchable text, and the
+//! scan that defines SEARCH.
+//!
+//! Pure: no I/O, no clock, no thread. Everything is `Send`, works on borrowed bytes, takes bounded stack and
+//! time in proportion to the input, and never panics on any input.
+//!
+//! The MIME parser is our own because every part needs its byte offsets in the stored message and because the
+//! rules for broken mail are part of what SEARCH and BODYSTRUCTURE mean.
+
+pub mod extract;
+pub mod limits;
+pub mod mime;
+mod normalise;
+pub mod query;
+pub mod scan;
+pub mod summary;
+
+pub use normalise::{Normaliser, normalise};

@@ -1,0 +1,33 @@
+//! Every bound of this crate and its reason. Beyond a bound a message is still stored, read and searched; only
+//! its structure is described more coarsely.
+
+/// Levels of multipart and message/rfc822 nesting that are taken apart; what lies deeper is one text leaf.
+/// Bounds the recursion of the parser and of everything that walks its tree.
+pub const NESTING_DEPTH_MAX: usize = 100;
+
+/// Parts of one message that are told apart; the last one holds the rest of its multipart.
+pub const PARTS_MAX: usize = 20_000;
+
+/// Bytes of ENVELOPE (and, apart from it, of BODYSTRUCTURE) after which strings and addresses are left out.
+pub const SUMMARY_ITEM_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of one string in ENVELOPE or BODYSTRUCTURE.
+pub const SUMMARY_STRING_BYTES_MAX: usize = 64 << 10;
+
+/// Addresses of one header field that are parsed; the text of the whole field is searchable all the same.
+pub const ADDRESSES_MAX: usize = 20_000;
+
+/// Message ids taken from In-Reply-To and References for threading; the newest ones are kept.
+pub const REFERENCES_MAX: usize = 1_000;
+
+/// Parameters of one Content-Type or Content-Disposition field.
+pub const PARAMETERS_MAX: usize = 500;
+
+/// Bytes decoded between two looks at the stop flag; a few hundred microseconds of work.
+pub const STEP_BYTES_MAX: usize = 64 << 10;
+
+/// Open HTML elements; deeper tags are read as text without structure, so that no recursion follows the input.
+pub const HTML_DEPTH_MAX: usize = 512;
+
+const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
+const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);

@@ -1,0 +1,50 @@
+//! A SEARCH program as the index and the scan understand it.
+//!
+//! Keys on mailbox state (flags, dates, sizes, UIDs, ...) are answered by the server from memory and arrive here as
+//! bitmaps over row positions. Not here: IMAP syntax, CHARSET conversion (needles are UTF-8 already).
+
+use roaring::RoaringBitmap;
+
+/// A search program over messages that are numbered by their row position.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    All,
+    None,
+    /// Messages at these row positions.
+    State(RoaringBitmap),
+    Text(TextKey),
+    Not(Box<Node>),
+    /// All of them; the empty list matches every message.
+    And(Vec<Node>),
+    /// Any of them; the empty list matches none.
+    Or(Vec<Node>),
+}
+
+/// `needle` occurs in one of the texts of `field` after normalisation of both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TextKey {
+    pub field: Field,
+    /// As the client sent it, converted to UTF-8, not normalised.
+    pub needle: String,
+}
+
+/// Where a text key looks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    Body,
+    Text,
+    /// A header field of the message itself by name, in any case.
+    Header(String),
+    Subject,
+    From,
+    To,
+    Cc,
+    Bcc,
+}
+
+impl Field {
+    /// Whether the header of the message is enough to answer a key on this field.
+    pub fn is_header_only(&self) -> bool {
+        !matches!(self, Field::Body | Field::Text)
+    }
+}
