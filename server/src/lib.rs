@@ -3,3 +3,4 @@
 //! The binary `trawl` is `main.rs` and `cli`; everything else is here so that tests and simulations can drive it.
 
 pub mod config;
+pub mod lanes;
