@@ -6,13 +6,18 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub mod clock;
+pub mod directory;
 pub mod disk;
 pub mod error;
 pub mod event;
 pub mod limits;
 pub mod log;
+pub mod meta;
 pub mod seed;
+pub mod shard;
+pub mod state;
 pub mod types;
+pub mod uid_set;
 
 /// A future that stays on the thread that made it.
 pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

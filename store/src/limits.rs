@@ -34,10 +34,44 @@ pub const batch_queue_entries: u32 = 64;
 /// Files kept open by one `BatchReader` or one `BlockingDisk`.
 pub const files_open_max: usize = 64;
 
+/// Bytes of a mailbox name: what fits any client's and any file system's idea of one.
+pub const mailbox_name_bytes_max: usize = 1_000;
+/// Levels of a mailbox name.
+pub const mailbox_name_levels_max: usize = 32;
+/// Mailboxes of an account.
+pub const mailboxes_per_account_max: usize = 10_000;
+/// Bytes of a keyword (RFC 9051 `flag-keyword`).
+pub const keyword_bytes_max: usize = 255;
+/// Subscriptions of an account.
+pub const subscriptions_per_account_max: usize = 20_000;
+/// Ranges of expunged UIDs that a mailbox remembers (16 bytes each).
+pub const expunged_ranges_max: usize = 16_384;
+/// Commits whose changes a mailbox remembers to answer `changes_since` without a scan.
+pub const journal_commits_max: usize = 128;
+/// UID ranges in them, all together.
+pub const journal_ranges_max: usize = 1_024;
+/// Bytes of log after which a checkpoint is written, by default.
+pub const checkpoint_log_bytes_default: u64 = 256 << 20;
+/// Raw bytes of a chunk of message content.
+pub const chunk_raw_bytes_max: usize = 128 * 1024;
+/// Bytes that a message's header may have; what follows is taken for body. Two chunks.
+pub const header_bytes_max: usize = 256 * 1024;
+/// Bytes of a message.
+pub const message_bytes_max: u64 = 1 << 30;
+/// Bytes of a summary.
+pub const summary_bytes_max: usize = 4 << 20;
+/// Messages that one APPEND can bring (MULTIAPPEND).
+pub const messages_per_append_max: usize = 10_000;
+
 const _: () = {
     assert!(block_bytes.is_power_of_two());
     assert!(segment_bytes_default >= segment_bytes_min && segment_bytes_default <= segment_bytes_max);
     assert!(segment_bytes_max + record_payload_bytes_max as u64 + 2 * block_bytes < u32::MAX as u64);
     assert!(log_flush_bytes <= log_pending_bytes_max);
+    assert!(header_bytes_max.is_multiple_of(chunk_raw_bytes_max));
+    assert!(message_bytes_max < u32::MAX as u64, "sizes are kept in four bytes");
+    assert!(
+        chunk_raw_bytes_max < record_payload_bytes_max && 2 * summary_bytes_max < record_payload_bytes_max
+    );
     assert!(read_gap_bytes_max <= read_run_bytes_max);
 };

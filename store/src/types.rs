@@ -2,6 +2,7 @@
 //!
 //! Not here: anything that knows a wire form (IMAP syntax lives in the server) or a byte form (`codec`).
 
+use crate::log::Address;
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -155,3 +156,73 @@ pub enum SpecialUse {
 /// A set of special uses of one mailbox: bit `SpecialUse as u8`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SpecialUses(pub u8);
+
+impl SpecialUses {
+    pub const NONE: SpecialUses = SpecialUses(0);
+
+    pub fn of(special: SpecialUse) -> SpecialUses {
+        SpecialUses(1 << special as u8)
+    }
+    pub fn with(self, special: SpecialUse) -> SpecialUses {
+        SpecialUses(self.0 | 1 << special as u8)
+    }
+    pub fn contains(self, special: SpecialUse) -> bool {
+        self.0 & (1 << special as u8) != 0
+    }
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    pub fn iter(self) -> impl Iterator<Item = SpecialUse> {
+        SpecialUse::ALL.into_iter().filter(move |special| self.contains(*special))
+    }
+}
+
+impl SpecialUse {
+    pub const ALL: [SpecialUse; 8] = [
+        SpecialUse::All,
+        SpecialUse::Archive,
+        SpecialUse::Drafts,
+        SpecialUse::Flagged,
+        SpecialUse::Junk,
+        SpecialUse::Sent,
+        SpecialUse::Trash,
+        SpecialUse::Important,
+    ];
+}
+
+/// One message in one mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Row {
+    pub uid: Uid,
+    pub message: MessageNumber,
+    pub flags: Flags,
+    pub modseq: ModSeq,
+    /// RFC 8514 SAVEDATE: seconds since 1970-01-01T00:00:00Z, when it came into this mailbox.
+    pub save_date: u32,
+}
+
+/// What is kept in memory of a message, the same in every mailbox that holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageFacts {
+    /// RFC822.SIZE: octets of the stored message.
+    pub size: u32,
+    pub internal: ZonedTime,
+    /// Day of the Date: header as written, days since 1970-01-01; `None` when there is no usable one.
+    pub sent_day: Option<i32>,
+    /// Where the message record is.
+    pub address: Address,
+}
+
+/// Totals of a mailbox (RFC 9051 6.3.11 STATUS).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub messages: u32,
+    /// Messages without \Seen.
+    pub unseen: u32,
+    /// Messages with \Deleted.
+    pub deleted: u32,
+    /// Octets of all messages.
+    pub size: u64,
+    /// Octets of the messages with \Deleted.
+    pub deleted_size: u64,
+}

@@ -1,0 +1,39 @@
+//! Why a change was not made. Nothing of it happened then.
+
+use crate::error::CommitError;
+use crate::state::names::NameError;
+
+/// See the module. The server maps these to response codes in one place.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("no such account")]
+    NoSuchAccount,
+    #[error("the account exists already")]
+    AccountExists,
+    #[error("no such mailbox")]
+    NoSuchMailbox,
+    #[error("the mailbox exists already")]
+    AlreadyExists,
+    /// DELETE of a level that is no mailbox and has mailboxes below; RENAME to a name below itself.
+    #[error("the name has mailboxes below it")]
+    HasChildren,
+    #[error("INBOX cannot be deleted")]
+    Inbox,
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A special use that another mailbox has (RFC 6154 3).
+    #[error("another mailbox has this special use")]
+    UseTaken,
+    #[error("not a keyword")]
+    BadKeyword,
+    #[error("the mailbox holds no more keywords")]
+    KeywordLimit,
+    /// UIDs or message numbers are used up; a new mailbox helps against the first.
+    #[error("the mailbox takes no more messages")]
+    Exhausted,
+    /// Some bound of `limits.rs`.
+    #[error("over the limit: {0}")]
+    OverLimit(&'static str),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}

@@ -1,0 +1,13 @@
+//! What the log says, in memory: accounts, mailboxes, messages. Pure and synchronous.
+//!
+//! Not here: the log, the disk, waiting. Everything in it is durable: operations are applied ([`apply`]) only after
+//! their commit was synced; what is queued is known to [`head`] alone.
+
+pub mod account;
+pub mod expunged;
+pub mod mailbox;
+pub mod messages;
+pub mod names;
+pub mod rows;
+pub mod thread;
+pub mod view;
