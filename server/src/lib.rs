@@ -2,5 +2,9 @@
 //!
 //! The binary `trawl` is `main.rs` and `cli`; everything else is here so that tests and simulations can drive it.
 
+pub mod auth;
 pub mod config;
 pub mod lanes;
+pub mod limits;
+pub mod net;
+pub mod runtime;
