@@ -5,6 +5,7 @@
 //! that state or headers decide; memory of one worker is bounded by a batch, not by the mailbox; the
 //! cancel flag is looked at between messages and, by the scan, inside of them.
 
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use roaring::RoaringBitmap;
 use trawl_index::query::Node;
 use trawl_index::scan::{Compiled, Message, Stopped};
 use trawl_store::log::Address;
+use trawl_store::shard::{LaneReader, ReadAt, Shard};
 
 use crate::lanes::limits;
 
@@ -28,22 +30,44 @@ pub struct Candidate {
 
 /// How much of a message to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Extent {
+enum Extent {
     Header,
     Whole,
 }
 
 /// A message as it was read; `body` is empty when only the header was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Content {
-    pub header: Vec<u8>,
-    pub body: Vec<u8>,
+struct Content {
+    header: Vec<u8>,
+    body: Vec<u8>,
 }
 
+/// Reads a batch for a lane: one answer for each place, in order; paths are relative to the store's root.
+pub type ReadBatch<'a> = dyn FnMut(&[ReadAt]) -> Vec<io::Result<Vec<u8>>> + 'a;
+
 /// Reads messages on the thread of a lane.
-pub trait ContentReader {
+trait ContentReader {
     /// One result for each address, in order.
     fn read(&mut self, wanted: &[Address], extent: Extent) -> Vec<Result<Content, String>>;
+}
+
+/// The messages of a shard, read through what the lane offers.
+struct Stored<'a> {
+    reader: &'a LaneReader,
+    read: &'a mut ReadBatch<'a>,
+}
+
+impl ContentReader for Stored<'_> {
+    fn read(&mut self, wanted: &[Address], extent: Extent) -> Vec<Result<Content, String>> {
+        let messages = self.reader.read_messages(wanted, extent == Extent::Whole, self.read);
+        messages
+            .into_iter()
+            .map(|message| match message {
+                Ok(message) => Ok(Content { header: message.header, body: message.body }),
+                Err(error) => Err(error.to_string()),
+            })
+            .collect()
+    }
 }
 
 /// Why a search has no answer.
@@ -64,12 +88,12 @@ pub enum SearchError {
 }
 
 /// One search. Clones are the same search: any number of lanes may [`SearchJob::run`] it at once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SearchJob {
+    reader: LaneReader,
     work: Arc<Work>,
 }
 
-#[derive(Debug)]
 struct Work {
     compiled: Compiled,
     /// Some key looks at headers alone: then those are read first and may decide.
@@ -83,21 +107,14 @@ struct Work {
 }
 
 impl SearchJob {
-    /// A search for `node` among `candidates`. Raising `cancel` stops it.
-    pub fn new(node: &Node, candidates: Vec<Candidate>, cancel: Arc<AtomicBool>) -> SearchJob {
-        let batches = batches(&candidates);
-        SearchJob {
-            work: Arc::new(Work {
-                compiled: Compiled::new(node),
-                headers_first: has_header_key(node),
-                candidates,
-                batches,
-                next_batch: AtomicUsize::new(0),
-                done_batches: AtomicUsize::new(0),
-                cancel,
-                found: Mutex::new(Ok(RoaringBitmap::new())),
-            }),
-        }
+    /// A search for `node` among `candidates` of the shard that `reader` reads. Raising `cancel` stops it.
+    pub fn new(
+        node: &Node,
+        reader: LaneReader,
+        candidates: Vec<Candidate>,
+        cancel: Arc<AtomicBool>,
+    ) -> SearchJob {
+        SearchJob { reader, work: Arc::new(Work::new(node, candidates, cancel)) }
     }
 
     /// The flag that stops it.
@@ -110,49 +127,103 @@ impl SearchJob {
         self.work.batches.len()
     }
 
-    /// Works until no batch is left, on the thread of a lane. Several may run at once, and at any time.
-    pub fn run(&self, reader: &mut dyn ContentReader) {
-        let mut found = RoaringBitmap::new();
-        while let Some(batch) = self.claim() {
-            let outcome = self.work.batch(batch, reader, &mut found);
-            if let Err(error) = outcome {
-                self.fail(error);
-                return;
+    /// Works until no batch is left, on the thread of a lane that reads with `read`. Several may run at
+    /// once, and begin at any time.
+    pub fn run(&self, read: &mut ReadBatch<'_>) {
+        self.work.run(&mut Stored { reader: &self.reader, read: &mut |places| read(places) });
+    }
+
+    /// The simulated twin of a lane: the same search, reading through the shard, on the executor.
+    pub async fn run_inline(&self, shard: &Shard) -> Result<RoaringBitmap, SearchError> {
+        while let Some(batch) = self.work.claim() {
+            let mut found = RoaringBitmap::new();
+            for candidate in &self.work.candidates[batch] {
+                if self.work.cancel.load(Ordering::Relaxed) {
+                    return Err(SearchError::Cancelled);
+                }
+                let failed = |error: trawl_store::error::ReadError| SearchError::Read(error.to_string());
+                let header = shard.read_header(candidate.address).await.map_err(failed)?;
+                let mut body = shard.read_all(candidate.address).await.map_err(failed)?;
+                body.drain(..header.len().min(body.len()));
+                let message = Message { header: &header, body: &body };
+                let matches = self.work.compiled.matches(candidate.position, &message, &self.work.cancel);
+                if matches.map_err(|Stopped| SearchError::Cancelled)? {
+                    found.insert(candidate.position);
+                }
+                futures_lite::future::yield_now().await;
             }
-            self.work.done_batches.fetch_add(1, Ordering::AcqRel);
+            self.work.finish_batch();
+            self.work.merge(&found);
         }
-        if let Ok(all) = &mut *self.work.found.lock().unwrap_or_else(PoisonError::into_inner) {
-            *all |= found;
-        }
+        self.result()
     }
 
-    /// The answer, once every [`SearchJob::run`] has returned and at least one was called.
+    /// The answer, once every [`SearchJob::run`] has returned.
     pub fn result(&self) -> Result<RoaringBitmap, SearchError> {
-        let found = self.work.found.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        if self.work.cancel.load(Ordering::Relaxed) {
-            return Err(SearchError::Cancelled);
-        }
-        // A worker that broke off without a word leaves a batch undone.
-        let complete = self.work.done_batches.load(Ordering::Acquire) == self.work.batches.len();
-        if complete { Ok(found) } else { Err(SearchError::Failed) }
-    }
-
-    /// Notes an error; the first one is the answer, and the other workers stop.
-    fn fail(&self, error: SearchError) {
-        let mut found = self.work.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.is_ok() {
-            *found = Err(error);
-        }
-        self.work.next_batch.store(self.work.batches.len(), Ordering::Relaxed);
-    }
-
-    fn claim(&self) -> Option<Range<usize>> {
-        let next = self.work.next_batch.fetch_add(1, Ordering::Relaxed);
-        self.work.batches.get(next).cloned()
+        self.work.result()
     }
 }
 
 impl Work {
+    fn new(node: &Node, candidates: Vec<Candidate>, cancel: Arc<AtomicBool>) -> Work {
+        Work {
+            compiled: Compiled::new(node),
+            headers_first: has_header_key(node),
+            batches: batches(&candidates),
+            candidates,
+            next_batch: AtomicUsize::new(0),
+            done_batches: AtomicUsize::new(0),
+            cancel,
+            found: Mutex::new(Ok(RoaringBitmap::new())),
+        }
+    }
+
+    fn run(&self, reader: &mut dyn ContentReader) {
+        let mut found = RoaringBitmap::new();
+        while let Some(batch) = self.claim() {
+            if let Err(error) = self.batch(batch, reader, &mut found) {
+                self.fail(error);
+                return;
+            }
+            self.finish_batch();
+        }
+        self.merge(&found);
+    }
+
+    fn claim(&self) -> Option<Range<usize>> {
+        let next = self.next_batch.fetch_add(1, Ordering::Relaxed);
+        self.batches.get(next).cloned()
+    }
+
+    fn finish_batch(&self) {
+        self.done_batches.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn merge(&self, more: &RoaringBitmap) {
+        if let Ok(found) = &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+            *found |= more;
+        }
+    }
+
+    /// Notes an error; the first one is the answer, and the other workers stop.
+    fn fail(&self, error: SearchError) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.is_ok() {
+            *found = Err(error);
+        }
+        self.next_batch.store(self.batches.len(), Ordering::Relaxed);
+    }
+
+    fn result(&self) -> Result<RoaringBitmap, SearchError> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(SearchError::Cancelled);
+        }
+        // A worker that broke off without a word leaves a batch undone.
+        let complete = self.done_batches.load(Ordering::Acquire) == self.batches.len();
+        if complete { Ok(found) } else { Err(SearchError::Failed) }
+    }
+
     fn batch(
         &self,
         batch: Range<usize>,
@@ -207,6 +278,13 @@ impl Work {
         reader.read(&addresses, extent).into_iter().map(|read| read.map_err(SearchError::Read)).collect()
     }
 }
+
+const _: () = {
+    const fn crosses_threads<T: Send + Sync>() {}
+    crosses_threads::<Work>();
+    const fn moves<T: Send>() {}
+    moves::<SearchJob>();
+};
 
 /// Cuts the candidates into batches of bounded number and bytes; a message larger than that has one
 /// for itself.
@@ -282,8 +360,8 @@ mod tests {
         }
     }
 
-    fn job(node: &Node, count: u32) -> SearchJob {
-        SearchJob::new(node, (0..count).map(|n| candidate(n, 100)).collect(), Arc::default())
+    fn job(node: &Node, count: u32) -> Work {
+        Work::new(node, (0..count).map(|n| candidate(n, 100)).collect(), Arc::default())
     }
 
     #[test]
@@ -301,15 +379,14 @@ mod tests {
     #[test]
     fn lanes_share_one_search() {
         let job = job(&text(Field::Body, "7b"), 500);
-        let helpers: Vec<_> = (0..3).map(|_| job.clone()).collect();
         std::thread::scope(|scope| {
-            for helper in &helpers {
-                scope.spawn(move || helper.run(&mut Memory::default()));
+            for _ in 0..3 {
+                scope.spawn(|| job.run(&mut Memory::default()));
             }
         });
         let want: RoaringBitmap = (0..500).filter(|n| n % 10 == 7).collect();
         assert_eq!(job.result(), Ok(want));
-        assert!(job.width() > 1);
+        assert!(job.batches.len() > 1);
     }
 
     #[test]
@@ -335,7 +412,7 @@ mod tests {
         assert_eq!(broken.result(), Err(SearchError::Read("checksum of 250".into())));
 
         let cancelled = job(&node, 300);
-        cancelled.cancel().store(true, Ordering::Relaxed);
+        cancelled.cancel.store(true, Ordering::Relaxed);
         cancelled.run(&mut Memory::default());
         assert_eq!(cancelled.result(), Err(SearchError::Cancelled));
 
