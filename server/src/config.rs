@@ -97,7 +97,7 @@ pub struct AuthConfig {
     pub hashing_queue_max: u32,
     /// How long a right password is remembered (keyed, in memory); 0 switches it off.
     pub cache_life: Span,
-    /// Failed logins of one address, or for one user, within `failures_window` before more are refused.
+    /// Failed logins of one address within `failures_window` before more from it are refused.
     pub failures_max: u32,
     pub failures_window: Span,
 }

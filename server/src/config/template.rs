@@ -41,7 +41,7 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 #hashing_queue_max = 256
 # How long a right password is remembered in memory; 0: not at all.
 #cache_life = "5m"
-# Failed logins of an address or for a user within the window before more are refused.
+# Failed logins of an address within the window before more from it are refused.
 #failures_max = 20
 #failures_window = "5m"
 
