@@ -86,9 +86,9 @@ impl Sink for MboxFolders {
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                let file: Box<dyn Write> =
-                    Box::new(OpenOptions::new().write(true).create_new(true).open(path)?);
-                self.open.push((message.folder, Mbox(BufWriter::new(file))));
+                let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+                let writer: Box<dyn Write> = Box::new(BufWriter::new(file));
+                self.open.push((message.folder, Mbox(writer)));
                 self.open.len() - 1
             }
         };
