@@ -1,0 +1,3 @@
+//! The control socket: user commands, status and imports while the server runs.
+
+pub mod protocol;

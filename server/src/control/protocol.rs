@@ -1,0 +1,139 @@
+//! The words of the control socket: one JSON line asks, one JSON line answers.
+//!
+//! The socket is `<store>/control.sock`, for its owner only; who can open it may do everything. After a
+//! [`Request::Imap`] that is answered with [`Answer::Done`] the connection is an IMAP session of that user, greeted with
+//! PREAUTH. Every other connection may ask any number of times. Not here: sockets.
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the socket in the store's folder.
+pub const SOCKET: &str = "control.sock";
+/// Longest line either side accepts.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// A new account with its special-use mailboxes.
+    UserAdd {
+        name: String,
+        password: String,
+    },
+    /// A new password; sessions that are open stay open.
+    UserPasswd {
+        name: String,
+        password: String,
+    },
+    UserList,
+    /// The account and all its mail.
+    UserDelete {
+        name: String,
+    },
+    Status,
+    /// Turns the connection into an IMAP session of `user`.
+    Imap {
+        user: String,
+    },
+    /// Graceful stop.
+    Stop,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    Done,
+    Users {
+        users: Vec<UserLine>,
+    },
+    Status {
+        status: Status,
+    },
+    /// Refused; the text is for a person.
+    Refused {
+        text: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserLine {
+    pub name: String,
+    pub account: u32,
+    pub shard: u16,
+    pub mailboxes: u64,
+    pub messages: u64,
+    /// Sum of the RFC822.SIZEs.
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub uptime_seconds: u64,
+    pub store: String,
+    pub format: u32,
+    pub cores: u32,
+    /// Addresses served, as `imap 127.0.0.1:143`.
+    pub listening: Vec<String>,
+    pub connections: u64,
+    pub users: u64,
+    pub shards: Vec<ShardStatus>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStatus {
+    pub shard: u16,
+    pub accounts: u64,
+    pub mailboxes: u64,
+    pub messages: u64,
+    /// Bytes of log on disk.
+    pub log_bytes: u64,
+    /// Last durable LSN.
+    pub durable_lsn: u64,
+    /// Why the shard takes no changes until a restart, if it does not.
+    pub poisoned: Option<String>,
+    /// What recovery found at the start, for a person; empty when there was nothing to say.
+    pub recovery: String,
+}
+
+/// Passwords never reach a log.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Request::UserAdd { name, .. } => write!(f, "user_add {name}"),
+            Request::UserPasswd { name, .. } => write!(f, "user_passwd {name}"),
+            Request::UserList => f.write_str("user_list"),
+            Request::UserDelete { name } => write!(f, "user_delete {name}"),
+            Request::Status => f.write_str("status"),
+            Request::Imap { user } => write!(f, "imap {user}"),
+            Request::Stop => f.write_str("stop"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_both_ways() {
+        for request in [
+            Request::UserAdd { name: "anna".into(), password: "a \"b\"\n".into() },
+            Request::UserList,
+            Request::Imap { user: "anna".into() },
+        ] {
+            let line = serde_json::to_string(&request).unwrap();
+            assert!(!line.contains('\n'), "{line}");
+            assert!(serde_json::from_str::<Request>(&line).unwrap() == request);
+        }
+        assert_eq!(serde_json::to_string(&Request::Stop).unwrap(), r#"{"op":"stop"}"#);
+        assert_eq!(serde_json::to_string(&Answer::Done).unwrap(), r#"{"answer":"done"}"#);
+        assert!(serde_json::from_str::<Request>(r#"{"op":"stop","now":1}"#).is_err());
+    }
+
+    #[test]
+    fn debug_hides_passwords() {
+        let request = Request::UserPasswd { name: "anna".into(), password: "secret".into() };
+        assert!(!format!("{request:?}").contains("secret"));
+    }
+}
