@@ -32,3 +32,22 @@ const _: () = const { assert!(AUTH_USER_DELAY_MAX_MS <= AUTH_ADDRESS_DELAY_MAX_M
 
 /// Plaintext that one TLS connection may hold for output, and again as much encrypted, before its producer waits.
 pub const TLS_PLAINTEXT_BUFFER_BYTES_MAX: usize = 32 * 1024;
+/// Connections that the kernel queues for one listener of one core.
+pub const LISTEN_BACKLOG: i32 = 1024;
+/// Pause after an accept that failed for want of descriptors or memory.
+pub const ACCEPT_BACKOFF_MS: u64 = 100;
+
+// --- executors
+
+/// Memory that an executor registers for direct I/O; small, because the store reads and writes through the page cache.
+pub const EXECUTOR_IO_MEMORY_BYTES: usize = 1 << 20;
+/// Time slice of a task that yields, and how soon a waiting connection is served; 100 ms, glommio's own, would starve them.
+pub const EXECUTOR_PREEMPT_MS: u64 = 1;
+/// Shares of tasks that somebody waits for.
+pub const EXECUTOR_INTERACTIVE_SHARES: usize = 1000;
+/// Shares of the others.
+pub const EXECUTOR_BACKGROUND_SHARES: usize = 100;
+/// Visits (connections handed over, questions of other cores) that wait for one core.
+pub const CORE_VISITS_MAX: usize = 1024;
+
+const _: () = const { assert!(EXECUTOR_BACKGROUND_SHARES < EXECUTOR_INTERACTIVE_SHARES) };

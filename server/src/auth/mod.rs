@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_channel::Sender;
 use trawl_store::clock::Clock;
+use trawl_store::directory::Credentials;
 
 use crate::limits::{
     AUTH_ADDRESS_DELAY_MAX_MS, AUTH_ADDRESS_FREE_FAILURES, AUTH_USER_DELAY_MAX_MS, AUTH_USER_FREE_FAILURES,
@@ -25,22 +26,7 @@ use crate::runtime::pool::{Pool, PoolError};
 use argon::{HashCost, HashError};
 use cache::{Cache, Fingerprint};
 use prepare::PrepareError;
-use scram::ScramVerifier;
 use throttle::{Schedule, Throttle};
-
-/// What is stored for a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// PHC string of argon2id.
-    pub argon2id: String,
-    pub scram_sha_256: ScramVerifier,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials(..)")
-    }
-}
 
 /// Settings of authentication.
 #[derive(Clone, Copy, Debug)]
@@ -240,10 +226,10 @@ impl Drop for Flight {
 fn credentials(prepared: &str, settings: AuthSettings) -> Result<Credentials, HashError> {
     let mut salt = [0; 16];
     fill_random(&mut salt)?;
-    let argon2id = argon::hash(prepared, &salt, settings.cost)?;
+    let argon2 = argon::hash(prepared, &salt, settings.cost)?;
     fill_random(&mut salt)?;
-    let scram_sha_256 = ScramVerifier::derive(prepared, salt.to_vec(), settings.scram_iterations);
-    Ok(Credentials { argon2id, scram_sha_256 })
+    let scram_sha_256 = scram::derive(prepared, salt.to_vec(), settings.scram_iterations);
+    Ok(Credentials { argon2, scram_sha_256 })
 }
 
 /// No state of `Shared` is half-changed at a panic: a poisoned lock is as good as a sound one.
@@ -311,7 +297,7 @@ mod tests {
     fn right_wrong_and_unknown() {
         let (auth, _threads, credentials) = authenticator(8);
         let clock = SleepClock::default();
-        let stored = Some(credentials.argon2id.as_str());
+        let stored = Some(credentials.argon2.as_str());
         let verify = |user, password, stored| block_on(auth.verify(&clock, HERE, user, password, stored));
         assert_eq!(verify("ann", "secret", stored), Ok(()));
         assert_eq!(verify("ann", "secret", stored), Ok(()), "from the cache");
@@ -320,11 +306,11 @@ mod tests {
         assert_eq!(verify("bob", "secret", None), Err(Refusal::Wrong));
         let changed = block_on(auth.credentials("other")).unwrap();
         assert_eq!(
-            verify("ann", "secret", Some(&changed.argon2id)),
+            verify("ann", "secret", Some(&changed.argon2)),
             Err(Refusal::Wrong),
             "cached, but changed"
         );
-        assert_eq!(verify("ann", "other", Some(&changed.argon2id)), Ok(()));
+        assert_eq!(verify("ann", "other", Some(&changed.argon2)), Ok(()));
         assert!(block_on(auth.credentials("\u{7}")).is_err());
     }
 
@@ -332,7 +318,7 @@ mod tests {
     fn guessing_waits_longer_and_longer_and_is_refused_at_last() {
         let (auth, _threads, credentials) = authenticator(8);
         let clock = SleepClock::default();
-        let stored = Some(credentials.argon2id.as_str());
+        let stored = Some(credentials.argon2.as_str());
         let mut refused_after = None;
         for attempt in 0..40 {
             match block_on(auth.verify(&clock, HERE, "ann", "guess", stored)) {
@@ -358,7 +344,7 @@ mod tests {
     fn equal_attempts_share_one_hash_and_a_full_queue_refuses() {
         let (auth, _threads, credentials) = authenticator(1);
         let clock = SleepClock::default();
-        let stored = Some(credentials.argon2id.as_str());
+        let stored = Some(credentials.argon2.as_str());
         let (release, gate) = std::sync::mpsc::channel::<()>();
         auth.hashing.post(move || gate.recv().unwrap_or_default()).unwrap();
         while auth.hashing.queued() > 0 {

@@ -5,36 +5,18 @@
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use trawl_store::directory::ScramVerifier;
 
-/// What RFC 5802 section 3 calls the authentication information of a user.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ScramVerifier {
-    pub salt: Vec<u8>,
-    pub iterations: u32,
-    /// `H(HMAC(SaltedPassword, "Client Key"))`.
-    pub stored_key: [u8; 32],
-    /// `HMAC(SaltedPassword, "Server Key")`.
-    pub server_key: [u8; 32],
-}
-
-impl std::fmt::Debug for ScramVerifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ScramVerifier {{ iterations: {}, .. }}", self.iterations)
-    }
-}
-
-impl ScramVerifier {
-    /// Derives the verifier of a prepared password; costs about `iterations` x 0.3 us, so it runs on the hashing lane.
-    pub fn derive(prepared: &str, salt: Vec<u8>, iterations: u32) -> ScramVerifier {
-        let mut salted = [0u8; 32];
-        pbkdf2::pbkdf2_hmac::<Sha256>(prepared.as_bytes(), &salt, iterations, &mut salted);
-        let client_key = keyed(&salted, b"Client Key");
-        ScramVerifier {
-            salt,
-            iterations,
-            stored_key: Sha256::digest(client_key).into(),
-            server_key: keyed(&salted, b"Server Key"),
-        }
+/// Derives the verifier of a prepared password; costs about `iterations` x 0.3 us, so it runs on the hashing lane.
+pub fn derive(prepared: &str, salt: Vec<u8>, iterations: u32) -> ScramVerifier {
+    let mut salted = [0u8; 32];
+    pbkdf2::pbkdf2_hmac::<Sha256>(prepared.as_bytes(), &salt, iterations, &mut salted);
+    let client_key = keyed(&salted, b"Client Key");
+    ScramVerifier {
+        salt,
+        iterations,
+        stored_key: Sha256::digest(client_key).into(),
+        server_key: keyed(&salted, b"Server Key"),
     }
 }
 
@@ -57,7 +39,7 @@ mod tests {
     #[test]
     fn exchange_of_rfc_7677() {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let verifier = ScramVerifier::derive("pencil", salt, 4096);
+        let verifier = derive("pencil", salt, 4096);
         let auth_message = "n=user,r=rOprNGfwEbeRWgbNEkqO,\
             r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,\
             c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";

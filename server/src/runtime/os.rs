@@ -35,17 +35,44 @@ pub fn allowed_cpus() -> Vec<usize> {
     (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
 }
 
-/// A listening TCP socket. `shared` sets SO_REUSEPORT, so that every core can have its own on the same address; a bind
-/// without it fails when anybody else listens there. IPv6 sockets take IPv6 only.
-pub fn listen(address: SocketAddr, shared: bool, backlog: i32) -> io::Result<TcpListener> {
+/// Keeps the calling thread, and those it starts, on one processor.
+pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
+    if cpu >= libc::CPU_SETSIZE as usize {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: zeroes are a `cpu_set_t`; the index is below CPU_SETSIZE; 0 names the calling thread.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    checked(result).map(drop)
+}
+
+/// Who may share the address of a listening socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sharing {
+    /// Other sockets of this user that allow it as well (SO_REUSEPORT): every core has its own listener.
+    Cores,
+    /// Nobody: the bind fails when anybody else listens there.
+    Exclusive,
+}
+
+/// A listening TCP socket. `ipv6_only` matters for IPv6 addresses: without it `[::]` serves IPv4 as well.
+pub fn listen(
+    address: SocketAddr,
+    sharing: Sharing,
+    ipv6_only: bool,
+    backlog: i32,
+) -> io::Result<TcpListener> {
     let family = if address.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
     // SAFETY: plain arguments; the result is checked before it is owned.
     let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     // SAFETY: a non-negative result is a new descriptor that nobody else owns.
     let socket = unsafe { OwnedFd::from_raw_fd(checked(fd)?) };
-    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR)?;
-    if shared {
-        set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, true)?;
+    if sharing == Sharing::Cores {
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, true)?;
     }
     match address {
         SocketAddr::V4(v4) => {
@@ -58,7 +85,7 @@ pub fn listen(address: SocketAddr, shared: bool, backlog: i32) -> io::Result<Tcp
             bind(&socket, &name)?;
         }
         SocketAddr::V6(v6) => {
-            set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)?;
+            set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, ipv6_only)?;
             let name = libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: v6.port().to_be(),
@@ -82,8 +109,8 @@ fn bind<T>(socket: &OwnedFd, name: &T) -> io::Result<()> {
     checked(result).map(drop)
 }
 
-fn set_option(socket: &OwnedFd, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
+fn set_option(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, on: bool) -> io::Result<()> {
+    let on = libc::c_int::from(on);
     // SAFETY: `on` is read during the call only, with its own size.
     let result = unsafe {
         libc::setsockopt(
@@ -156,13 +183,13 @@ mod tests {
 
     #[test]
     fn two_cores_can_share_an_address_and_a_stranger_is_noticed() {
-        let first = listen("127.0.0.1:0".parse().unwrap(), true, 16).unwrap();
+        let first = listen("127.0.0.1:0".parse().unwrap(), Sharing::Cores, false, 16).unwrap();
         let address = first.local_addr().unwrap();
-        let second = listen(address, true, 16).unwrap();
-        let stranger = listen(address, false, 16).unwrap_err();
+        let second = listen(address, Sharing::Cores, false, 16).unwrap();
+        let stranger = listen(address, Sharing::Exclusive, false, 16).unwrap_err();
         assert_eq!(stranger.kind(), io::ErrorKind::AddrInUse);
         drop((first, second));
-        listen(address, false, 16).unwrap();
+        listen(address, Sharing::Exclusive, false, 16).unwrap();
     }
 
     #[test]
