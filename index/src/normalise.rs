@@ -1,10 +1,248 @@
-//! i;unicode-casemap (RFC 5051) and white space folding.
+//! Normalisation of needles and texts: i;unicode-casemap (RFC 5051), then white space folding.
+//!
+//! Per code point the simple titlecase mapping, then the decomposition (canonical or compatibility), each result again
+//! until nothing changes; Hangul syllables stay, nothing is reordered. Then every run of White_Space and U+001C-U+001F
+//! becomes one space; nothing is trimmed.
+//!
+//! A text may be given in pieces: the result does not depend on where it is cut.
 
-/// Streaming form.
-#[derive(Debug, Default)]
-pub struct Normaliser;
+use std::sync::OnceLock;
+
+use icu_casemap::CaseMapper;
+use unicode_normalization::char::decompose_compatible;
+
+/// Streaming form: remembers whether the last character was white space.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Normaliser {
+    after_space: bool,
+}
 
 /// Normalises a whole text.
 pub fn normalise(text: &str) -> String {
-    text.to_owned()
+    let mut out = String::with_capacity(text.len());
+    Normaliser::default().push(text, &mut out);
+    out
+}
+
+impl Normaliser {
+    /// Appends the normalised form of the next piece of the text.
+    pub fn push(&mut self, text: &str, out: &mut String) {
+        out.reserve(text.len() + 1);
+        let mut rest = text;
+        loop {
+            let ascii = ascii_prefix(rest.as_bytes());
+            let (head, tail) = rest.split_at(ascii);
+            self.push_ascii(head, out);
+            if tail.is_empty() {
+                return;
+            }
+            // Text that is not ASCII comes in runs; leave the fast path only once per run.
+            let mut chars = tail.chars();
+            loop {
+                let before = chars.as_str();
+                match chars.next() {
+                    Some(c) if !c.is_ascii() => self.push_mapped(c, out),
+                    Some(_) => {
+                        rest = before;
+                        break;
+                    }
+                    None => return,
+                }
+            }
+        }
+    }
+
+    /// A new text begins.
+    pub fn reset(&mut self) {
+        self.after_space = false;
+    }
+
+    fn push_ascii(&mut self, text: &str, out: &mut String) {
+        let mut buffer = [0u8; 512];
+        let mut after_space = self.after_space;
+        for chunk in text.as_bytes().chunks(buffer.len()) {
+            let mut n = 0;
+            for &b in chunk {
+                let mapped = ASCII[usize::from(b & 0x7f)];
+                let space = mapped == b' ';
+                buffer[n] = mapped;
+                n += usize::from(!(space && after_space));
+                after_space = space;
+            }
+            // Every byte of the table is ASCII, so this cannot fail.
+            out.push_str(std::str::from_utf8(&buffer[..n]).unwrap_or_default());
+        }
+        self.after_space = after_space;
+    }
+
+    fn push_mapped(&mut self, c: char, out: &mut String) {
+        let page = page(c);
+        match page.entries[(c as u32 & 0xff) as usize] {
+            SAME => self.push_folded(c, out),
+            entry => {
+                let start = (entry >> 8) as usize;
+                let len = (entry & 0xff) as usize;
+                for &c in &page.pool[start..start + len] {
+                    self.push_folded(c, out);
+                }
+            }
+        }
+    }
+
+    fn push_folded(&mut self, c: char, out: &mut String) {
+        if c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c) {
+            if !self.after_space {
+                out.push(' ');
+            }
+            self.after_space = true;
+        } else {
+            out.push(c);
+            self.after_space = false;
+        }
+    }
+}
+
+/// Length of the longest prefix that is ASCII.
+pub(crate) fn ascii_prefix(bytes: &[u8]) -> usize {
+    let mut n = 0;
+    for chunk in bytes.chunks(64) {
+        if !chunk.is_ascii() {
+            return n + chunk.iter().position(|b| !b.is_ascii()).unwrap_or(chunk.len());
+        }
+        n += chunk.len();
+    }
+    n
+}
+
+/// ASCII: upper case letters, white space as a space.
+const ASCII: [u8; 128] = {
+    let mut table = [0u8; 128];
+    let mut i = 0;
+    while i < 128 {
+        let b = i as u8;
+        table[i] = match b {
+            b'\t'..=b'\r' | 0x1c..=0x20 => b' ',
+            _ => b.to_ascii_uppercase(),
+        };
+        i += 1;
+    }
+    table
+};
+
+/// The mapping of 256 code points, made when the first of them is met.
+struct Page {
+    /// Per code point [`SAME`], or start in `pool` << 8 | length.
+    entries: [u32; 256],
+    pool: Vec<char>,
+}
+
+const SAME: u32 = u32::MAX;
+const PAGES: usize = 0x11_0000 >> 8;
+
+fn page(c: char) -> &'static Page {
+    static TABLE: [OnceLock<Box<Page>>; PAGES] = [const { OnceLock::new() }; PAGES];
+    let number = c as u32 >> 8;
+    TABLE[number as usize].get_or_init(|| Box::new(Page::build(number)))
+}
+
+impl Page {
+    fn build(number: u32) -> Page {
+        let mut page = Page { entries: [SAME; 256], pool: Vec::new() };
+        let mut mapped = Vec::new();
+        for low in 0..256u32 {
+            let Some(c) = char::from_u32(number << 8 | low) else { continue };
+            mapped.clear();
+            map(c, &mut mapped);
+            if mapped != [c] {
+                page.entries[low as usize] = (page.pool.len() as u32) << 8 | mapped.len() as u32;
+                page.pool.extend_from_slice(&mapped);
+            }
+        }
+        page
+    }
+}
+
+/// RFC 5051 for one code point. Decomposing in one step of UnicodeData at a time or fully gives the same fixed point.
+fn map(c: char, out: &mut Vec<char>) {
+    // Mappings shrink towards letters without case or decomposition; the longest chain in Unicode has four steps.
+    fn step(c: char, out: &mut Vec<char>, depth: u32) {
+        let title = CaseMapper::new().simple_titlecase(c);
+        if ('\u{ac00}'..='\u{d7a3}').contains(&title) || depth == 0 {
+            out.push(title);
+            return;
+        }
+        let mut parts = Vec::new();
+        decompose_compatible(title, |part| parts.push(part));
+        if parts == [c] {
+            out.push(c);
+            return;
+        }
+        for part in parts {
+            step(part, out, depth - 1);
+        }
+    }
+    step(c, out, 8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors() {
+        for (text, expected) in [
+            ("ß", "ß"),
+            ("ẞ", "ẞ"),
+            ("ﬁ", "FI"),
+            ("ﬀ", "FF"),
+            ("ı", "I"),
+            ("İ", "I\u{307}"),
+            ("ς", "Σ"),
+            ("\u{212a}", "K"),
+            ("\u{212b}", "A\u{30a}"),
+            ("ª", "A"),
+            ("㎏", "KG"),
+            ("Ǆ", "DZ\u{30c}"),
+            ("ǆ", "DZ\u{30c}"),
+            ("é", "E\u{301}"),
+            ("e\u{301}", "E\u{301}"),
+            ("한", "한"),
+            ("ＡＢＣ", "ABC"),
+            ("a\u{a0}b", "A B"),
+            ("a¨", "A \u{308}"),
+            ("ſ", "S"),
+            ("µ", "Μ"),
+            ("ώ", "Ω\u{301}"),
+            ("ᾳ", "ΑΙ"),
+            ("\u{345}", "Ι"),
+            ("a\u{ad}b\u{200b}c", "A\u{ad}B\u{200b}C"),
+            ("\u{1d41e}", "E"),
+            ("", ""),
+            ("  a \r\n\t b ", " A B "),
+            ("\u{1c}\u{1f}\u{3000}\u{2028}\u{85}x", " X"),
+            ("日本", "日本"),
+        ] {
+            assert_eq!(normalise(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn cuts_do_not_matter() {
+        let text = "Grüße  \u{a0}\r\n aus\u{3000}  ﬁx e\u{301} \u{1f}";
+        for (cut, _) in text.char_indices() {
+            let mut out = String::new();
+            let mut normaliser = Normaliser::default();
+            normaliser.push(&text[..cut], &mut out);
+            normaliser.push(&text[cut..], &mut out);
+            assert_eq!(out, normalise(text), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn normalising_twice_changes_nothing() {
+        for c in (0..0x11_0000).filter_map(char::from_u32) {
+            let once = normalise(&c.to_string());
+            assert_eq!(normalise(&once), once, "U+{:04X}", c as u32);
+        }
+    }
 }
