@@ -8,4 +8,6 @@ pub mod control;
 pub mod lanes;
 pub mod limits;
 pub mod net;
+pub mod response;
 pub mod runtime;
+pub mod wire;

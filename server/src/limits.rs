@@ -51,3 +51,66 @@ pub const EXECUTOR_BACKGROUND_SHARES: usize = 100;
 pub const CORE_VISITS_MAX: usize = 1024;
 
 const _: () = const { assert!(EXECUTOR_BACKGROUND_SHARES < EXECUTOR_INTERACTIVE_SHARES) };
+
+
+// --- wire
+
+/// A client's tag. Real ones have under 20 characters; every error line repeats it.
+pub const TAG_BYTES_MAX: usize = 256;
+
+/// A command line without its literals, before login: LOGIN, AUTHENTICATE with its initial response.
+pub const LINE_UNAUTHENTICATED_BYTES_MAX: usize = 16 << 10;
+/// The same after login: UID sets of real clients reach some tens of kilobytes (RFC 7162 4 asks for 8 KiB at least).
+pub const LINE_BYTES_MAX: usize = 256 << 10;
+
+/// A literal other than a message, before login: a user name or a password.
+pub const LITERAL_UNAUTHENTICATED_BYTES_MAX: u64 = 4 << 10;
+/// The same after login: a mailbox name, a search needle.
+pub const LITERAL_BYTES_MAX: u64 = 64 << 10;
+/// A non-synchronising literal before login, where LITERAL- is what is offered (RFC 7888 5).
+pub const LITERAL_MINUS_BYTES_MAX: u64 = 4096;
+
+/// A whole command with its literals, without a message.
+pub const COMMAND_UNAUTHENTICATED_BYTES_MAX: usize = 32 << 10;
+pub const COMMAND_BYTES_MAX: usize = 512 << 10;
+
+/// Bytes that are read only to be thrown away to stay in step with a client that was refused; more is answered with BYE.
+pub const DISCARD_UNAUTHENTICATED_BYTES_MAX: u64 = 1 << 20;
+pub const DISCARD_BYTES_MAX: u64 = 256 << 20;
+
+/// Ranges in one set.
+pub const SET_RANGES_MAX: usize = 100_000;
+/// Nesting of SEARCH keys: parentheses, NOT and OR.
+pub const SEARCH_DEPTH_MAX: usize = 64;
+/// Keys in one SEARCH.
+pub const SEARCH_KEYS_MAX: usize = 2_000;
+/// Items in one FETCH.
+pub const FETCH_ITEMS_MAX: usize = 500;
+/// Numbers in a part's path: deeper MIME is not reported either.
+pub const PART_DEPTH_MAX: usize = 100;
+/// Field names in HEADER.FIELDS.
+pub const HEADER_FIELDS_MAX: usize = 1_000;
+/// Flags in one STORE or APPEND.
+pub const FLAGS_MAX: usize = 256;
+/// A keyword's name.
+pub const KEYWORD_BYTES_MAX: usize = 255;
+/// Patterns in one LIST.
+pub const LIST_PATTERNS_MAX: usize = 100;
+/// Fields in one ID, and its strings (RFC 2971 3.3).
+pub const ID_FIELDS_MAX: usize = 30;
+pub const ID_FIELD_NAME_BYTES_MAX: usize = 30;
+pub const ID_VALUE_BYTES_MAX: usize = 1024;
+/// A mailbox name in UTF-8, all levels together, and its levels.
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1_000;
+pub const MAILBOX_LEVEL_BYTES_MAX: usize = 250;
+pub const MAILBOX_LEVELS_MAX: usize = 32;
+
+const _: () = {
+    assert!(LINE_UNAUTHENTICATED_BYTES_MAX <= COMMAND_UNAUTHENTICATED_BYTES_MAX);
+    assert!(LINE_BYTES_MAX <= COMMAND_BYTES_MAX);
+    assert!(LITERAL_BYTES_MAX as usize <= COMMAND_BYTES_MAX);
+    assert!(LITERAL_UNAUTHENTICATED_BYTES_MAX <= LITERAL_MINUS_BYTES_MAX);
+    assert!(LITERAL_BYTES_MAX < DISCARD_BYTES_MAX);
+    assert!(TAG_BYTES_MAX < LINE_UNAUTHENTICATED_BYTES_MAX);
+    assert!(MAILBOX_LEVEL_BYTES_MAX <= MAILBOX_NAME_BYTES_MAX);
+};
