@@ -52,7 +52,6 @@ pub const CORE_VISITS_MAX: usize = 1024;
 
 const _: () = const { assert!(EXECUTOR_BACKGROUND_SHARES < EXECUTOR_INTERACTIVE_SHARES) };
 
-
 // --- wire
 
 /// A client's tag. Real ones have under 20 characters; every error line repeats it.
