@@ -113,3 +113,7 @@ const _: () = {
     assert!(TAG_BYTES_MAX < LINE_UNAUTHENTICATED_BYTES_MAX);
     assert!(MAILBOX_LEVEL_BYTES_MAX <= MAILBOX_NAME_BYTES_MAX);
 };
+// --- log of events
+
+/// Lines that wait for standard error before more are dropped.
+pub const LOG_QUEUE_LINES_MAX: usize = 4096;
