@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::log::Address;
 
@@ -46,7 +46,7 @@ pub enum CommitError {
     Full,
     /// A write or sync failed: no more writes until a restart; reading goes on. Holds the first cause.
     #[error("the log takes no more writes since {0}")]
-    Poisoned(Rc<str>),
+    Poisoned(Arc<str>),
     /// The log has been stopped.
     #[error("the log is stopped")]
     Stopped,
@@ -60,7 +60,7 @@ pub enum CommitError {
 pub enum ReadError {
     /// The disk refused.
     #[error("reading {address}: {source}")]
-    Io { address: Address, source: Rc<io::Error> },
+    Io { address: Address, source: Arc<io::Error> },
     /// The bytes there are not the record that was written.
     #[error("damaged record at {address}: {damage}")]
     Damaged { address: Address, damage: Damage },

@@ -69,7 +69,7 @@ impl NameOp {
             }
             NameOp::RemoveDir(dir) => {
                 let gone: Vec<String> = below(names, dir).map(|(path, _)| path.clone()).collect();
-                gone.iter().for_each(|path| drop(names.remove(path)));
+                names.retain(|path, _| !gone.contains(path));
                 names.remove(dir);
             }
         }

@@ -7,13 +7,21 @@
 //! * a failed write or sync poisons the log; a full disk rolls back to the last durable commit.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::disk::Disk;
-use crate::error::{CommitError, ReadError, StoreError};
+mod committer;
+pub mod lane;
+mod reader;
+pub mod record;
+mod recovery;
+mod scan;
+pub mod segment;
+mod state;
+mod writer;
+
+pub use state::{Log, Ticket};
+
 use crate::limits;
-use crate::seed::Seed;
 use crate::types::{Lsn, ShardId, WallTime};
 
 /// Where a record begins: segment number (from 1) and byte offset in its file.
@@ -91,7 +99,7 @@ pub struct LogOptions {
 /// The bytes of a record, verified; derefs to the payload.
 #[derive(Clone)]
 pub struct RecordBytes {
-    buffer: Rc<Vec<u8>>,
+    buffer: Arc<Vec<u8>>,
     start: usize,
     end: usize,
     pub kind: RecordType,
@@ -148,21 +156,6 @@ pub struct Corruption {
     pub last: Lsn,
 }
 
-/// Future of a commit: its LSN when it is durable and its callback has run.
-pub struct Ticket {
-    _private: (),
-}
-
-impl std::future::Future for Ticket {
-    type Output = Result<Lsn, CommitError>;
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        _cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        unreachable!()
-    }
-}
-
 /// Figures of a log since it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogStats {
@@ -172,105 +165,4 @@ pub struct LogStats {
     pub records: u64,
     pub pending_bytes: u64,
     pub segments: u32,
-}
-
-/// See the module.
-pub struct Log {
-    _private: (),
-}
-
-#[allow(unused_variables)]
-impl Log {
-    /// Opens (or begins) the log in `dir`, which must exist and be durable, and replays every commit at or after
-    /// `from` in LSN order. An error of `replay` ends the opening with it.
-    pub async fn open(
-        disk: Rc<dyn Disk>,
-        clock: Rc<dyn Clock>,
-        seed: Rc<dyn Seed>,
-        dir: &str,
-        options: LogOptions,
-        from: Position,
-        replay: &mut dyn FnMut(ReplayedCommit<'_>) -> Result<(), StoreError>,
-    ) -> Result<(Rc<Log>, RecoveryReport), StoreError> {
-        unreachable!()
-    }
-
-    /// THE committer; run it as one task. Ends after [`Log::stop`].
-    pub async fn run(&self) {}
-
-    /// Adds a record, buffered; its address is final. It becomes durable with the next commit. A rollback (full
-    /// disk) discards it: remember `generation()` from before the first `put` of a message and hand it to `commit`.
-    ///
-    /// # Errors
-    /// `TooLarge`, `Stopped`, `Poisoned`; `Full` while the disk is known to be full.
-    pub fn put(&self, kind: RecordType, payload: &[u8]) -> Result<(Lsn, Address), CommitError> {
-        unreachable!()
-    }
-
-    /// The current generation of records that were put and not yet committed.
-    pub fn generation(&self) -> Generation {
-        unreachable!()
-    }
-
-    /// Resolves when less than `limits::log_pending_bytes_max` are waiting to be written.
-    ///
-    /// # Errors
-    /// As [`Log::put`].
-    pub async fn pressure(&self) -> Result<(), CommitError> {
-        unreachable!()
-    }
-
-    /// Enqueues a commit. `settled` is called exactly once, synchronously by the committer, in LSN order: with
-    /// `Ok` after the fdatasync, or with the error when the commit (and everything queued behind it) failed; only
-    /// then do tickets wake. When this returns `Err`, nothing was enqueued and `settled` is dropped uncalled.
-    ///
-    /// # Errors
-    /// `Full` also when `generation` is not the current one: records this commit refers to are gone.
-    pub fn commit(
-        &self,
-        kind: CommitKind,
-        generation: Generation,
-        ops: &[u8],
-        settled: Box<dyn FnOnce(Result<Lsn, CommitError>)>,
-    ) -> Result<Ticket, CommitError> {
-        unreachable!()
-    }
-
-    /// Reads one record. `payload_len` is a hint: when it is right or too large one read suffices.
-    pub async fn read(&self, address: Address, payload_len: usize) -> Result<RecordBytes, ReadError> {
-        unreachable!()
-    }
-
-    /// Reads many records, neighbours together; results are in the order asked for.
-    pub async fn read_many(&self, wanted: &[(Address, usize)]) -> Vec<Result<RecordBytes, ReadError>> {
-        unreachable!()
-    }
-
-    /// After the last durable batch. Everything applied so far lies before it; do not call it from a `settled`
-    /// callback (some commits of the batch are not applied yet).
-    pub fn durable_position(&self) -> Position {
-        unreachable!()
-    }
-
-    /// LSN of the last durable record.
-    pub fn durable_lsn(&self) -> Lsn {
-        unreachable!()
-    }
-
-    /// The first cause, when the log has been poisoned.
-    pub fn poisoned(&self) -> Option<Rc<str>> {
-        unreachable!()
-    }
-
-    /// True while deliveries are refused for want of space.
-    pub fn is_full(&self) -> bool {
-        unreachable!()
-    }
-
-    pub fn stats(&self) -> LogStats {
-        unreachable!()
-    }
-
-    /// Refuses new commits, waits until everything pending is durable or failed and `run` has ended.
-    pub async fn stop(&self) {}
 }
