@@ -180,6 +180,9 @@ impl Fragmenter {
     /// Appends what was read. The caller reads only after [`Event::NeedMore`], so no more than one read is ever buffered here
     /// beyond what the policy bounds.
     pub fn push(&mut self, bytes: &[u8]) {
+        if matches!(self.state, State::Absurd) {
+            return self.discard_buffered();
+        }
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.searched = self.searched.saturating_sub(self.start);
@@ -298,7 +301,8 @@ impl Fragmenter {
             return None;
         }
         let begin = if self.collected.is_empty() { &self.buffer[self.start..] } else { &self.collected };
-        tag_of(&begin[..begin.len().min(limits::TAG_BYTES_MAX + 1)])
+        // No more than is there however the line was cut.
+        tag_of(&begin[..begin.len().min(limits::TAG_BYTES_MAX + 1).min(self.policy.line_bytes_max + 1)])
     }
 
     /// One line of a command is there, or too long, or not there yet.

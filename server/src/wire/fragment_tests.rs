@@ -19,7 +19,7 @@ fn events(input: &[u8], cuts: &[usize]) -> Vec<Event> {
     let mut f = Fragmenter::new(small());
     let mut out = Vec::new();
     let mut from = 0;
-    let mut cuts: Vec<usize> = cuts.iter().map(|c| c.min(&input.len())).copied().collect();
+    let mut cuts: Vec<usize> = cuts.iter().map(|&c| c.min(input.len())).collect();
     cuts.push(input.len());
     cuts.sort_unstable();
     for cut in cuts {
@@ -68,7 +68,7 @@ fn data(bytes: &[u8]) -> Event {
 fn finds_the_edges() {
     let too_long = [b"b ".as_slice(), &[b'x'; 80], b"\r\nc NOOP\r\n"].concat();
     let too_long_literal = [b"b ".as_slice(), &[b'x'; 80], b" {4+}\r\nz\r\nz\r\nc NOOP\r\n"].concat();
-    let many = b"a X {20+}\r\n01234567890123456789 {20+}\r\n01234567890123456789 {20+}\r\n01234567890123456789 y\r\nb NOOP\r\n";
+    let many = b"a X {20+}\r\n01234567890123456789 {20+}\r\n01234567890123456789 {20+}\r\n01234567890123456789 yyyyyyy\r\nb NOOP\r\n";
     let endless = [b"a ".as_slice(), &[b'x'; 300]].concat();
     let cases: Vec<(&[u8], Vec<Event>)> = vec![
         (b"a NOOP\r\nb CHECK\n\r\n", vec![command(b"a NOOP"), command(b"b CHECK"), command(b"")]),

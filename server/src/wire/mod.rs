@@ -27,4 +27,6 @@ mod table;
 pub use table::{BadCommand, parse, tag_of};
 
 #[cfg(test)]
+mod generate;
+#[cfg(test)]
 mod tests;
