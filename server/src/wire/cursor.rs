@@ -155,12 +155,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `string = quoted / literal` (literal8 when `binary`).
+    /// `string = quoted / literal`
     pub fn string(&mut self) -> Parsed<Vec<u8>> {
-        match self.peek() {
-            Some(b'"') => self.quoted(),
-            Some(b'{') => self.literal(false),
-            Some(b'~') => bad("A binary literal is not allowed here"),
+        match self.rest {
+            [b'"', ..] => self.quoted(),
+            [b'{', ..] => self.literal(),
+            [b'~', b'{', ..] => bad("A binary literal is not allowed here"),
             _ => bad("A string was expected"),
         }
     }
@@ -188,12 +188,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `literal = "{" number64 ["+"] "}" CRLF *CHAR8`, with `~` before it when `binary`.
-    fn literal(&mut self, binary: bool) -> Parsed<Vec<u8>> {
+    /// `literal = "{" number64 ["+"] "}" CRLF *CHAR8`
+    fn literal(&mut self) -> Parsed<Vec<u8>> {
         const REASON: &str = "A literal is malformed";
-        if binary {
-            self.expect(b'~', REASON)?;
-        }
         self.expect(b'{', REASON)?;
         let size = self.number64()?;
         self.take(b'+');
@@ -204,7 +201,7 @@ impl<'a> Cursor<'a> {
         else {
             return bad(REASON);
         };
-        if !binary && bytes.contains(&0) {
+        if bytes.contains(&0) {
             return bad("NUL is not allowed in a literal");
         }
         self.rest = rest;
@@ -213,8 +210,8 @@ impl<'a> Cursor<'a> {
 
     /// `astring = 1*ASTRING-CHAR / string`
     pub fn astring(&mut self) -> Parsed<Vec<u8>> {
-        match self.peek() {
-            Some(b'"' | b'{' | b'~') => self.string(),
+        match self.rest {
+            [b'"' | b'{', ..] | [b'~', b'{', ..] => self.string(),
             _ => {
                 let run = self.run(is_astring_char);
                 if run.is_empty() { bad("A word or string was expected") } else { Ok(run.to_vec()) }
@@ -234,8 +231,8 @@ impl<'a> Cursor<'a> {
 
     /// `list-mailbox = 1*list-char / string`
     pub fn list_mailbox(&mut self) -> Parsed<MailboxName> {
-        match self.peek() {
-            Some(b'"' | b'{' | b'~') => self.string().map(MailboxName::new),
+        match self.rest {
+            [b'"' | b'{', ..] | [b'~', b'{', ..] => self.string().map(MailboxName::new),
             _ => {
                 let run = self.run(is_list_char);
                 if run.is_empty() {
@@ -280,6 +277,8 @@ mod tests {
         let good: &[(&[u8], &[u8], &[u8])] = &[
             (b"abc rest", b"abc", b" rest"),
             (b"a]b)", b"a]b", b")"),
+            (b"~a/b c", b"~a/b", b" c"),
+            (b"~", b"~", b""),
             (b"\"a b\\\"\\\\\" x", b"a b\"\\", b" x"),
             (b"\"\"", b"", b""),
             (b"{3}\r\na\r\nz", b"a\r\n", b"z"),
