@@ -117,3 +117,33 @@ const _: () = {
 
 /// Lines that wait for standard error before more are dropped.
 pub const LOG_QUEUE_LINES_MAX: usize = 4096;
+
+// --- commands on messages
+
+/// Messages that one step of FETCH or STORE answers before others run: a few hundred microseconds of work.
+pub const FETCH_WINDOW_MESSAGES: usize = 256;
+/// Bytes of a message that are read and sent at once; the size of a chunk in the store.
+pub const FETCH_PIECE_BYTES: usize = 128 << 10;
+/// A section up to this is decoded or selected from in memory; a larger one is run through twice instead.
+pub const FETCH_TRANSFORM_BYTES_MAX: u64 = 256 << 10;
+/// Messages whose headers are read in one batch are together no larger than this.
+pub const FETCH_HEADER_BATCH_BYTES_MAX: u64 = 4 << 20;
+/// Messages whose state one step of SEARCH looks at before others run.
+pub const SEARCH_WINDOW_MESSAGES: usize = 4096;
+/// Messages in one APPEND: each holds its summary in memory until the commit.
+pub const APPEND_MESSAGES_MAX: usize = 4096;
+
+const _: () = assert!(FETCH_PIECE_BYTES as u64 <= FETCH_TRANSFORM_BYTES_MAX);
+
+// --- work on the lanes
+
+/// Messages that one search worker reads at once.
+pub const SEARCH_BATCH_MESSAGES_MAX: usize = 64;
+/// Bytes of messages that one search worker reads at once; a larger message is read alone.
+pub const SEARCH_BATCH_BYTES_MAX: u64 = 4 << 20;
+/// A message up to this is analysed on the executor: well under a scheduling slice.
+pub const ANALYSE_INLINE_BYTES_MAX: u64 = 64 << 10;
+/// Messages that one core holds for their analysis, together.
+pub const ANALYSE_BUDGET_BYTES_MAX: u64 = 256 << 20;
+
+const _: () = assert!(ANALYSE_INLINE_BYTES_MAX < SEARCH_BATCH_BYTES_MAX);

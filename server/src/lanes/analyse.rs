@@ -1,30 +1,122 @@
-//! What APPEND finds out about a message before it is stored: its summary.
+//! What is found out about a message before it is stored: its summary.
 //!
-//! Pure. Not here: threads. Small messages are read inline, since that takes less than a
-//! scheduling slice; larger ones go to the analysis lane through `Core`.
+//! Pure but for the budget. Not here: threads. Small messages are read inline, since that takes less than a
+//! scheduling slice; larger ones go to the analysis lane through `Core`. What must hold: a message that
+//! breaks the analysis is stored all the same, with a summary that says little.
+
+use std::cell::Cell;
+use std::rc::Rc;
 
 use trawl_index::summary::Summary;
+use trawl_store::event::Event;
 
-use crate::lanes::limits;
+use crate::limits;
+use crate::runtime::panics::guarded;
 
 /// Whether `len` bytes may be analysed on an executor.
 pub fn is_inline(len: u64) -> bool {
     len <= limits::ANALYSE_INLINE_BYTES_MAX
 }
 
-/// The summary of a whole message. Never fails; takes time in proportion to the message.
-pub fn analyse(message: &[u8]) -> Summary {
-    Summary::build(message)
+/// The encoded summary of a whole message. Takes time in proportion to the message.
+pub fn analyse(message: &[u8]) -> Vec<u8> {
+    guarded(|| Summary::build(message).encode()).unwrap_or_else(|_| minimal(message).encode())
+}
+
+/// A summary that tells nothing but sizes: all of the message is one text.
+fn minimal(message: &[u8]) -> Summary {
+    let size = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    let header_len = u32::try_from(trawl_index::mime::header_end(message)).unwrap_or(u32::MAX);
+    let text = &message[(header_len as usize).min(message.len())..];
+    let lines = memchr::memchr_iter(b'\n', text).count();
+    let body =
+        format!("(\"TEXT\" \"PLAIN\" NIL NIL NIL \"8BIT\" {} {lines})", size.saturating_sub(header_len));
+    let extended = format!(
+        "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"8BIT\" {} {lines} NIL NIL NIL NIL)",
+        size.saturating_sub(header_len)
+    );
+    Summary {
+        size,
+        header_len,
+        envelope: b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)".to_vec(),
+        body: body.into_bytes(),
+        body_structure: extended.into_bytes(),
+        ..Summary::default()
+    }
+}
+
+/// Bytes of messages that wait to be analysed, over all connections of a core. Clones are the same budget.
+///
+/// What a connection takes in does not bound its memory by itself; this does for all of them together.
+#[derive(Clone)]
+pub struct Budget {
+    left: Rc<Cell<u64>>,
+    freed: Event,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget { left: Rc::new(Cell::new(limits::ANALYSE_BUDGET_BYTES_MAX)), freed: Event::new() }
+    }
+}
+
+impl Budget {
+    /// Waits until `bytes` are free, and holds them until the result is dropped. More than the whole budget waits for
+    /// all of it.
+    pub async fn take(&self, bytes: u64) -> Held {
+        let bytes = bytes.min(limits::ANALYSE_BUDGET_BYTES_MAX);
+        self.freed.until(|| self.left.get() >= bytes).await;
+        self.left.set(self.left.get() - bytes);
+        Held { budget: self.clone(), bytes }
+    }
+}
+
+/// Bytes taken from a [`Budget`].
+pub struct Held {
+    budget: Budget,
+    bytes: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.left.set(self.budget.left.get() + self.bytes);
+        self.budget.freed.notify();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_lite::future::{block_on, poll_once};
 
     #[test]
     fn large_messages_leave_the_executor() {
         assert!(is_inline(0));
         assert!(is_inline(limits::ANALYSE_INLINE_BYTES_MAX));
         assert!(!is_inline(limits::ANALYSE_INLINE_BYTES_MAX + 1));
+    }
+
+    #[test]
+    fn the_least_summary_is_about_the_whole_message() {
+        let summary = minimal(b"A: b\r\n\r\none\r\ntwo\r\n");
+        assert_eq!((summary.size, summary.header_len), (18, 8));
+        assert_eq!(summary.body, b"(\"TEXT\" \"PLAIN\" NIL NIL NIL \"8BIT\" 10 2)");
+    }
+
+    #[test]
+    fn who_wants_more_than_is_left_waits() {
+        let budget = Budget::default();
+        block_on(async {
+            let first = budget.take(limits::ANALYSE_BUDGET_BYTES_MAX - 10).await;
+            let second = budget.take(10).await;
+            let mut third = Box::pin(budget.take(1));
+            assert!(poll_once(&mut third).await.is_none());
+            drop(second);
+            assert!(poll_once(&mut third).await.is_some());
+            let mut whole = Box::pin(budget.take(u64::MAX));
+            assert!(poll_once(&mut whole).await.is_none());
+            drop(first);
+            assert!(poll_once(&mut whole).await.is_some());
+        });
     }
 }

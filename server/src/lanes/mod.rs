@@ -3,7 +3,6 @@
 //! Not here: the threads and their queues (the runtime), nor anything that waits.
 
 pub mod analyse;
-pub mod limits;
 pub mod search;
 
 pub use search::{SearchError, SearchJob};

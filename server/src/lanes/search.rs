@@ -16,7 +16,7 @@ use trawl_index::scan::{Compiled, Message, Stopped};
 use trawl_store::log::Address;
 use trawl_store::shard::{LaneReader, ReadAt, Shard};
 
-use crate::lanes::limits;
+use crate::limits;
 
 /// A message whose text has to be looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,88 @@
+//! What a SEARCH answers and keeps: RETURN options (RFC 4731, RFC 9051 6.4.4) and `$` (RFC 5182 2.4).
+//!
+//! Pure: from the numbers found (sequence numbers or UIDs) to the values of a response.
+
+use roaring::RoaringBitmap;
+
+use crate::response::encode::{ESearch, number_ranges};
+use crate::wire::ast::SearchReturn;
+
+/// `RETURN ()` and the silent default of rev2 mean ALL.
+pub fn or_all(returns: SearchReturn) -> SearchReturn {
+    if returns == SearchReturn::default() { SearchReturn { all: true, ..returns } } else { returns }
+}
+
+/// SAVE alone: no ESEARCH is sent.
+pub fn only_saves(returns: SearchReturn) -> bool {
+    returns == SearchReturn { save: true, ..SearchReturn::default() }
+}
+
+/// What `$` holds after a search with SAVE found `found`.
+pub fn saved(returns: SearchReturn, found: &RoaringBitmap) -> RoaringBitmap {
+    if returns.all || returns.count || !(returns.min || returns.max) {
+        return found.clone();
+    }
+    let mut saved = RoaringBitmap::new();
+    saved.extend(found.min().filter(|_| returns.min));
+    saved.extend(found.max().filter(|_| returns.max));
+    saved
+}
+
+/// The ESEARCH of what was found.
+pub fn esearch(returns: SearchReturn, uid: bool, found: &RoaringBitmap) -> ESearch {
+    ESearch {
+        uid,
+        min: found.min().filter(|_| returns.min),
+        max: found.max().filter(|_| returns.max),
+        count: returns.count.then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
+        all: returns.all.then(|| number_ranges(found)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response::encode;
+    use crate::wire::ast::Tag;
+
+    fn set(numbers: &[u32]) -> RoaringBitmap {
+        numbers.iter().copied().collect()
+    }
+
+    fn answer(returns: SearchReturn, uid: bool, numbers: &[u32]) -> String {
+        let mut out = Vec::new();
+        encode::esearch(&mut out, &Tag::new(b"A1").unwrap(), &esearch(returns, uid, &set(numbers)));
+        String::from_utf8(out).unwrap()
+    }
+
+    const NONE: SearchReturn = SearchReturn { min: false, max: false, all: false, count: false, save: false };
+    const EVERY: SearchReturn = SearchReturn { min: true, max: true, all: true, count: true, save: false };
+
+    #[test]
+    fn esearch_says_what_was_asked() {
+        let all = or_all(NONE);
+        assert_eq!(answer(all, false, &[1, 2, 3, 7, 9, 10]), "* ESEARCH (TAG \"A1\") ALL 1:3,7,9:10\r\n");
+        assert_eq!(answer(all, true, &[]), "* ESEARCH (TAG \"A1\") UID\r\n");
+        assert_eq!(
+            answer(EVERY, true, &[4, 6]),
+            "* ESEARCH (TAG \"A1\") UID MIN 4 MAX 6 COUNT 2 ALL 4,6\r\n"
+        );
+        assert_eq!(answer(EVERY, false, &[]), "* ESEARCH (TAG \"A1\") COUNT 0\r\n");
+        let max = SearchReturn { max: true, ..NONE };
+        assert_eq!(answer(max, false, &[4, u32::MAX]), "* ESEARCH (TAG \"A1\") MAX 4294967295\r\n");
+    }
+
+    #[test]
+    fn what_is_saved_follows_the_table_of_rfc_5182() {
+        let found = set(&[3, 5, 8]);
+        let save = SearchReturn { save: true, ..NONE };
+        assert!(only_saves(save) && or_all(save) == save && !only_saves(EVERY));
+        assert_eq!(saved(save, &found), found);
+        assert_eq!(saved(SearchReturn { min: true, ..save }, &found), set(&[3]));
+        assert_eq!(saved(SearchReturn { max: true, ..save }, &found), set(&[8]));
+        assert_eq!(saved(SearchReturn { min: true, max: true, ..save }, &found), set(&[3, 8]));
+        assert_eq!(saved(SearchReturn { min: true, count: true, ..save }, &found), found);
+        assert_eq!(saved(SearchReturn { max: true, all: true, ..save }, &found), found);
+        assert_eq!(saved(SearchReturn { min: true, ..save }, &set(&[])), set(&[]));
+    }
+}

@@ -1,0 +1,470 @@
+//! From a search key of the wire to a program: state keys to evaluate, text keys for the search lanes.
+//!
+//! Pure. Not here: rows (`state`), reading messages (`lanes`), the answer (`answer`).
+//! What must hold: a program means the same as its key; state keys never reach the lanes as keys, only
+//! as the bitmaps they gave.
+
+use roaring::RoaringBitmap;
+use trawl_index::mime::charset;
+use trawl_index::query::{Field, Node, TextKey};
+use trawl_store::types::Flags;
+
+use super::state::StateKey;
+use crate::wire::ast::SearchKey;
+use crate::wire::set::{SeqSet, SetArg};
+
+/// What a key means depends on the session it is searched in.
+pub struct Context<'a> {
+    /// Messages in the view; sequence numbers are 1 to this.
+    pub messages: u32,
+    /// The largest UID in the view, 0 for an empty one: what `*` means among UIDs.
+    pub largest_uid: u32,
+    /// UIDs that `$` stands for (RFC 5182).
+    pub saved: &'a RoaringBitmap,
+    /// Seconds since 1970 of OLDER and YOUNGER (RFC 5032).
+    pub now: i64,
+    /// The flag of a keyword, if any message of the mailbox ever had it.
+    pub keyword: &'a dyn Fn(&str) -> Option<Flags>,
+    /// The charset that the client named, if any.
+    pub charset: Option<&'a str>,
+}
+
+/// Why a search cannot be understood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// Its charset is not known: `NO [BADCHARSET (…)]`.
+    Charset,
+    /// A needle has bytes that mean nothing in its charset: BAD.
+    Needle,
+}
+
+/// A search key with its state keys taken out.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Program {
+    /// To be evaluated over the view, in this order.
+    pub state: Vec<StateKey>,
+    tree: Tree,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum Tree {
+    Everything,
+    Nothing,
+    /// Index into [`Program::state`].
+    State(usize),
+    Text(TextKey),
+    Not(Box<Tree>),
+    And(Vec<Tree>),
+    Or(Vec<Tree>),
+}
+
+/// What is left of a program when its state keys are known.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Rest {
+    /// Nothing: these positions match.
+    Found(RoaringBitmap),
+    /// Text has to be looked at, and only in messages at `candidates`.
+    Text { node: Node, candidates: RoaringBitmap },
+}
+
+impl Program {
+    pub fn new(key: &SearchKey, context: &Context<'_>) -> Result<Program, Refused> {
+        let charset = match context.charset {
+            None => None,
+            Some(name) => Some(charset::lookup(name.as_bytes()).ok_or(Refused::Charset)?),
+        };
+        let mut planner = Planner { context, charset, state: Vec::new() };
+        let tree = planner.tree(key)?;
+        Ok(Program { state: planner.state, tree })
+    }
+
+    /// Puts the bitmaps of [`Program::state`] in place. `messages` is the size of the view.
+    pub fn resolve(self, state: &[RoaringBitmap], messages: u32) -> Rest {
+        let mut universe = RoaringBitmap::new();
+        universe.insert_range(0..messages);
+        match fold(self.tree, state, &universe) {
+            Node::State(found) => Rest::Found(found),
+            node => {
+                let candidates = bound(&node, &universe);
+                if candidates.is_empty() { Rest::Found(candidates) } else { Rest::Text { node, candidates } }
+            }
+        }
+    }
+}
+
+struct Planner<'a> {
+    context: &'a Context<'a>,
+    charset: Option<charset::Charset>,
+    state: Vec<StateKey>,
+}
+
+impl Planner<'_> {
+    fn tree(&mut self, key: &SearchKey) -> Result<Tree, Refused> {
+        Ok(match key {
+            SearchKey::All => Tree::Everything,
+            SearchKey::And(keys) => {
+                Tree::And(keys.iter().map(|key| self.tree(key)).collect::<Result<_, _>>()?)
+            }
+            SearchKey::Or(a, b) => Tree::Or(vec![self.tree(a)?, self.tree(b)?]),
+            SearchKey::Not(key) => Tree::Not(Box::new(self.tree(key)?)),
+            SearchKey::Sequence(SetArg::Saved) | SearchKey::Uid(SetArg::Saved) => {
+                let saved = self.context.saved.clone();
+                self.state(StateKey::Uids(saved))
+            }
+            SearchKey::Sequence(SetArg::Numbers(set)) => {
+                let positions = numbers(set, self.context.messages, 1, self.context.messages);
+                self.state(StateKey::Positions(positions))
+            }
+            SearchKey::Uid(SetArg::Numbers(set)) => {
+                let uids = numbers(set, self.context.largest_uid, 0, self.context.largest_uid);
+                self.state(StateKey::Uids(uids))
+            }
+            SearchKey::Answered => self.state(StateKey::Has(Flags::ANSWERED)),
+            SearchKey::Deleted => self.state(StateKey::Has(Flags::DELETED)),
+            SearchKey::Draft => self.state(StateKey::Has(Flags::DRAFT)),
+            SearchKey::Flagged => self.state(StateKey::Has(Flags::FLAGGED)),
+            SearchKey::Seen => self.state(StateKey::Has(Flags::SEEN)),
+            SearchKey::Unanswered => self.state(StateKey::Lacks(Flags::ANSWERED)),
+            SearchKey::Undeleted => self.state(StateKey::Lacks(Flags::DELETED)),
+            SearchKey::Undraft => self.state(StateKey::Lacks(Flags::DRAFT)),
+            SearchKey::Unflagged => self.state(StateKey::Lacks(Flags::FLAGGED)),
+            SearchKey::Unseen => self.state(StateKey::Lacks(Flags::SEEN)),
+            SearchKey::New => {
+                Tree::And(vec![self.state(StateKey::Recent), self.state(StateKey::Lacks(Flags::SEEN))])
+            }
+            SearchKey::Old => Tree::Not(Box::new(self.state(StateKey::Recent))),
+            SearchKey::Recent => self.state(StateKey::Recent),
+            SearchKey::Keyword(keyword) => match (self.context.keyword)(keyword.as_str()) {
+                Some(flag) => self.state(StateKey::Has(flag)),
+                None => Tree::Nothing,
+            },
+            SearchKey::Unkeyword(keyword) => match (self.context.keyword)(keyword.as_str()) {
+                Some(flag) => self.state(StateKey::Lacks(flag)),
+                None => Tree::Everything,
+            },
+            SearchKey::Before(day) => self.state(StateKey::Before(day.0)),
+            SearchKey::On(day) => self.state(StateKey::On(day.0)),
+            SearchKey::Since(day) => self.state(StateKey::Since(day.0)),
+            SearchKey::SentBefore(day) => self.state(StateKey::SentBefore(day.0)),
+            SearchKey::SentOn(day) => self.state(StateKey::SentOn(day.0)),
+            SearchKey::SentSince(day) => self.state(StateKey::SentSince(day.0)),
+            SearchKey::Older(seconds) => {
+                self.state(StateKey::Older(self.context.now - i64::from(seconds.get())))
+            }
+            SearchKey::Younger(seconds) => {
+                self.state(StateKey::Younger(self.context.now - i64::from(seconds.get())))
+            }
+            SearchKey::Larger(bytes) => self.state(StateKey::Larger(*bytes)),
+            SearchKey::Smaller(bytes) => self.state(StateKey::Smaller(*bytes)),
+            SearchKey::Bcc(needle) => self.text(Field::Bcc, needle)?,
+            SearchKey::Cc(needle) => self.text(Field::Cc, needle)?,
+            SearchKey::From(needle) => self.text(Field::From, needle)?,
+            SearchKey::To(needle) => self.text(Field::To, needle)?,
+            SearchKey::Subject(needle) => self.text(Field::Subject, needle)?,
+            SearchKey::Body(needle) => self.text(Field::Body, needle)?,
+            SearchKey::Text(needle) => self.text(Field::Text, needle)?,
+            SearchKey::Header { field, needle } => {
+                let field = Field::Header(String::from_utf8_lossy(field).into_owned());
+                self.text(field, needle)?
+            }
+        })
+    }
+
+    fn state(&mut self, key: StateKey) -> Tree {
+        let known = self.state.iter().position(|known| *known == key);
+        Tree::State(known.unwrap_or_else(|| {
+            self.state.push(key);
+            self.state.len() - 1
+        }))
+    }
+
+    /// Without CHARSET a needle is UTF-8: rev2 says so, and of rev1's US-ASCII it is a superset.
+    fn text(&mut self, field: Field, needle: &[u8]) -> Result<Tree, Refused> {
+        let needle = match self.charset {
+            None => String::from_utf8(needle.to_vec()).ok(),
+            Some(charset) => charset.decode_strict(needle),
+        };
+        Ok(Tree::Text(TextKey { field, needle: needle.ok_or(Refused::Needle)? }))
+    }
+}
+
+/// The numbers of `set` up to `last`, less `offset`. `star` is what `*` means.
+fn numbers(set: &SeqSet, star: u32, offset: u32, last: u32) -> RoaringBitmap {
+    let mut numbers = RoaringBitmap::new();
+    for range in set.resolve(star) {
+        let (low, high) = (*range.start(), (*range.end()).min(last));
+        if low <= high {
+            numbers.insert_range(low - offset..=high - offset);
+        }
+    }
+    numbers
+}
+
+/// Evaluates all that needs no text; the result is `Node::State` when nothing does.
+fn fold(tree: Tree, state: &[RoaringBitmap], universe: &RoaringBitmap) -> Node {
+    match tree {
+        Tree::Everything => Node::State(universe.clone()),
+        Tree::Nothing => Node::State(RoaringBitmap::new()),
+        Tree::State(key) => Node::State(state[key].clone()),
+        Tree::Text(key) => Node::Text(key),
+        Tree::Not(tree) => match fold(*tree, state, universe) {
+            Node::State(found) => Node::State(universe - found),
+            node => Node::Not(Box::new(node)),
+        },
+        Tree::And(trees) => {
+            let (mut all, mut rest) = (universe.clone(), Vec::new());
+            for tree in trees {
+                match fold(tree, state, universe) {
+                    Node::State(found) => all &= found,
+                    node => rest.push(node),
+                }
+            }
+            if rest.is_empty() || all.is_empty() {
+                return Node::State(all);
+            }
+            if all != *universe {
+                rest.insert(0, Node::State(all));
+            }
+            Node::And(rest)
+        }
+        Tree::Or(trees) => {
+            let (mut any, mut rest) = (RoaringBitmap::new(), Vec::new());
+            for tree in trees {
+                match fold(tree, state, universe) {
+                    Node::State(found) => any |= found,
+                    node => rest.push(node),
+                }
+            }
+            if rest.is_empty() || any == *universe {
+                return Node::State(any);
+            }
+            if !any.is_empty() {
+                rest.insert(0, Node::State(any));
+            }
+            Node::Or(rest)
+        }
+    }
+}
+
+/// A set that holds every position that can match.
+fn bound(node: &Node, universe: &RoaringBitmap) -> RoaringBitmap {
+    match node {
+        Node::None => RoaringBitmap::new(),
+        Node::State(found) => found.clone(),
+        Node::All | Node::Text(_) | Node::Not(_) => universe.clone(),
+        Node::And(nodes) => nodes.iter().fold(universe.clone(), |set, node| set & bound(node, universe)),
+        Node::Or(nodes) => nodes.iter().fold(RoaringBitmap::new(), |set, node| set | bound(node, universe)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::super::state::{Evaluation, SearchRow};
+    use super::*;
+    use crate::wire::ast::{Day, Keyword};
+    use crate::wire::set::{Bound, SeqRange};
+    use proptest::prelude::*;
+    use trawl_store::types::{Uid, ZonedTime};
+
+    const KNOWN: &str = "known";
+
+    fn keyword(name: &str) -> Option<Flags> {
+        (name == KNOWN).then(|| Flags::keyword(3))
+    }
+
+    fn context(saved: &RoaringBitmap, rows: &[SearchRow]) -> Context<'static> {
+        Context {
+            messages: rows.len() as u32,
+            largest_uid: rows.last().map_or(0, |row| row.uid.get()),
+            saved: Box::leak(Box::new(saved.clone())),
+            now: 1_000_000,
+            keyword: &keyword,
+            charset: None,
+        }
+    }
+
+    /// Stands for the scan: some pattern over needle and position.
+    fn text_matches(needle: &str, position: u32) -> bool {
+        !(needle.len() as u32 + position).is_multiple_of(3)
+    }
+
+    fn in_set(set: &SeqSet, number: u32, largest: u32) -> bool {
+        let bound = |bound| match bound {
+            Bound::Number(n) => n.get(),
+            Bound::Star => largest,
+        };
+        set.as_ranges().iter().any(|range| match *range {
+            SeqRange::One(a) => bound(a) == number,
+            SeqRange::Range(a, b) => {
+                let (a, b) = (bound(a), bound(b));
+                (a.min(b)..=a.max(b)).contains(&number)
+            }
+        })
+    }
+
+    fn naive(key: &SearchKey, position: u32, row: &SearchRow, context: &Context<'_>) -> bool {
+        let flag = |flag| row.flags.contains(flag);
+        match key {
+            SearchKey::All => true,
+            SearchKey::And(keys) => keys.iter().all(|key| naive(key, position, row, context)),
+            SearchKey::Or(a, b) => naive(a, position, row, context) || naive(b, position, row, context),
+            SearchKey::Not(key) => !naive(key, position, row, context),
+            SearchKey::Sequence(SetArg::Saved) | SearchKey::Uid(SetArg::Saved) => {
+                context.saved.contains(row.uid.get())
+            }
+            SearchKey::Sequence(SetArg::Numbers(set)) => in_set(set, position + 1, context.messages),
+            SearchKey::Uid(SetArg::Numbers(set)) => in_set(set, row.uid.get(), context.largest_uid),
+            SearchKey::Seen => flag(Flags::SEEN),
+            SearchKey::Unseen => !flag(Flags::SEEN),
+            SearchKey::New => row.recent && !flag(Flags::SEEN),
+            SearchKey::Old => !row.recent,
+            SearchKey::Recent => row.recent,
+            SearchKey::Keyword(word) => word.as_str() == KNOWN && flag(Flags::keyword(3)),
+            SearchKey::Unkeyword(word) => !(word.as_str() == KNOWN && flag(Flags::keyword(3))),
+            SearchKey::Since(day) => row.internal.day() >= day.0,
+            SearchKey::SentBefore(day) => row.sent_day.is_some_and(|sent| sent < day.0),
+            SearchKey::Larger(bytes) => u64::from(row.size) > *bytes,
+            SearchKey::Younger(seconds) => row.internal.seconds >= context.now - i64::from(seconds.get()),
+            SearchKey::Older(seconds) => row.internal.seconds <= context.now - i64::from(seconds.get()),
+            SearchKey::Body(needle) => text_matches(std::str::from_utf8(needle).unwrap(), position),
+            other => panic!("{other:?} is not generated"),
+        }
+    }
+
+    fn node_matches(node: &Node, position: u32) -> bool {
+        match node {
+            Node::All => true,
+            Node::None => false,
+            Node::State(found) => found.contains(position),
+            Node::Text(key) => text_matches(&key.needle, position),
+            Node::Not(node) => !node_matches(node, position),
+            Node::And(nodes) => nodes.iter().all(|node| node_matches(node, position)),
+            Node::Or(nodes) => nodes.iter().any(|node| node_matches(node, position)),
+        }
+    }
+
+    fn any_set() -> impl Strategy<Value = SetArg> {
+        let bound = prop_oneof![
+            5 => (1u32..60).prop_map(|n| Bound::Number(NonZeroU32::new(n).unwrap())),
+            1 => Just(Bound::Star),
+        ];
+        let range = prop_oneof![
+            bound.clone().prop_map(SeqRange::One),
+            (bound.clone(), bound).prop_map(|(a, b)| SeqRange::Range(a, b)),
+        ];
+        prop_oneof![
+            5 => prop::collection::vec(range, 1..4).prop_map(|set| SetArg::Numbers(SeqSet::new(set).unwrap())),
+            1 => Just(SetArg::Saved),
+        ]
+    }
+
+    fn any_key() -> impl Strategy<Value = SearchKey> {
+        let leaf = prop_oneof![
+            Just(SearchKey::All),
+            any_set().prop_map(SearchKey::Sequence),
+            any_set().prop_map(SearchKey::Uid),
+            Just(SearchKey::Seen),
+            Just(SearchKey::Unseen),
+            Just(SearchKey::New),
+            Just(SearchKey::Old),
+            Just(SearchKey::Recent),
+            prop_oneof![Just(KNOWN), Just("other")]
+                .prop_map(|word| SearchKey::Keyword(Keyword::new(word).unwrap())),
+            prop_oneof![Just(KNOWN), Just("other")]
+                .prop_map(|word| SearchKey::Unkeyword(Keyword::new(word).unwrap())),
+            (5i32..15).prop_map(|day| SearchKey::Since(Day(day))),
+            (-3i32..3).prop_map(|day| SearchKey::SentBefore(Day(day))),
+            (0u64..20).prop_map(SearchKey::Larger),
+            (1u32..500_000).prop_map(|age| SearchKey::Younger(NonZeroU32::new(age).unwrap())),
+            (1u32..500_000).prop_map(|age| SearchKey::Older(NonZeroU32::new(age).unwrap())),
+            "a{0,4}".prop_map(|needle| SearchKey::Body(needle.into_bytes())),
+        ];
+        leaf.prop_recursive(4, 24, 4, |key| {
+            prop_oneof![
+                prop::collection::vec(key.clone(), 2..4).prop_map(SearchKey::And),
+                (key.clone(), key.clone()).prop_map(|(a, b)| SearchKey::Or(Box::new(a), Box::new(b))),
+                key.prop_map(|key| SearchKey::Not(Box::new(key))),
+            ]
+        })
+    }
+
+    fn any_rows() -> impl Strategy<Value = Vec<SearchRow>> {
+        let row = (
+            1u32..4,
+            any::<bool>(),
+            any::<bool>(),
+            500_000i64..1_000_000,
+            prop::option::of(-3i32..3),
+            0u32..20,
+        );
+        prop::collection::vec((row, any::<bool>()), 0..20).prop_map(|rows| {
+            let mut uid = 0;
+            rows.into_iter()
+                .map(|((step, seen, known, seconds, sent_day, size), recent)| {
+                    uid += step;
+                    let mut flags = Flags::default();
+                    if seen {
+                        flags = flags.with(Flags::SEEN);
+                    }
+                    if known {
+                        flags = flags.with(Flags::keyword(3));
+                    }
+                    let internal = ZonedTime { seconds, zone_minutes: 60 };
+                    SearchRow { uid: Uid::new(uid).unwrap(), flags, internal, sent_day, size, recent }
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn a_program_means_what_its_key_means(
+            key in any_key(), rows in any_rows(), saved in prop::collection::vec(1u32..60, 0..10),
+        ) {
+            let context = context(&saved.into_iter().collect(), &rows);
+            let mut program = Program::new(&key, &context).unwrap();
+            let mut evaluation = Evaluation::new(std::mem::take(&mut program.state));
+            evaluation.window(0, &rows.iter().copied().map(Some).collect::<Vec<_>>());
+            let state = evaluation.finish();
+            let rest = program.resolve(&state, context.messages);
+            for (position, row) in (0u32..).zip(&rows) {
+                let found = match &rest {
+                    Rest::Found(found) => found.contains(position),
+                    Rest::Text { node, candidates } => {
+                        candidates.contains(position) && node_matches(node, position)
+                    }
+                };
+                prop_assert_eq!(found, naive(&key, position, row, &context), "{:?} at {}", key, position);
+            }
+        }
+    }
+
+    #[test]
+    fn charsets_and_needles_that_mean_nothing_are_refused() {
+        let nobody = context(&RoaringBitmap::new(), &[]);
+        let key = SearchKey::Body(b"\xff".to_vec());
+        assert_eq!(Program::new(&key, &nobody), Err(Refused::Needle));
+        let named = |charset| Context { charset: Some(charset), ..context(&RoaringBitmap::new(), &[]) };
+        assert_eq!(Program::new(&key, &named("X-NONE")), Err(Refused::Charset));
+        assert_eq!(Program::new(&SearchKey::All, &named("X-NONE")), Err(Refused::Charset));
+        assert!(Program::new(&key, &named("ISO-8859-1")).is_ok());
+    }
+
+    #[test]
+    fn state_narrows_what_text_is_looked_at() {
+        let rows = [];
+        let context = Context { messages: 9, largest_uid: 9, ..context(&RoaringBitmap::new(), &rows) };
+        let body = || SearchKey::Body(b"x".to_vec());
+        let key = SearchKey::And(vec![SearchKey::Seen, body(), SearchKey::Not(Box::new(body()))]);
+        let program = Program::new(&key, &context).unwrap();
+        let seen: RoaringBitmap = [2, 5].into_iter().collect();
+        match program.clone().resolve(std::slice::from_ref(&seen), 9) {
+            Rest::Text { candidates, .. } => assert_eq!(candidates, seen),
+            rest => panic!("{rest:?}"),
+        }
+        assert_eq!(program.resolve(&[RoaringBitmap::new()], 9), Rest::Found(RoaringBitmap::new()));
+    }
+}
