@@ -48,6 +48,8 @@ pub struct PartEntry {
     pub body: Range<u32>,
     /// For BINARY: how `body` is encoded. Multiparts and messages are never encoded.
     pub encoding: Encoding,
+    /// The media type is text/*: BINARY sends its lines with CRLF (RFC 9051 7.5.2).
+    pub text: bool,
     /// For message/rfc822 parts: `BODY[path.HEADER]` and `BODY[path.TEXT]`.
     pub message: Option<NestedMessage>,
 }
@@ -57,6 +59,24 @@ pub struct PartEntry {
 pub struct NestedMessage {
     pub header: Range<u32>,
     pub text: Range<u32>,
+}
+
+/// What listing a mailbox needs of an encoded summary, borrowed: nothing is allocated and the part table and thread keys are
+/// not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SummaryView<'a> {
+    pub size: u32,
+    pub header_len: u32,
+    pub envelope: &'a [u8],
+    pub body: &'a [u8],
+    pub body_structure: &'a [u8],
+}
+
+impl<'a> SummaryView<'a> {
+    /// Reads what [`Summary::encode`] wrote.
+    pub fn new(_encoded: &'a [u8]) -> Result<SummaryView<'a>, DecodeError> {
+        Err(DecodeError::Damaged)
+    }
 }
 
 /// Why an encoded summary cannot be read.
