@@ -147,3 +147,28 @@ pub const ANALYSE_INLINE_BYTES_MAX: u64 = 64 << 10;
 pub const ANALYSE_BUDGET_BYTES_MAX: u64 = 256 << 20;
 
 const _: () = assert!(ANALYSE_INLINE_BYTES_MAX < SEARCH_BATCH_BYTES_MAX);
+// --- sessions
+
+/// Output that is pending before a handler waits for a slow reader: one response beyond it may be held.
+pub const OUTPUT_PENDING_BYTES_MAX: usize = 64 * 1024;
+/// An empty output buffer keeps no more than this, so that idle connections are small.
+pub const OUTPUT_KEPT_BYTES_MAX: usize = 1024;
+/// Input that is read ahead while a handler runs.
+pub const INPUT_AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// One read from a connection; on the stack, so that an idle connection holds no buffer.
+pub const INPUT_READ_BYTES: usize = 16 * 1024;
+/// Wrong passwords on one connection before it is closed.
+pub const LOGIN_FAILURES_MAX: u32 = 5;
+/// Commands in a row that cannot be understood before the connection is closed, before login and after.
+pub const BAD_COMMANDS_UNAUTHENTICATED_MAX: u32 = 5;
+pub const BAD_COMMANDS_MAX: u32 = 50;
+/// Characters of a LIST pattern, its reference included: no name is longer, wildcards add little.
+pub const LIST_PATTERN_CHARS_MAX: usize = 2_000;
+/// How long a connection that is to be closed may take to accept its last bytes.
+pub const DRAIN_MS_MAX: u64 = 3_000;
+/// Commands that take longer are logged even when commands are not.
+pub const SLOW_COMMAND_MS: u64 = 1_000;
+
+const _: () = const { assert!(OUTPUT_KEPT_BYTES_MAX < OUTPUT_PENDING_BYTES_MAX) };
+const _: () = const { assert!(INPUT_READ_BYTES <= INPUT_AHEAD_BYTES_MAX) };
+const _: () = const { assert!(BAD_COMMANDS_UNAUTHENTICATED_MAX <= BAD_COMMANDS_MAX) };

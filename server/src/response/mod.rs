@@ -1,7 +1,9 @@
 //! What the server says, as bytes.
 //!
-//! `encode` writes the terminals of the grammar and whole responses, `code` names every response code.
-//! Nothing here decides what to say.
+//! `encode` writes the terminals of the grammar and whole responses, `code` names every response code, `output` is the
+//! bounded buffer they go to, and `status` the one place where an error gets its words.
 
 pub mod code;
 pub mod encode;
+pub mod output;
+pub mod status;

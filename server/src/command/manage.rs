@@ -1,0 +1,138 @@
+//! The mailbox tree: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 6.3.4 to 6.3.8, RFC 6154 3).
+//!
+//! Not here: the rules of the tree (the store's); names on their way in are `wire::name`.
+
+use trawl_store::types::{MailboxId, SpecialUses};
+
+use super::prelude::*;
+use super::select::deselect;
+use crate::response::encode::{ListAttribute, ListEntry};
+use crate::wire::ast::UseAttribute;
+use crate::wire::name::{MailboxName, check_new_name};
+
+/// `CREATE`
+pub async fn create(
+    auth: &mut Authenticated,
+    cx: &Cx,
+    asked: MailboxName,
+    uses: Vec<UseAttribute>,
+) -> Answer {
+    let name = auth.decode(&asked)?;
+    // A trailing delimiter announces that names will be made below (RFC 9051 6.3.4).
+    let name = name.strip_suffix('/').unwrap_or(&name);
+    check_new_name(name)?;
+    let mut special_uses = SpecialUses::NONE;
+    for attribute in uses {
+        match attribute {
+            UseAttribute::Known(special) => special_uses = special_uses.with(special),
+            UseAttribute::Other(_) => return Err(Refusal::no(Code::UseAttr, "There is no such special use")),
+        }
+    }
+    if auth.look(|account| account.mailbox_named(name).is_some())? {
+        return Err(Refusal::no(Code::AlreadyExists, "There is a mailbox of that name already"));
+    }
+    let validity = cx.core.uid_validities.next().await?;
+    let id = auth.shard.create_mailbox(auth.id(), name, special_uses, validity).await?;
+    tell_new_name(auth, cx, id, asked.as_bytes().strip_suffix(b"/").unwrap_or(asked.as_bytes()))?;
+    Ok(Done::ok("CREATE done"))
+}
+
+/// `DELETE`. A session that deletes the mailbox it has selected has none selected then.
+pub async fn delete(mut session: Session, cx: &Cx, asked: MailboxName) -> (Session, Answer) {
+    let Some(auth) = session.authenticated_mut() else {
+        return (session, Err(Refusal::bad(None, "Log in first")));
+    };
+    match delete_named(auth, cx, &asked).await {
+        Ok(id) => {
+            let session = match session {
+                Session::Selected(selected) if id.is_some_and(|id| id == selected.mailbox) => {
+                    write_status(
+                        &cx.out,
+                        None,
+                        Status::Ok,
+                        Some(&Code::Closed),
+                        "The deleted mailbox is closed",
+                    );
+                    deselect(*selected)
+                }
+                session => session,
+            };
+            (session, Ok(Done::ok("DELETE done")))
+        }
+        Err(refusal) => (session, Err(refusal)),
+    }
+}
+
+async fn delete_named(
+    auth: &Authenticated,
+    cx: &Cx,
+    asked: &MailboxName,
+) -> Result<Option<MailboxId>, Refusal> {
+    let name = asked.decode(auth.encoding()).map_err(|_| Refusal::no_such_mailbox())?;
+    let id = auth.look(|account| account.mailbox_named(&name).map(|mailbox| mailbox.id()))?;
+    auth.shard.delete_mailbox(auth.id(), &name).await?;
+    if let Some(id) = id {
+        cx.core.forget_recent(auth.id(), id);
+    }
+    Ok(id)
+}
+
+/// `RENAME`, with everything below; of INBOX: its messages move (RFC 9051 6.3.6).
+pub async fn rename(auth: &mut Authenticated, cx: &Cx, from: MailboxName, to: MailboxName) -> Answer {
+    let source = from.decode(auth.encoding()).map_err(|_| Refusal::no_such_mailbox())?;
+    let target = auth.decode(&to)?;
+    check_new_name(&target)?;
+    let validity = cx.core.uid_validities.next().await?;
+    let renamed = auth.shard.rename_mailbox(auth.id(), &source, &target, validity).await?;
+    if auth.rev2 {
+        for (id, old, _) in &renamed.names {
+            tell_new_name(auth, cx, *id, old.as_bytes())?;
+            cx.out.room().await?;
+        }
+    }
+    Ok(Done::ok("RENAME done"))
+}
+
+/// To rev2: the name a mailbox has now, when it is not the one the client knows (RFC 9051 6.3.9.7 OLDNAME).
+fn tell_new_name(auth: &Authenticated, cx: &Cx, id: MailboxId, old: &[u8]) -> Result<(), Refusal> {
+    if !auth.rev2 {
+        return Ok(());
+    }
+    let old = String::from_utf8_lossy(old);
+    let facts = auth.look(|account| {
+        let mailbox = account.mailbox(id)?;
+        let name = mailbox.name().clone();
+        Some((account.has_children(&name), mailbox.special_uses(), name))
+    })?;
+    let Some((has_children, special_uses, name)) = facts else { return Ok(()) };
+    if *name == *old {
+        return Ok(());
+    }
+    let children = if has_children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren };
+    let entry = ListEntry {
+        attributes: &[children],
+        special_uses,
+        name: &name,
+        delimiter: Some('/'),
+        child_info_subscribed: false,
+        old_name: Some(&old),
+    };
+    cx.out.with(|buffer| encode::list_entry(buffer, "LIST", &entry, auth.encoding()));
+    Ok(())
+}
+
+/// `SUBSCRIBE`: of any name; there need not be a mailbox (RFC 9051 6.3.7).
+pub async fn subscribe(auth: &mut Authenticated, _: &Cx, asked: MailboxName) -> Answer {
+    let name = auth.decode(&asked)?;
+    let name = name.strip_suffix('/').unwrap_or(&name);
+    auth.shard.subscribe(auth.id(), name).await?;
+    Ok(Done::ok("SUBSCRIBE done"))
+}
+
+/// `UNSUBSCRIBE`: succeeds also when the name is not subscribed.
+pub async fn unsubscribe(auth: &mut Authenticated, _: &Cx, asked: MailboxName) -> Answer {
+    let name = auth.decode(&asked)?;
+    let name = name.strip_suffix('/').unwrap_or(&name);
+    auth.shard.unsubscribe(auth.id(), name).await?;
+    Ok(Done::ok("UNSUBSCRIBE done"))
+}

@@ -1,0 +1,207 @@
+//! What a session sees of its process and its core: settings, the shards this core owns, and the seams to
+//! everything that is not a session's business (passwords, lanes, time, other sessions).
+//!
+//! Not here: any executor, socket or thread. The runtime makes the real one; tests and simulations make their own and
+//! run the same sessions on it. Everything is single-threaded unless it says `Send`.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_lite::{AsyncRead, AsyncWrite};
+use roaring::RoaringBitmap;
+use trawl_store::LocalBoxFuture;
+use trawl_store::clock::Clock;
+use trawl_store::event::Event;
+use trawl_store::shard::Shard;
+use trawl_store::types::{AccountId, MailboxId, ShardId, Uid, UidValidity, WallTime};
+
+use crate::config::Config;
+use crate::lanes::analyse::Budget;
+use crate::lanes::search::{SearchError, SearchJob};
+
+/// A connection's bytes, TLS or not.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Stream for T {}
+
+/// A user who may log in. `Send`: it travels with a connection to the core of its shard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountRef {
+    pub name: Arc<str>,
+    pub account: AccountId,
+    pub shard: ShardId,
+}
+
+/// Why a login was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error("wrong user name or password")]
+    Wrong,
+    #[error("too many failed attempts")]
+    TooMany,
+    #[error("too many logins are waiting")]
+    Busy,
+    #[error("logins are not possible at the moment")]
+    Unavailable,
+}
+
+/// Verifies passwords; slow answers to wrong ones are part of it.
+pub trait Auth {
+    /// `peer` is the client's address; none for local ones.
+    fn verify<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a str,
+        peer: Option<IpAddr>,
+    ) -> LocalBoxFuture<'a, Result<AccountRef, AuthError>>;
+}
+
+/// Work that would block the core, done elsewhere. The simulated twin does it inline.
+pub trait Lanes {
+    /// The positions of the candidates that match.
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<RoaringBitmap, SearchError>>;
+    /// The encoded summary of a message ([`trawl_index::summary::Summary`]).
+    fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>>;
+}
+
+/// The store's one source of UIDVALIDITY values; each is greater than all before it.
+pub trait UidValidities {
+    fn next(&self) -> LocalBoxFuture<'_, Result<UidValidity, Unavailable>>;
+}
+
+/// Something the server needs is not there at the moment.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// Counts the sessions of users over all cores.
+pub trait Registry {
+    /// Admits one more session of the user; the ticket ends with the session. None: the user has too many.
+    fn admit(&self, account: &AccountRef) -> Option<Box<dyn Any>>;
+}
+
+/// Tells every session that the server stops. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Stop {
+    set: Rc<Cell<bool>>,
+    event: Event,
+}
+
+impl Stop {
+    pub fn set(&self) {
+        self.set.set(true);
+        self.event.notify();
+    }
+    pub fn is_set(&self) -> bool {
+        self.set.get()
+    }
+    /// Resolves once it is set.
+    pub async fn wait(&self) {
+        self.event.until(|| self.set.get()).await;
+    }
+}
+
+/// Figures of the sessions of one core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Commands answered since the start.
+    pub commands: u64,
+    /// Sessions now.
+    pub sessions: u64,
+    /// Logins that succeeded and that failed.
+    pub logins: u64,
+    pub logins_failed: u64,
+}
+
+/// See the head of this file.
+pub struct Core {
+    pub config: Arc<Config>,
+    pub auth: Rc<dyn Auth>,
+    pub lanes: Rc<dyn Lanes>,
+    pub uid_validities: Rc<dyn UidValidities>,
+    pub registry: Rc<dyn Registry>,
+    pub clock: Rc<dyn Clock>,
+    pub stop: Stop,
+    /// Memory for messages that are analysed at once.
+    pub analyse_budget: Budget,
+    pub counters: Cell<Counters>,
+    /// Wall time at which this core began to serve.
+    pub started: WallTime,
+    shards: RefCell<BTreeMap<ShardId, Shard>>,
+    recents: RefCell<HashMap<(AccountId, MailboxId), Uid>>,
+}
+
+/// What a [`Core`] is made of.
+pub struct CoreParts {
+    pub config: Arc<Config>,
+    pub auth: Rc<dyn Auth>,
+    pub lanes: Rc<dyn Lanes>,
+    pub uid_validities: Rc<dyn UidValidities>,
+    pub registry: Rc<dyn Registry>,
+    pub clock: Rc<dyn Clock>,
+}
+
+impl Core {
+    pub fn new(parts: CoreParts) -> Core {
+        let CoreParts { config, auth, lanes, uid_validities, registry, clock } = parts;
+        let started = clock.wall();
+        Core {
+            config,
+            auth,
+            lanes,
+            uid_validities,
+            registry,
+            clock,
+            stop: Stop::default(),
+            analyse_budget: Budget::default(),
+            counters: Cell::default(),
+            started,
+            shards: RefCell::default(),
+            recents: RefCell::default(),
+        }
+    }
+
+    /// Makes this core the owner of a shard.
+    pub fn own(&self, shard: ShardId, opened: Shard) {
+        self.shards.borrow_mut().insert(shard, opened);
+    }
+
+    /// The shard, when this core owns it.
+    pub fn shard(&self, shard: ShardId) -> Option<Shard> {
+        self.shards.borrow().get(&shard).cloned()
+    }
+
+    /// All shards this core owns, ascending.
+    pub fn shards(&self) -> Vec<(ShardId, Shard)> {
+        self.shards.borrow().iter().map(|(id, shard)| (*id, shard.clone())).collect()
+    }
+
+    pub fn count(&self, change: impl FnOnce(&mut Counters)) {
+        let mut counters = self.counters.get();
+        change(&mut counters);
+        self.counters.set(counters);
+    }
+
+    /// The first UID of a mailbox that no read-write session has been told of yet; none when no read-write session has
+    /// had the mailbox since this core began.
+    ///
+    /// This is all there is to \Recent (RFC 3501 2.3.2), in memory as the RFC allows: a message is recent in the first read-write
+    /// session that is told of it; after a start, messages that came before it are not.
+    pub fn first_recent(&self, account: AccountId, mailbox: MailboxId) -> Option<Uid> {
+        self.recents.borrow().get(&(account, mailbox)).copied()
+    }
+
+    /// A read-write session was told of every message below `next`.
+    pub fn claim_recent(&self, account: AccountId, mailbox: MailboxId, next: Uid) {
+        self.recents.borrow_mut().insert((account, mailbox), next);
+    }
+
+    /// The mailbox is no more.
+    pub fn forget_recent(&self, account: AccountId, mailbox: MailboxId) {
+        self.recents.borrow_mut().remove(&(account, mailbox));
+    }
+}

@@ -1,0 +1,5 @@
+//! A mailbox as one session sees it: its own sequence numbers, and what it is still to be told.
+
+pub mod recent;
+pub mod sync;
+pub mod view;

@@ -1,0 +1,89 @@
+//! Telling a session what others did to its mailbox: EXPUNGE, EXISTS, RECENT, FLAGS, FETCH (FLAGS).
+//!
+//! Runs between a command's own responses and its tagged answer, and during IDLE; never while no command is in progress.
+//! EXPUNGE is withheld by FETCH, STORE and SEARCH (RFC 9051 7.5.1); their UID forms may tell it. What must hold: a
+//! client that applies the responses to its own list has the view, always.
+
+use std::rc::Rc;
+
+use crate::core::Core;
+use crate::response::encode;
+use crate::response::output::Output;
+use crate::response::status::Refusal;
+use crate::session::Cx;
+use crate::session::selected::{Selected, write_flags};
+
+/// Whether EXPUNGE may be told now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expunges {
+    Told,
+    Withheld,
+}
+
+/// Tells everything now: for commands that make EXPUNGE responses themselves.
+pub async fn now(selected: &mut Selected, cx: &Cx) -> Result<(), Refusal> {
+    sync(selected, &cx.core, &cx.out, Expunges::Told).await
+}
+
+/// Brings the session's view up to its mailbox and tells the client. BYE when the mailbox is no more (RFC 2180 3.3).
+pub async fn sync(
+    selected: &mut Selected,
+    core: &Core,
+    out: &Output,
+    expunges: Expunges,
+) -> Result<(), Refusal> {
+    let told = advance(selected, core, expunges)?;
+    for seq in &told.expunged {
+        out.with(|buffer| encode::numbered(buffer, *seq, "EXPUNGE"));
+        out.room().await?;
+    }
+    if let Some(exists) = told.exists {
+        out.with(|buffer| encode::numbered(buffer, exists, "EXISTS"));
+        if !selected.auth.rev2 {
+            out.with(|buffer| encode::numbered(buffer, selected.view.recent_len(), "RECENT"));
+        }
+    }
+    if let Some(keywords) = &told.keywords {
+        write_flags(out, keywords, selected.read_only);
+    }
+    for line in &told.flags {
+        out.push(line);
+        out.room().await?;
+    }
+    Ok(())
+}
+
+/// Everything a sync tells, made in one step: the mailbox may change while a slow client takes it.
+struct Told {
+    expunged: Vec<u32>,
+    exists: Option<u32>,
+    keywords: Option<Vec<Rc<str>>>,
+    flags: Vec<Vec<u8>>,
+}
+
+fn advance(selected: &mut Selected, core: &Core, expunges: Expunges) -> Result<Told, Refusal> {
+    let (shard, account) = (selected.auth.shard.clone(), selected.auth.id());
+    let told = shard.with_account(account, |account| {
+        let mailbox = account.mailbox(selected.mailbox)?;
+        let before = selected.view.next_uid();
+        let changes = selected.view.advance(mailbox, expunges == Expunges::Told);
+        if changes.exists.is_some() {
+            selected.mark_recent(core, mailbox, before);
+        }
+        let rev1 = !selected.auth.rev2;
+        let view = &selected.view;
+        let flags = changes.flags.iter().map(|(seq, row)| {
+            let mut line = format!("* {seq} FETCH (UID {} FLAGS ", row.uid).into_bytes();
+            encode::flags(&mut line, row.flags, mailbox.keywords(), rev1 && view.is_recent(row.uid));
+            line.extend_from_slice(b")\r\n");
+            line
+        });
+        Some(Told {
+            flags: flags.collect(),
+            expunged: changes.expunged,
+            exists: changes.exists,
+            keywords: changes.keywords.then(|| mailbox.keywords().to_vec()),
+        })
+    });
+    told.ok_or_else(Refusal::account_gone)?.ok_or_else(Refusal::mailbox_deleted)
+}

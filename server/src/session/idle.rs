@@ -1,0 +1,50 @@
+//! IDLE (RFC 2177, RFC 9051 6.3.13): the client waits and is told of every change at once, until it says DONE.
+//!
+//! It is a command in progress, so EXPUNGE may be told. The state below it, with or without a mailbox, stays.
+
+use futures_lite::future;
+use trawl_store::event::Event as Changed;
+
+use super::{Cx, Session};
+use crate::mailbox::sync;
+use crate::response::status::{Answer, Code, Done, Refusal};
+use crate::wire::fragment::Event;
+
+/// `IDLE`
+pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
+    cx.reader.expect_line();
+    cx.out.push(b"+ idling\r\n");
+    let changed: Option<Changed> = match session {
+        Session::Selected(selected) => Some(selected.look(|mailbox| mailbox.changed().clone())?),
+        _ => None,
+    };
+    loop {
+        // Made before looking, so that nothing that comes in between is missed.
+        let change = changed.as_ref().map(Changed::wait);
+        if let Session::Selected(selected) = session {
+            sync::now(selected, cx).await?;
+        }
+        match cx.reader.poll() {
+            Some(Event::Line(line)) if line.eq_ignore_ascii_case(b"DONE") => {
+                return Ok(Done::ok("IDLE done"));
+            }
+            Some(_) => return Err(Refusal::bad(None, "DONE was expected")),
+            None => {}
+        }
+        if cx.core.stop.is_set() {
+            return Err(Refusal::bye(Code::Unavailable, "The server is stopping"));
+        }
+        let change = async {
+            match change {
+                Some(change) => change.await,
+                None => future::pending().await,
+            }
+            Ok(())
+        };
+        let stop = async {
+            cx.core.stop.wait().await;
+            Ok(())
+        };
+        future::or(future::or(cx.reader.more(), change), stop).await?;
+    }
+}

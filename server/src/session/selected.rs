@@ -1,0 +1,78 @@
+//! A client with a mailbox open.
+
+use std::rc::Rc;
+
+use trawl_store::state::mailbox::Mailbox;
+use trawl_store::types::{Flags, MailboxId, Uid};
+use trawl_store::uid_set::UidSet;
+
+use super::Authenticated;
+use crate::core::Core;
+use crate::mailbox::recent;
+use crate::mailbox::view::View;
+use crate::response::encode::{self, Status};
+use crate::response::output::Output;
+use crate::response::status::{Code, Refusal, write_status};
+
+/// RFC 9051 3.3.
+pub struct Selected {
+    pub auth: Authenticated,
+    pub mailbox: MailboxId,
+    /// Opened by EXAMINE.
+    pub read_only: bool,
+    pub view: View,
+    /// `$`: the result that the last SEARCH RETURN (SAVE) kept (RFC 5182); holds UIDs of the view.
+    pub saved: UidSet,
+}
+
+impl Selected {
+    /// Looks at the selected mailbox; BYE when somebody deleted it.
+    pub fn look<R>(&self, look: impl FnOnce(&Mailbox) -> R) -> Result<R, Refusal> {
+        self.auth
+            .look(|account| account.mailbox(self.mailbox).map(look))?
+            .ok_or_else(Refusal::mailbox_deleted)
+    }
+
+    /// Refuses what would change a mailbox opened by EXAMINE.
+    pub fn check_writable(&self) -> Result<(), Refusal> {
+        if self.read_only { Err(Refusal::read_only()) } else { Ok(()) }
+    }
+
+    /// The session has just selected the mailbox: what no read-write session was told of before is recent here.
+    pub fn begin_recent(&mut self, core: &Core) {
+        let shard = self.auth.shard.clone();
+        shard.with_account(self.auth.id(), |account| {
+            if let Some(mailbox) = account.mailbox(self.mailbox) {
+                self.mark_recent(core, mailbox, Uid::MIN);
+            }
+        });
+    }
+
+    /// Messages from `from` on came into the view. Those that no read-write session was told of before are recent here.
+    pub fn mark_recent(&mut self, core: &Core, mailbox: &Mailbox, from: Uid) {
+        let first = recent::first(core, self.auth.id(), mailbox).max(from);
+        self.view.set_recent_from(first);
+        if !self.read_only {
+            core.claim_recent(self.auth.id(), self.mailbox, mailbox.uid_next());
+        }
+    }
+}
+
+/// Tells which flags the mailbox has and which can be stored (RFC 9051 7.3.5, 7.1).
+pub fn write_flags(out: &Output, keywords: &[Rc<str>], read_only: bool) {
+    let system = [Flags::ANSWERED, Flags::FLAGGED, Flags::DELETED, Flags::SEEN, Flags::DRAFT];
+    let flags = system.into_iter().fold(Flags::default(), Flags::with);
+    let flags = (0..keywords.len()).fold(flags, |all, keyword| all.with(Flags::keyword(keyword)));
+    out.with(|buffer| {
+        encode::untagged(buffer, "FLAGS");
+        encode::flags(buffer, flags, keywords, false);
+        buffer.extend_from_slice(b"\r\n");
+    });
+    let (code, text) = if read_only {
+        (Code::PermanentFlags { flags: Flags::default(), keywords: Vec::new(), any: false }, "Read-only")
+    } else {
+        let any = keywords.len() < Flags::KEYWORDS_MAX;
+        (Code::PermanentFlags { flags, keywords: keywords.to_vec(), any }, "Flags that can be stored")
+    };
+    write_status(out, None, Status::Ok, Some(&code), text);
+}
