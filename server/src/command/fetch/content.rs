@@ -25,15 +25,42 @@ use crate::response::encode;
 use crate::response::output::Output;
 use crate::response::status::Refusal;
 
-/// A message that is open for reading.
-pub struct OpenMessage<'a> {
+/// The stored bytes of one message.
+pub trait Bytes {
+    /// Up to `len` bytes from `start` on, at least one unless the message ends there.
+    fn read(&mut self, start: u64, len: usize) -> impl Future<Output = Result<Vec<u8>, ReadError>>;
+}
+
+/// A message in the store.
+pub struct Stored<'a> {
     pub shard: &'a Shard,
     pub address: Address,
-    pub summary: Rc<Summary>,
     /// Its header, when it was read with others.
     pub header: Option<Vec<u8>>,
     /// Its record, once something but the header was read.
     pub record: Option<MessageRecord>,
+}
+
+impl Bytes for Stored<'_> {
+    async fn read(&mut self, start: u64, len: usize) -> Result<Vec<u8>, ReadError> {
+        if let Some(header) = &self.header
+            && start + len as u64 <= header.len() as u64
+        {
+            let start = start as usize;
+            return Ok(header[start..start + len].to_vec());
+        }
+        let record = match &mut self.record {
+            Some(record) => record,
+            none => none.insert(self.shard.read_message(self.address).await?),
+        };
+        self.shard.read_range_of(record, start, len).await
+    }
+}
+
+/// A message that is open for reading.
+pub struct OpenMessage<B> {
+    pub summary: Rc<Summary>,
+    pub bytes: B,
 }
 
 /// Why an item is not in the answer.
@@ -111,21 +138,11 @@ impl Transform for Decoding {
     }
 }
 
-impl OpenMessage<'_> {
+impl<B: Bytes> OpenMessage<B> {
     /// Up to [`FETCH_PIECE_BYTES`] of the message from `range.start` on, and not beyond its end.
     async fn piece(&mut self, range: &Range<u64>) -> Result<Vec<u8>, ReadError> {
         let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(FETCH_PIECE_BYTES);
-        if let Some(header) = &self.header
-            && range.end <= header.len() as u64
-        {
-            let start = range.start as usize;
-            return Ok(header[start..start + len].to_vec());
-        }
-        let record = match &mut self.record {
-            Some(record) => record,
-            none => none.insert(self.shard.read_message(self.address).await?),
-        };
-        self.shard.read_range_of(record, range.start, len).await
+        self.bytes.read(range.start, len).await
     }
 
     fn source<'i>(&self, item: &'i ContentItem) -> Result<Option<Source<'i>>, Omitted> {
@@ -148,7 +165,7 @@ impl OpenMessage<'_> {
         if part.encoding == Encoding::Unknown {
             return Err(Omitted::UnknownEncoding);
         }
-        let how = How::Decoded { encoding: part.encoding, text: false };
+        let how = How::Decoded { encoding: part.encoding, text: part.text };
         Ok(Some(Source { range: part.range, how }))
     }
 
@@ -357,3 +374,7 @@ fn broken_literal(error: &str) -> Refusal {
     tracing::error!(%error, "a message broke off while it was sent");
     Refusal::bye(crate::response::status::Code::Corruption, "A message could not be read to its end")
 }
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

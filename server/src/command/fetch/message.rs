@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use trawl_index::summary::Summary;
+use trawl_index::summary::{Summary, SummaryView};
 use trawl_store::types::{MessageFacts, Row};
 
 use super::plan::Item;
@@ -68,6 +68,12 @@ impl<'a> Ready<'a> {
     pub fn of(summary: &'a Summary) -> Ready<'a> {
         let Summary { envelope, body, body_structure, .. } = summary;
         Ready { envelope, body, body_structure }
+    }
+
+    /// From the recorded form, without taking the rest of it apart; `None` when it cannot be read.
+    pub fn read(recorded: &'a [u8]) -> Option<Ready<'a>> {
+        let SummaryView { envelope, body, body_structure, .. } = SummaryView::new(recorded).ok()?;
+        Some(Ready { envelope, body, body_structure })
     }
 
     /// Writes `NAME value` of an item that the summary answers; false (and nothing written) for the others.

@@ -21,7 +21,7 @@ use trawl_store::shard::{FlagChange, FlagMode};
 use trawl_store::types::{Flags, Uid};
 use trawl_store::uid_set::UidSet;
 
-use self::content::{Omitted, OpenMessage};
+use self::content::{Omitted, OpenMessage, Stored};
 use self::message::{Known, Ready};
 use self::plan::{Item, Plan, Reads};
 use super::flags::tell_flags;
@@ -173,17 +173,20 @@ impl Fetch<'_> {
         let summaries = self.s.auth.shard.read_summaries(&addresses).await;
         for (known, stored) in messages.iter().zip(summaries) {
             let stored = stored.map_err(Omitted::from);
-            let summary = match &stored {
-                Ok(stored) => match Summary::decode(&stored.bytes) {
-                    Ok(summary) if stored.version == summary::VERSION => Some(summary),
-                    _ => self.rebuild(known.facts.address).await,
+            let rebuilt;
+            let ready = match &stored {
+                Ok(stored) => match Ready::read(&stored.bytes) {
+                    Some(ready) if stored.version == summary::VERSION => Some(ready),
+                    _ => {
+                        rebuilt = self.rebuild(known.facts.address).await;
+                        rebuilt.as_ref().map(Ready::of)
+                    }
                 },
                 Err(omitted) => {
                     self.trouble.note(omitted.clone());
                     None
                 }
             };
-            let ready = summary.as_ref().map(Ready::of);
             self.cx.out.with(|out| {
                 message::begin(out, known.seq);
                 let start = out.len();
@@ -262,13 +265,8 @@ impl Fetch<'_> {
             },
         };
         let ready = summary.as_deref().map(Ready::of);
-        let mut open = summary.clone().map(|summary| OpenMessage {
-            shard: &self.s.auth.shard,
-            address,
-            summary,
-            header,
-            record,
-        });
+        let bytes = Stored { shard: &self.s.auth.shard, address, header, record };
+        let mut open = summary.clone().map(|summary| OpenMessage { summary, bytes });
         // Nothing is pushed before the first item that is certain to come.
         let mut before = Vec::with_capacity(64);
         message::begin(&mut before, known.seq);

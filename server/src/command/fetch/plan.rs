@@ -120,7 +120,7 @@ fn sets_seen(item: &FetchItem) -> bool {
 }
 
 impl Item {
-    fn of(item: &FetchItem) -> Item {
+    pub fn of(item: &FetchItem) -> Item {
         match item {
             FetchItem::Uid => Item::Uid,
             FetchItem::Flags => Item::Flags,

@@ -59,16 +59,22 @@ pub fn locate(summary: &Summary, path: &[u32], of: Of) -> Option<Located> {
 pub struct BinaryPart {
     pub range: Range<u64>,
     pub encoding: Encoding,
+    /// Its lines are sent with CRLF.
+    pub text: bool,
 }
 
 /// The part of `BINARY[path]`. The empty path is the whole message, as it is stored.
 pub fn locate_binary(summary: &Summary, path: &[u32]) -> Option<BinaryPart> {
     if path.is_empty() {
-        return Some(BinaryPart { range: 0..u64::from(summary.size), encoding: Encoding::Identity });
+        return Some(BinaryPart {
+            range: 0..u64::from(summary.size),
+            encoding: Encoding::Identity,
+            text: false,
+        });
     }
     let part = summary.section(path)?;
     let range = u64::from(part.body.start)..u64::from(part.body.end);
-    Some(BinaryPart { range, encoding: part.encoding })
+    Some(BinaryPart { range, encoding: part.encoding, text: part.text })
 }
 
 #[cfg(test)]
@@ -82,6 +88,7 @@ mod tests {
             mime,
             body,
             encoding: Encoding::Base64,
+            text: true,
             message,
         };
         Summary {
@@ -132,11 +139,11 @@ mod tests {
     fn binary_of_the_whole_message_is_not_decoded() {
         assert_eq!(
             locate_binary(&summary(), &[]),
-            Some(BinaryPart { range: 0..100, encoding: Encoding::Identity })
+            Some(BinaryPart { range: 0..100, encoding: Encoding::Identity, text: false })
         );
         assert_eq!(
             locate_binary(&summary(), &[1]),
-            Some(BinaryPart { range: 30..40, encoding: Encoding::Base64 })
+            Some(BinaryPart { range: 30..40, encoding: Encoding::Base64, text: true })
         );
         assert_eq!(locate_binary(&summary(), &[9]), None);
     }
