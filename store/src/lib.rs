@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub mod clock;
+pub mod codec;
 pub mod directory;
 pub mod disk;
 pub mod error;

@@ -44,6 +44,8 @@ pub const mailboxes_per_account_max: usize = 10_000;
 pub const keyword_bytes_max: usize = 255;
 /// Subscriptions of an account.
 pub const subscriptions_per_account_max: usize = 20_000;
+/// Names without a mailbox whose last UIDVALIDITY an account remembers one by one.
+pub const former_names_max: usize = 10_000;
 /// Ranges of expunged UIDs that a mailbox remembers (16 bytes each).
 pub const expunged_ranges_max: usize = 16_384;
 /// Commits whose changes a mailbox remembers to answer `changes_since` without a scan.

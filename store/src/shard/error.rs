@@ -34,6 +34,9 @@ pub enum ChangeError {
     /// Some bound of `limits.rs`.
     #[error("over the limit: {0}")]
     OverLimit(&'static str),
+    /// Not greater than what the name has had: not from the directory's counter.
+    #[error("the UIDVALIDITY is not new")]
+    OldUidValidity,
     #[error(transparent)]
     Commit(#[from] CommitError),
 }

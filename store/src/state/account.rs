@@ -20,6 +20,10 @@ pub struct Account {
     pub(crate) mailboxes: BTreeMap<MailboxId, Mailbox>,
     pub(crate) names: BTreeMap<Rc<str>, MailboxId>,
     pub(crate) subscriptions: BTreeSet<Rc<str>>,
+    /// The greatest UIDVALIDITY that names had which have no mailbox now (a mailbox renamed to one needs a greater).
+    pub(crate) former: BTreeMap<Rc<str>, u32>,
+    /// The same of all names that are no longer in `former`.
+    pub(crate) former_floor: u32,
     pub(crate) messages: MessageTable,
     pub(crate) threads: ThreadTable,
     pub(crate) next_mailbox: MailboxId,

@@ -41,6 +41,11 @@ impl Views {
         }
     }
 
+    /// Whether anybody could see an expunged row.
+    pub(crate) fn are_held(&self) -> bool {
+        !self.leases.borrow().is_empty()
+    }
+
     fn release(&self, version: u64) {
         let mut leases = self.leases.borrow_mut();
         if let Some(count) = leases.get_mut(&version) {
