@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+mod checkpoint;
 pub mod clock;
 pub mod codec;
 pub mod directory;

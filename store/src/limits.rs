@@ -52,6 +52,12 @@ pub const expunged_ranges_max: usize = 16_384;
 pub const journal_commits_max: usize = 128;
 /// UID ranges in them, all together.
 pub const journal_ranges_max: usize = 1_024;
+/// Bytes of a checkpoint that are written at once.
+pub const checkpoint_write_bytes: usize = 64 << 10;
+/// Bytes of a checkpoint that are read at once.
+pub const checkpoint_read_bytes: usize = 256 << 10;
+/// Bytes of a frame of a checkpoint: the longest holds the names of an account.
+pub const checkpoint_frame_bytes_max: usize = 64 << 20;
 /// Bytes of log after which a checkpoint is written, by default.
 pub const checkpoint_log_bytes_default: u64 = 256 << 20;
 /// Raw bytes of a chunk of message content.

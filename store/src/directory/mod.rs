@@ -112,7 +112,7 @@ impl Directory {
     /// The committer; run it as one task. Ends after [`Directory::stop`].
     pub async fn run(&self) {}
     pub async fn stop(&self) {}
-    pub fn poisoned(&self) -> Option<Rc<str>> {
+    pub fn poisoned(&self) -> Option<Arc<str>> {
         unreachable!()
     }
     /// The users as they are durably known now.

@@ -1,7 +1,17 @@
 //! APPEND: new messages into a mailbox, all of them in one commit.
 
-use super::{ChangeError, Shard, StoredContent};
-use crate::types::{AccountId, Flags, MailboxId, ModSeq, Uid, UidValidity, ZonedTime};
+use super::keywords::KeywordTable;
+use super::{ChangeError, MessageRecord, Shard, StoredContent};
+use crate::error::CommitError;
+use crate::limits;
+use crate::log::{CommitKind, RecordType};
+use crate::state::ops::{Appended, Op};
+use crate::state::thread;
+use crate::types::{
+    AccountId, EmailId, Flags, MailboxId, MessageFacts, MessageNumber, ModSeq, ThreadId, Uid, UidValidity,
+    ZonedTime,
+};
+use std::collections::HashMap;
 
 /// A message whose content was written and that is to appear in a mailbox.
 pub struct NewMessage {
@@ -30,7 +40,6 @@ pub struct AppendResult {
     pub modseq: ModSeq,
 }
 
-#[allow(unused_variables)]
 impl Shard {
     /// Adds messages to a mailbox: all or none (RFC 3502).
     pub async fn append(
@@ -39,6 +48,92 @@ impl Shard {
         mailbox: MailboxId,
         messages: Vec<NewMessage>,
     ) -> Result<AppendResult, ChangeError> {
-        unreachable!()
+        if messages.is_empty() || messages.len() > limits::messages_per_append_max {
+            return Err(ChangeError::OverLimit("messages of one append"));
+        }
+        if messages.iter().any(|message| message.summary.len() > limits::summary_bytes_max) {
+            return Err(ChangeError::OverLimit("bytes of a summary"));
+        }
+        self.inner.log.pressure().await?;
+        self.turn(account).await;
+        let log = &self.inner.log;
+        let generation = log.generation();
+        if messages.iter().any(|message| message.content.generation != generation) {
+            // Their chunks were rolled back with a full disk.
+            return Err(CommitError::Full.into());
+        }
+        let save_date = self.save_date();
+        let (ops, result) = self.compute(account, |basis| {
+            let target = basis.mailbox(mailbox)?;
+            let modseq = target.next_modseq()?;
+            let first_uid = target.free_uids(messages.len())?;
+            let first_number = basis.head.next_message(basis.account).0;
+            if first_number.checked_add(messages.len() as u32).is_none() {
+                return Err(ChangeError::Exhausted);
+            }
+            let mut keywords = KeywordTable::new(&target);
+            let mut threads = HashMap::new();
+            let mut appended = Vec::with_capacity(messages.len());
+            let mut uids = Vec::with_capacity(messages.len());
+            for (nth, message) in (0u32..).zip(&messages) {
+                let flags = keywords.flags(&message.keywords)?.with(system(message.flags));
+                let number = MessageNumber(first_number + nth);
+                let known =
+                    |hash| basis.head.thread(basis.account, hash).or_else(|| threads.get(&hash).copied());
+                let (first_of_thread, thread_hashes) =
+                    thread::assign(&message.message_id_hashes, &message.references, number, known);
+                threads.extend(thread_hashes.iter().map(|hash| (*hash, first_of_thread)));
+                let Some(uid) = Uid::new(first_uid + nth) else { unreachable!("free UIDs are not 0") };
+                appended.push((uid, number, first_of_thread, thread_hashes, flags));
+                uids.push(uid);
+            }
+            let mut added = Vec::with_capacity(messages.len());
+            for (message, (uid, number, first_of_thread, thread_hashes, flags)) in
+                messages.iter().zip(appended)
+            {
+                let record = MessageRecord {
+                    email_id: EmailId(object_id(account, number.0)),
+                    thread_id: ThreadId(object_id(account, first_of_thread.0)),
+                    size: message.content.size(),
+                    header_len: message.content.header_len(),
+                    internal: message.internal,
+                    sent_day: message.sent_day,
+                    header: message.content.header.clone(),
+                    body: message.content.body.clone(),
+                    summary_version: message.summary_version,
+                    summary: Vec::new(),
+                };
+                let (_, address) = log.put(RecordType::Message, &record.encode_with(&message.summary))?;
+                let facts = MessageFacts {
+                    size: record.size,
+                    internal: record.internal,
+                    sent_day: record.sent_day,
+                    address,
+                };
+                let thread = first_of_thread;
+                added.push(Appended { uid, message: number, facts, flags, thread, thread_hashes });
+            }
+            let mut ops: Vec<Op> = keywords.into_op().into_iter().collect();
+            ops.push(Op::Append { mailbox, modseq, save_date, messages: added });
+            Ok((ops, AppendResult { uid_validity: target.mailbox.uid_validity(), uids, modseq }))
+        })?;
+        self.enqueue(account, CommitKind::Delivery, generation, ops, None)?.await?;
+        Ok(result)
     }
+
+    /// SAVEDATE of what is saved now.
+    pub(super) fn save_date(&self) -> u32 {
+        let seconds = self.inner.env.clock.wall().0.div_euclid(1_000);
+        u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
+    }
+}
+
+/// Identifiers of RFC 8474 are unique in the store: neither accounts nor numbers within them are ever used again.
+pub(super) fn object_id(account: AccountId, number: u32) -> u64 {
+    u64::from(account.0) << 32 | u64::from(number)
+}
+
+/// The system flags among `flags`.
+pub(super) fn system(flags: Flags) -> Flags {
+    Flags(flags.0 & Flags::SYSTEM.0)
 }

@@ -1,8 +1,12 @@
 //! STORE: flags and keywords of messages.
 
+use super::append::system;
+use super::keywords::KeywordTable;
 use super::{ChangeError, Shard};
+use crate::state::ops::Op;
 use crate::types::{AccountId, Flags, MailboxId, ModSeq};
 use crate::uid_set::UidSet;
+use std::collections::HashMap;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FlagMode {
@@ -34,7 +38,6 @@ pub struct StoreResult {
     pub modseq: ModSeq,
 }
 
-#[allow(unused_variables)]
 impl Shard {
     /// Changes flags. Resolves at once when nothing changes, but not before what was queued earlier for these
     /// messages is durable.
@@ -46,6 +49,57 @@ impl Shard {
         change: FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<StoreResult, ChangeError> {
-        unreachable!()
+        self.turn(account).await;
+        let (ops, mut result) = self.compute(account, |basis| {
+            let target = basis.mailbox(mailbox)?;
+            let mut keywords = KeywordTable::new(&target);
+            let named = match change.mode {
+                FlagMode::Remove => keywords.known_flags(&change.keywords),
+                FlagMode::Add | FlagMode::Replace => keywords.flags(&change.keywords)?,
+            };
+            let named = named.with(system(change.flags));
+            let modseq = target.next_modseq()?;
+            let mut result = StoreResult {
+                modified: UidSet::new(),
+                stored: UidSet::new(),
+                changed: UidSet::new(),
+                modseq: target.modseq(),
+            };
+            let mut groups: HashMap<Flags, UidSet> = HashMap::new();
+            for row in target.rows_in(uids) {
+                if unchanged_since.is_some_and(|since| row.modseq > since) {
+                    result.modified.insert(row.uid);
+                    continue;
+                }
+                result.stored.insert(row.uid);
+                let flags = match change.mode {
+                    FlagMode::Add => row.flags.with(named),
+                    FlagMode::Remove => row.flags.without(named),
+                    FlagMode::Replace => named,
+                };
+                if flags != row.flags {
+                    result.changed.insert(row.uid);
+                    groups.entry(flags).or_default().insert(row.uid);
+                }
+            }
+            if groups.is_empty() {
+                return Ok((Vec::new(), result));
+            }
+            let mut groups: Vec<(Flags, UidSet)> = groups.into_iter().collect();
+            // The same commit has the same bytes in every run.
+            groups.sort_by_key(|(_, uids)| uids.first());
+            let mut ops: Vec<Op> = keywords.into_op().into_iter().collect();
+            ops.push(Op::Flags { mailbox, modseq, groups });
+            Ok((ops, StoreResult { modseq, ..result }))
+        })?;
+        if ops.is_empty() {
+            self.settled(account).await?;
+            let now =
+                self.with_account(account, |account| account.mailbox(mailbox).map(|m| m.highest_modseq()));
+            result.modseq = now.flatten().unwrap_or(result.modseq);
+            return Ok(result);
+        }
+        self.change(account, ops, None).await?;
+        Ok(result)
     }
 }

@@ -5,32 +5,47 @@
 //! only that. Changes of the mailbox tree have an account to themselves; others overlap and share syncs.
 
 mod append;
+mod commit;
 mod content;
 mod copy;
 mod error;
 mod expunge;
 mod flags;
+mod keywords;
+mod lane_reader;
 mod mailboxes;
+mod message;
 mod read;
 
 pub use append::{AppendResult, NewMessage};
-pub use content::{ContentWriter, Extent, StoredContent};
+pub use content::{ContentWriter, StoredContent};
 pub use copy::CopyResult;
 pub use error::ChangeError;
 pub use expunge::ExpungeResult;
 pub use flags::{FlagChange, FlagMode, StoreResult};
+pub use lane_reader::{LaneMessage, LaneReader, ReadAt};
 pub use mailboxes::{INITIAL_MAILBOXES, Renamed};
-pub use read::{LaneMessage, LaneReader, MessageRecord, ReadAt, StoredSummary};
+pub use message::{Extent, MessageRecord};
+pub use read::StoredSummary;
 
+use crate::checkpoint::{self, Checkpoints};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::log::{LogStats, RecoveryReport};
+use crate::event::Event;
+use crate::log::{Log, LogOptions, LogStats, Position, RecoveryReport, ReplayedCommit};
 use crate::seed::Seed;
 use crate::state::account::Account;
+use crate::state::apply::{State, Touched};
+use crate::state::ops;
 use crate::state::view::ViewLease;
 use crate::types::{AccountId, Lsn, MailboxId, ShardId};
+use commit::Lane;
+use message::Squeezer;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a shard needs of the world.
 #[derive(Clone)]
@@ -81,7 +96,7 @@ pub struct ShardReport {
 }
 
 /// Figures of a shard.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ShardStats {
     pub accounts: u64,
     pub mailboxes: u64,
@@ -89,6 +104,8 @@ pub struct ShardStats {
     pub messages: u64,
     pub log: LogStats,
     pub checkpoints_written: u64,
+    /// Why the last checkpoint could not be written; opening takes longer then, nothing else.
+    pub checkpoint_error: Option<String>,
 }
 
 /// Folder of a shard below the store's root.
@@ -99,58 +116,145 @@ pub fn shard_dir(shard: ShardId) -> String {
 /// See the module. Clones are the same shard.
 #[derive(Clone)]
 pub struct Shard {
-    inner: Rc<Inner>,
+    pub(crate) inner: Rc<Inner>,
 }
 
-struct Inner {}
+pub(crate) struct Inner {
+    pub(crate) env: Env,
+    pub(crate) options: ShardOptions,
+    pub(crate) log: Rc<Log>,
+    pub(crate) state: RefCell<State>,
+    lanes: RefCell<HashMap<AccountId, Lane>>,
+    /// Notified whenever a commit settles or an account is free again.
+    pub(crate) turn: Event,
+    squeezer: RefCell<Squeezer>,
+    pub(crate) report: ShardReport,
+    pub(crate) checkpoints: Checkpoints,
+}
 
-#[allow(unused_variables)]
 impl Shard {
-    /// Makes the folders of a new shard, durably.
+    /// Makes the folders of a new shard, durably, and opens it.
     pub async fn create(env: Env, options: ShardOptions) -> Result<Shard, StoreError> {
-        unreachable!()
+        let dir = shard_dir(env.shard);
+        let log = log_dir(env.shard);
+        env.disk.create_dir_all(&log).await.map_err(StoreError::io("create", &log))?;
+        for dir in [dir.as_str(), "shards", ""] {
+            env.disk.sync_dir(dir).await.map_err(StoreError::io("sync", dir))?;
+        }
+        Shard::open(env, options).await
     }
 
     /// Loads the newest good checkpoint and replays the log behind it.
     pub async fn open(env: Env, options: ShardOptions) -> Result<Shard, StoreError> {
-        unreachable!()
+        let dir = shard_dir(env.shard);
+        let mut report = ShardReport::default();
+        let loaded = checkpoint::load_newest(&*env.disk, &dir, &env, &mut report.damaged_checkpoints).await?;
+        let (mut state, from) = match loaded {
+            Some(loaded) => {
+                report.checkpoint = Some(loaded.lsn());
+                (loaded.state, loaded.position)
+            }
+            None => (State::default(), Position::START),
+        };
+        let log_options = LogOptions {
+            store_uuid: env.store_uuid,
+            shard: env.shard,
+            epoch: env.epoch,
+            segment_bytes: options.segment_bytes,
+            preallocate: options.preallocate,
+            reserve_bytes: options.reserve_bytes,
+            read_only: options.read_only,
+        };
+        let misfits = &mut report.misfits;
+        let mut replay = |commit: ReplayedCommit<'_>| {
+            match ops::decode(commit.ops) {
+                Ok((account, ops)) => {
+                    let found = state.apply(account, &ops, &mut Touched::default());
+                    misfits.extend(
+                        found
+                            .iter()
+                            .map(|what| format!("commit {} at {}: {what}", commit.lsn, commit.address)),
+                    );
+                }
+                Err(error) => misfits.push(format!("commit {} at {}: {error}", commit.lsn, commit.address)),
+            }
+            Ok(())
+        };
+        let (disk, clock, seed) = (env.disk.clone(), env.clock.clone(), env.seed.clone());
+        let (log, recovered) =
+            Log::open(disk, clock, seed, &log_dir(env.shard), log_options, from, &mut replay).await?;
+        report.log = recovered;
+        let inner = Inner {
+            checkpoints: Checkpoints::new(report.checkpoint),
+            env,
+            options,
+            log,
+            state: RefCell::new(state),
+            lanes: RefCell::default(),
+            turn: Event::new(),
+            squeezer: RefCell::new(Squeezer::new()),
+            report,
+        };
+        Ok(Shard { inner: Rc::new(inner) })
     }
 
     /// The committer and the checkpoints; run it as one task. Ends after [`Shard::stop`].
-    pub async fn run(&self) {}
+    pub async fn run(&self) {
+        futures_lite::future::zip(self.inner.log.run(), self.write_checkpoints()).await;
+    }
 
     /// Refuses new changes, waits for the queued ones, writes a checkpoint.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.inner.log.stop().await;
+        self.stop_checkpoints().await;
+    }
 
     /// The first cause, when the shard takes no more writes.
-    pub fn poisoned(&self) -> Option<Rc<str>> {
-        unreachable!()
+    pub fn poisoned(&self) -> Option<Arc<str>> {
+        self.inner.log.poisoned()
     }
 
     /// True while deliveries are refused for want of space.
     pub fn is_full(&self) -> bool {
-        unreachable!()
+        self.inner.log.is_full()
     }
 
     pub fn report(&self) -> &ShardReport {
-        unreachable!()
+        &self.inner.report
     }
 
     pub fn stats(&self) -> ShardStats {
-        unreachable!()
+        let state = self.inner.state.borrow();
+        let mailboxes = || state.accounts.values().flat_map(|account| account.mailboxes.values());
+        ShardStats {
+            accounts: state.accounts.len() as u64,
+            mailboxes: mailboxes().count() as u64,
+            messages: mailboxes().map(|mailbox| u64::from(mailbox.counts.messages)).sum(),
+            log: self.inner.log.stats(),
+            checkpoints_written: self.inner.checkpoints.written(),
+            checkpoint_error: self.inner.checkpoints.error(),
+        }
     }
 
     pub fn accounts(&self) -> Vec<AccountId> {
-        unreachable!()
+        self.inner.state.borrow().accounts.keys().copied().collect()
     }
 
     /// Looks at an account; `None` when there is none. The borrow ends with the closure: nothing can change meanwhile.
     pub fn with_account<R>(&self, account: AccountId, look: impl FnOnce(&Account) -> R) -> Option<R> {
-        unreachable!()
+        self.inner.state.borrow().accounts.get(&account).map(look)
     }
 
     /// A lease on a mailbox as it is now: what is expunged later stays readable through it.
     pub fn lease(&self, account: AccountId, mailbox: MailboxId) -> Option<ViewLease> {
-        unreachable!()
+        self.with_account(account, |account| {
+            let mailbox = account.mailbox(mailbox)?;
+            Some(mailbox.views.lease(mailbox.version))
+        })?
     }
+}
+
+/// Folder of a shard's log.
+pub(crate) fn log_dir(shard: ShardId) -> String {
+    format!("{}/log", shard_dir(shard))
 }

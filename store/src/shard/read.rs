@@ -1,25 +1,15 @@
-//! Reading messages: records, headers, ranges, summaries; and what a lane needs to read them itself.
+//! Reading messages on the core that owns them: records, summaries, headers, ranges.
 
-use super::{Extent, Shard};
-use crate::error::ReadError;
-use crate::log::Address;
-use crate::types::{EmailId, ThreadId, ZonedTime};
+use super::Shard;
+use super::message::{Extent, MessageRecord};
+use crate::codec::BadBytes;
+use crate::error::{Damage, ReadError};
+use crate::log::{Address, RecordBytes};
+use crate::types::{EmailId, ThreadId};
 use std::rc::Rc;
 
-/// The message record: everything that is immutable about a message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MessageRecord {
-    pub email_id: EmailId,
-    pub thread_id: ThreadId,
-    pub size: u32,
-    pub header_len: u32,
-    pub internal: ZonedTime,
-    pub sent_day: Option<i32>,
-    pub header: Vec<Extent>,
-    pub body: Vec<Extent>,
-    pub summary_version: u16,
-    pub summary: Vec<u8>,
-}
+/// Most message records with their summary are smaller; a larger one costs a second read.
+pub(super) const MESSAGE_BYTES_GUESS: usize = 3_000;
 
 /// A summary as it was recorded, with what the record says beside it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,31 +20,88 @@ pub struct StoredSummary {
     pub thread_id: ThreadId,
 }
 
-#[allow(unused_variables)]
+/// The payload passed its checksum and is not what it should be.
+pub(super) fn not_content(address: Address) -> impl Fn(BadBytes) -> ReadError {
+    move |BadBytes| ReadError::Damaged { address, damage: Damage::Payload }
+}
+
 impl Shard {
+    async fn records(&self, addresses: &[Address]) -> Vec<Result<RecordBytes, ReadError>> {
+        let wanted: Vec<(Address, usize)> =
+            addresses.iter().map(|address| (*address, MESSAGE_BYTES_GUESS)).collect();
+        self.inner.log.read_many(&wanted).await
+    }
+
     /// The message record at a [`crate::types::MessageFacts::address`].
     pub async fn read_message(&self, address: Address) -> Result<MessageRecord, ReadError> {
-        unreachable!()
+        let payload = self.inner.log.read(address, MESSAGE_BYTES_GUESS).await?;
+        MessageRecord::decode(&payload).map_err(not_content(address))
     }
 
     /// Summaries, neighbours read together; results in the order asked for.
     pub async fn read_summaries(&self, addresses: &[Address]) -> Vec<Result<StoredSummary, ReadError>> {
-        unreachable!()
+        let records = self.records(addresses).await;
+        let decode = |(payload, address): (Result<RecordBytes, ReadError>, &Address)| {
+            let payload = payload?;
+            let (record, summary) = MessageRecord::decode_apart(&payload).map_err(not_content(*address))?;
+            Ok(StoredSummary {
+                version: record.summary_version,
+                bytes: summary.into(),
+                email_id: record.email_id,
+                thread_id: record.thread_id,
+            })
+        };
+        records.into_iter().zip(addresses).map(decode).collect()
     }
 
     /// The header: the bytes up to and including the first empty line.
     pub async fn read_header(&self, address: Address) -> Result<Vec<u8>, ReadError> {
-        unreachable!()
+        let record = self.read_message(address).await?;
+        self.read_range_of(&record, 0, record.header_len as usize).await
     }
 
     /// Headers of many messages, neighbours read together; results in the order asked for.
     pub async fn read_headers(&self, addresses: &[Address]) -> Vec<Result<Vec<u8>, ReadError>> {
-        unreachable!()
+        let records = self.records(addresses).await;
+        let mut wanted = Vec::new();
+        let mut extents = Vec::with_capacity(addresses.len());
+        for (payload, address) in records.into_iter().zip(addresses) {
+            let header = payload.and_then(|payload| {
+                let decoded = MessageRecord::decode_apart(&payload).map_err(not_content(*address));
+                decoded.map(|(record, _)| record.header)
+            });
+            if let Ok(header) = &header {
+                wanted.extend(header.iter().map(|extent| (extent.address, extent.stored_len as usize)));
+            }
+            extents.push(header);
+        }
+        let mut chunks = self.inner.log.read_many(&wanted).await.into_iter();
+        let mut assemble = |header: Result<Vec<Extent>, ReadError>| {
+            let header = header?;
+            // Taken from the iterator in full also when one fails: the next header's begin behind them.
+            let chunks: Vec<_> = chunks.by_ref().take(header.len()).collect();
+            self.inflate(&header, chunks)
+        };
+        extents.into_iter().map(&mut assemble).collect()
+    }
+
+    fn inflate(
+        &self,
+        extents: &[Extent],
+        chunks: Vec<Result<RecordBytes, ReadError>>,
+    ) -> Result<Vec<u8>, ReadError> {
+        let mut out = Vec::with_capacity(extents.iter().map(|extent| extent.raw_len as usize).sum());
+        let mut squeezer = self.inner.squeezer.borrow_mut();
+        for (extent, chunk) in extents.iter().zip(chunks) {
+            squeezer.inflate(&chunk?, extent.raw_len, &mut out).map_err(not_content(extent.address))?;
+        }
+        Ok(out)
     }
 
     /// Octets `start..start + len` of the message; fewer at its end, none beyond it. Inflates only the chunks it needs.
     pub async fn read_range(&self, address: Address, start: u64, len: usize) -> Result<Vec<u8>, ReadError> {
-        unreachable!()
+        let record = self.read_message(address).await?;
+        self.read_range_of(&record, start, len).await
     }
 
     /// The same of a message whose record was read before.
@@ -64,50 +111,26 @@ impl Shard {
         start: u64,
         len: usize,
     ) -> Result<Vec<u8>, ReadError> {
-        unreachable!()
+        let end = start.saturating_add(len as u64).min(u64::from(record.size));
+        if start >= end {
+            return Ok(Vec::new());
+        }
+        let overlaps = |(at, extent): &(u64, Extent)| *at < end && at + u64::from(extent.raw_len) > start;
+        let placed: Vec<(u64, Extent)> = record.placed().filter(overlaps).collect();
+        let Some((first, _)) = placed.first().copied() else { return Ok(Vec::new()) };
+        let extents: Vec<Extent> = placed.iter().map(|(_, extent)| *extent).collect();
+        let wanted: Vec<(Address, usize)> =
+            extents.iter().map(|extent| (extent.address, extent.stored_len as usize)).collect();
+        let chunks = self.inner.log.read_many(&wanted).await;
+        let mut bytes = self.inflate(&extents, chunks)?;
+        bytes.truncate((end - first) as usize);
+        bytes.drain(..(start - first) as usize);
+        Ok(bytes)
     }
 
     /// The whole message.
     pub async fn read_all(&self, address: Address) -> Result<Vec<u8>, ReadError> {
-        unreachable!()
+        let record = self.read_message(address).await?;
+        self.read_range_of(&record, 0, record.size as usize).await
     }
-
-    /// What a lane needs to read messages of this shard by itself.
-    pub fn lane_reader(&self) -> LaneReader {
-        unreachable!()
-    }
-}
-
-/// Bytes that a lane is to read: a path below the store's root, an offset, a length (fewer at the file's end).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ReadAt {
-    pub path: String,
-    pub offset: u64,
-    pub len: usize,
-}
-
-/// Reads messages on another thread (it is `Send`): says what to read, verifies and inflates what was read.
-#[derive(Clone)]
-pub struct LaneReader {}
-
-#[allow(unused_variables)]
-impl LaneReader {
-    /// Header (and with `bodies` the body) of each message, in the order asked for. `read` reads a batch: one answer a
-    /// request, in order. Rounds: message records, then chunks.
-    pub fn read_messages(
-        &self,
-        addresses: &[Address],
-        bodies: bool,
-        read: &mut dyn FnMut(&[ReadAt]) -> Vec<std::io::Result<Vec<u8>>>,
-    ) -> Vec<Result<LaneMessage, ReadError>> {
-        unreachable!()
-    }
-}
-
-/// A message as a lane reads it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct LaneMessage {
-    pub header: Vec<u8>,
-    /// Empty when it was not asked for.
-    pub body: Vec<u8>,
 }

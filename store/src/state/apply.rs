@@ -145,7 +145,12 @@ impl Account {
             Op::Unsubscribe { name } => {
                 self.subscriptions.remove(name.as_str());
             }
-            Op::Keywords { .. } | Op::Append { .. } | Op::Copy { .. } | Op::Flags { .. } | Op::Expunge { .. } | Op::Raise { .. } => {
+            Op::Keywords { .. }
+            | Op::Append { .. }
+            | Op::Copy { .. }
+            | Op::Flags { .. }
+            | Op::Expunge { .. }
+            | Op::Raise { .. } => {
                 return self.apply_to_mailbox(op, touched);
             }
         }
@@ -160,8 +165,11 @@ impl Account {
         let known = self.former.entry(name).or_default();
         *known = uid_validity.max(*known);
         while self.former.len() > limits::former_names_max {
-            let Some((name, lowest)) =
-                self.former.iter().min_by_key(|(_, validity)| **validity).map(|(name, low)| (name.clone(), *low))
+            let Some((name, lowest)) = self
+                .former
+                .iter()
+                .min_by_key(|(_, validity)| **validity)
+                .map(|(name, low)| (name.clone(), *low))
             else {
                 break;
             };
@@ -193,8 +201,13 @@ impl Account {
                         continue;
                     }
                     thread_hashes.iter().for_each(|hash| self.threads.add(*hash, *thread));
-                    let row =
-                        Row { uid: *uid, message: *number, flags: *flags, modseq: *modseq, save_date: *save_date };
+                    let row = Row {
+                        uid: *uid,
+                        message: *number,
+                        flags: *flags,
+                        modseq: *modseq,
+                        save_date: *save_date,
+                    };
                     result = result.and(mailbox.push(&row, facts.size));
                 }
                 mailbox.step(*modseq, messages.iter().map(|message| message.uid).collect());
@@ -204,7 +217,8 @@ impl Account {
                 let mut result = Ok(());
                 let mut uids = UidSet::new();
                 for (nth, (message, flags)) in rows.iter().enumerate() {
-                    let uid = first.get().checked_add(nth as u32).and_then(Uid::new).ok_or("UID out of range")?;
+                    let uid =
+                        first.get().checked_add(nth as u32).and_then(Uid::new).ok_or("UID out of range")?;
                     let row =
                         Row { uid, message: *message, flags: *flags, modseq: *modseq, save_date: *save_date };
                     let Some(facts) = self.messages.get(*message) else {
@@ -239,8 +253,11 @@ impl Account {
             }
             Op::Expunge { modseq, uids, .. } => {
                 let found: Vec<Uid> = mailbox.rows_in(uids).map(|row| row.uid).collect();
-                let result =
-                    if found.len() as u64 == uids.len() { Ok(()) } else { Err("an expunge of an unknown UID") };
+                let result = if found.len() as u64 == uids.len() {
+                    Ok(())
+                } else {
+                    Err("an expunge of an unknown UID")
+                };
                 let removed = mailbox.rows.remove(found.into_iter());
                 for row in &removed {
                     let size = self.messages.get(row.message).map_or(0, |facts| facts.size);

@@ -55,7 +55,9 @@ impl Head {
             let Some(id) = op.mailbox() else { continue };
             let over = self.mailboxes.entry(id).or_default();
             match op {
-                Op::Keywords { names, .. } => over.keywords.extend(names.iter().map(|name| Rc::from(name.as_str()))),
+                Op::Keywords { names, .. } => {
+                    over.keywords.extend(names.iter().map(|name| Rc::from(name.as_str())))
+                }
                 Op::Append { modseq, messages, .. } => {
                     over.modseq = modseq.get();
                     for message in messages {

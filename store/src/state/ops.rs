@@ -5,7 +5,8 @@
 
 use crate::codec::{BadBytes, Reader, Writer};
 use crate::types::{
-    AccountId, Flags, MailboxId, MailboxObjectId, MessageFacts, MessageNumber, ModSeq, SpecialUses, Uid, UidValidity,
+    AccountId, Flags, MailboxId, MailboxObjectId, MessageFacts, MessageNumber, ModSeq, SpecialUses, Uid,
+    UidValidity,
 };
 use crate::uid_set::UidSet;
 
@@ -106,7 +107,9 @@ impl Op {
             | Op::Flags { mailbox, .. }
             | Op::Expunge { mailbox, .. }
             | Op::Raise { mailbox, .. } => Some(*mailbox),
-            Op::AccountCreate { .. } | Op::AccountErase | Op::Subscribe { .. } | Op::Unsubscribe { .. } => None,
+            Op::AccountCreate { .. } | Op::AccountErase | Op::Subscribe { .. } | Op::Unsubscribe { .. } => {
+                None
+            }
         }
     }
 
@@ -273,7 +276,8 @@ impl Appended {
     fn decode(input: &mut Reader<'_>) -> Result<Appended, BadBytes> {
         let uid = input.uid()?;
         let message = MessageNumber(input.u32()?);
-        let (address, size, internal, sent_day) = (input.address()?, input.u32()?, input.zoned()?, input.day()?);
+        let (address, size, internal, sent_day) =
+            (input.address()?, input.u32()?, input.zoned()?, input.day()?);
         Ok(Appended {
             uid,
             message,
@@ -332,24 +336,22 @@ mod tests {
         let validity = (1u32..).prop_map(|n| UidValidity::new(n).unwrap());
         let flags = any::<u128>().prop_map(Flags);
         let number = any::<u32>().prop_map(MessageNumber);
-        let facts = (any::<u32>(), any::<i64>(), -1439i16..=1439, any::<Option<i32>>(), any::<(u32, u32)>()).prop_map(
-            |(size, seconds, zone_minutes, sent_day, (segment, offset))| MessageFacts {
+        let facts = (any::<u32>(), any::<i64>(), -1439i16..=1439, any::<Option<i32>>(), any::<(u32, u32)>())
+            .prop_map(|(size, seconds, zone_minutes, sent_day, (segment, offset))| MessageFacts {
                 size,
                 internal: ZonedTime { seconds, zone_minutes },
                 sent_day,
                 address: Address { segment, offset },
-            },
-        );
-        let appended = (uid.clone(), number.clone(), facts, flags.clone(), number.clone(), any::<Vec<u64>>()).prop_map(
-            |(uid, message, facts, flags, thread, thread_hashes)| Appended {
+            });
+        let appended = (uid.clone(), number.clone(), facts, flags.clone(), number.clone(), any::<Vec<u64>>())
+            .prop_map(|(uid, message, facts, flags, thread, thread_hashes)| Appended {
                 uid,
                 message,
                 facts,
                 flags,
                 thread,
                 thread_hashes,
-            },
-        );
+            });
         prop_oneof![
             any::<String>().prop_map(|name| Op::AccountCreate { name }),
             Just(Op::AccountErase),
@@ -372,7 +374,13 @@ mod tests {
             (mailbox.clone(), modseq.clone(), any::<u32>(), prop::collection::vec(appended, 0..4)).prop_map(
                 |(mailbox, modseq, save_date, messages)| Op::Append { mailbox, modseq, save_date, messages }
             ),
-            (mailbox.clone(), modseq.clone(), any::<u32>(), uid.clone(), prop::collection::vec((number, flags.clone()), 0..9))
+            (
+                mailbox.clone(),
+                modseq.clone(),
+                any::<u32>(),
+                uid.clone(),
+                prop::collection::vec((number, flags.clone()), 0..9)
+            )
                 .prop_map(|(mailbox, modseq, save_date, first, rows)| Op::Copy {
                     mailbox,
                     modseq,
@@ -382,9 +390,16 @@ mod tests {
                 }),
             (mailbox.clone(), modseq.clone(), prop::collection::vec((flags, uids()), 0..4))
                 .prop_map(|(mailbox, modseq, groups)| Op::Flags { mailbox, modseq, groups }),
-            (mailbox.clone(), modseq.clone(), uids())
-                .prop_map(|(mailbox, modseq, uids)| Op::Expunge { mailbox, modseq, uids }),
-            (mailbox, uid, modseq).prop_map(|(mailbox, uid_next, modseq)| Op::Raise { mailbox, uid_next, modseq }),
+            (mailbox.clone(), modseq.clone(), uids()).prop_map(|(mailbox, modseq, uids)| Op::Expunge {
+                mailbox,
+                modseq,
+                uids
+            }),
+            (mailbox, uid, modseq).prop_map(|(mailbox, uid_next, modseq)| Op::Raise {
+                mailbox,
+                uid_next,
+                modseq
+            }),
         ]
     }
 

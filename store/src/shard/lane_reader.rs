@@ -1,0 +1,238 @@
+//! Reading messages on another thread: says which bytes of which files it needs, verifies and inflates them.
+//!
+//! Not here: the reading itself (a lane has an io_uring of its own). It is `Send`, and needs nothing of the shard:
+//! segments describe themselves, addresses come from applied state, and what they point at never changes.
+
+use super::message::{Extent, MessageRecord, Squeezer};
+use super::read::{MESSAGE_BYTES_GUESS, not_content};
+use super::{Shard, log_dir};
+use crate::codec::BadBytes;
+use crate::error::{Damage, ReadError};
+use crate::limits;
+use crate::log::record::{self, HEADER, Salt};
+use crate::log::segment::{self, HeaderRead, SegmentHeader};
+use crate::log::{Address, RecordType};
+use crate::types::ShardId;
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes that a lane is to read: a path below the store's root, an offset, a length (fewer at the file's end).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadAt {
+    pub path: String,
+    pub offset: u64,
+    pub len: usize,
+}
+
+/// A message as a lane reads it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LaneMessage {
+    pub header: Vec<u8>,
+    /// Empty when it was not asked for.
+    pub body: Vec<u8>,
+}
+
+/// See the module. Clones share what they learned about segments.
+#[derive(Clone)]
+pub struct LaneReader {
+    store_uuid: [u8; 16],
+    shard: ShardId,
+    salts: Arc<Mutex<HashMap<u32, Salt>>>,
+}
+
+impl Shard {
+    /// What a lane needs to read messages of this shard by itself.
+    pub fn lane_reader(&self) -> LaneReader {
+        LaneReader::new(self.inner.env.store_uuid, self.inner.env.shard)
+    }
+}
+
+/// Reads a batch: one answer a request, in order.
+type ReadBatch<'a> = &'a mut dyn FnMut(&[ReadAt]) -> Vec<io::Result<Vec<u8>>>;
+type Payload = Result<Vec<u8>, ReadError>;
+
+fn damaged(address: Address, damage: Damage) -> ReadError {
+    ReadError::Damaged { address, damage }
+}
+
+impl LaneReader {
+    pub fn new(store_uuid: [u8; 16], shard: ShardId) -> LaneReader {
+        LaneReader { store_uuid, shard, salts: Arc::default() }
+    }
+
+    /// Header (and with `bodies` the body) of each message, in the order asked for. `read` reads a batch: one answer a
+    /// request, in order. It is called about three times: segment headers that are new, message records, chunks.
+    pub fn read_messages(
+        &self,
+        addresses: &[Address],
+        bodies: bool,
+        read: ReadBatch<'_>,
+    ) -> Vec<Result<LaneMessage, ReadError>> {
+        let wanted: Vec<(Address, usize)> =
+            addresses.iter().map(|address| (*address, MESSAGE_BYTES_GUESS)).collect();
+        let records: Vec<Result<MessageRecord, ReadError>> = self
+            .read_records(&wanted, RecordType::Message, read)
+            .into_iter()
+            .zip(addresses)
+            .map(|(payload, address)| {
+                let payload = payload?;
+                let (record, _) = MessageRecord::decode_apart(&payload).map_err(not_content(*address))?;
+                Ok(record)
+            })
+            .collect();
+        let extents = |record: &MessageRecord| -> Vec<Extent> {
+            record
+                .header
+                .iter()
+                .chain(bodies.then_some(&record.body).into_iter().flatten())
+                .copied()
+                .collect()
+        };
+        let wanted: Vec<(Address, usize)> = records
+            .iter()
+            .flatten()
+            .flat_map(&extents)
+            .map(|extent| (extent.address, extent.stored_len as usize))
+            .collect();
+        let mut chunks = self.read_records(&wanted, RecordType::Chunk, read).into_iter();
+        let mut squeezer = Squeezer::new();
+        let assemble = |record: Result<MessageRecord, ReadError>| {
+            let record = record?;
+            let extents = extents(&record);
+            // In full also when one fails: the next message's begin behind them.
+            let chunks: Vec<Payload> = chunks.by_ref().take(extents.len()).collect();
+            let mut message = LaneMessage::default();
+            for (nth, (extent, chunk)) in extents.iter().zip(chunks).enumerate() {
+                let out = if nth < record.header.len() { &mut message.header } else { &mut message.body };
+                squeezer.inflate(&chunk?, extent.raw_len, out).map_err(not_content(extent.address))?;
+            }
+            Ok(message)
+        };
+        records.into_iter().map(assemble).collect()
+    }
+
+    fn path(&self, number: u32) -> String {
+        format!("{}/{}", log_dir(self.shard), segment::file_name(number))
+    }
+
+    /// Payloads of the records at addresses, with a guess of their lengths.
+    fn read_records(
+        &self,
+        wanted: &[(Address, usize)],
+        kind: RecordType,
+        read: ReadBatch<'_>,
+    ) -> Vec<Payload> {
+        let salts = self.learn_salts(wanted, read);
+        let mut results: Vec<Option<Payload>> = vec![None; wanted.len()];
+        // What is to be read, and how long the record with its header is thought to be.
+        let mut open: Vec<(usize, usize)> =
+            wanted.iter().enumerate().map(|(nth, (_, len))| (nth, HEADER + len)).collect();
+        while !open.is_empty() {
+            let batch: Vec<ReadAt> = open
+                .iter()
+                .map(|(nth, len)| ReadAt {
+                    path: self.path(wanted[*nth].0.segment),
+                    offset: u64::from(wanted[*nth].0.offset),
+                    len: *len,
+                })
+                .collect();
+            let mut answers = read(&batch).into_iter();
+            let mut again = Vec::new();
+            for (nth, len) in open {
+                let address = wanted[nth].0;
+                let answer = answers.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
+                let verified = match (answer, salts.get(&address.segment)) {
+                    (Err(error), _) => Err(ReadError::Io { address, source: Arc::new(error) }),
+                    (Ok(_), None) => Err(damaged(address, Damage::Segment)),
+                    (Ok(bytes), Some(salt)) => verify(address, bytes, *salt, kind, len),
+                };
+                match verified {
+                    Ok(Verified::Payload(payload)) => results[nth] = Some(Ok(payload)),
+                    Ok(Verified::Longer(len)) => again.push((nth, len)),
+                    Err(error) => results[nth] = Some(Err(error)),
+                }
+            }
+            open = again;
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    /// The salts of the segments that are wanted, read when they are new.
+    fn learn_salts(&self, wanted: &[(Address, usize)], read: ReadBatch<'_>) -> HashMap<u32, Salt> {
+        let known =
+            |salts: &Mutex<HashMap<u32, Salt>>| salts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut salts = known(&self.salts);
+        let mut new: Vec<u32> = wanted
+            .iter()
+            .map(|(address, _)| address.segment)
+            .filter(|number| !salts.contains_key(number))
+            .collect();
+        new.sort_unstable();
+        new.dedup();
+        if new.is_empty() {
+            return salts;
+        }
+        let batch: Vec<ReadAt> = new
+            .iter()
+            .map(|number| ReadAt { path: self.path(*number), offset: 0, len: limits::block_bytes as usize })
+            .collect();
+        for (number, block) in new.into_iter().zip(read(&batch)) {
+            let Ok(HeaderRead::Valid(header)) = block.map(|block| SegmentHeader::decode(&block)) else {
+                continue;
+            };
+            if header.check("", &self.store_uuid, self.shard, number).is_ok() {
+                salts.insert(number, header.salt());
+            }
+        }
+        self.salts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(salts.iter().map(|(n, salt)| (*n, *salt)));
+        salts
+    }
+}
+
+enum Verified {
+    Payload(Vec<u8>),
+    /// The record with its header has this many bytes.
+    Longer(usize),
+}
+
+fn verify(
+    address: Address,
+    mut bytes: Vec<u8>,
+    salt: Salt,
+    kind: RecordType,
+    asked: usize,
+) -> Result<Verified, ReadError> {
+    if bytes.len() < HEADER {
+        return Err(damaged(address, Damage::Truncated));
+    }
+    let header = record::decode_header(&bytes, salt).ok_or_else(|| damaged(address, Damage::Header))?;
+    let whole = HEADER + header.payload_len as usize;
+    if bytes.len() < whole {
+        return if bytes.len() == asked && whole > asked {
+            Ok(Verified::Longer(whole))
+        } else {
+            Err(damaged(address, Damage::Truncated))
+        };
+    }
+    bytes.truncate(whole);
+    bytes.drain(..HEADER);
+    if header.kind != kind || !header.verify(&bytes, salt) {
+        return Err(not_content(address)(BadBytes));
+    }
+    Ok(Verified::Payload(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_to_other_threads() {
+        fn is_send<T: Send>(_: T) {}
+        is_send(LaneReader::new([0; 16], ShardId(0)));
+    }
+}
