@@ -52,11 +52,17 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<Folder>, totals: &mut Totals)
 pub fn messages(folder: Folder, bytes_max: u64) -> impl Iterator<Item = Item> {
     let files: Vec<Result<PathBuf, Unreadable>> = if folder.path.is_dir() {
         match source::entries(&folder.path) {
-            Ok(entries) => {
-                entries.into_iter().filter(|(name, _, is_dir)| !is_dir && is_eml(name)).map(|(_, path, _)| Ok(path)).collect()
-            }
+            Ok(entries) => entries
+                .into_iter()
+                .filter(|(name, _, is_dir)| !is_dir && is_eml(name))
+                .map(|(_, path, _)| Ok(path))
+                .collect(),
             Err(e) => {
-                vec![Err(Unreadable { origin: folder.path.display().to_string(), reason: e.to_string(), source_bytes: 0 })]
+                vec![Err(Unreadable {
+                    origin: folder.path.display().to_string(),
+                    reason: e.to_string(),
+                    source_bytes: 0,
+                })]
             }
         }
     } else {

@@ -59,10 +59,17 @@ pub fn messages(folder: Folder, bytes_max: u64) -> impl Iterator<Item = Item> {
         let path = folder.path.join(part);
         match source::entries(&path) {
             Ok(entries) => files.extend(
-                entries.into_iter().filter(|(name, _, is_dir)| !is_dir && !name.starts_with('.')).map(|(name, path, _)| (name, path)),
+                entries
+                    .into_iter()
+                    .filter(|(name, _, is_dir)| !is_dir && !name.starts_with('.'))
+                    .map(|(name, path, _)| (name, path)),
             ),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => broken.push(Err(Unreadable { origin: path.display().to_string(), reason: e.to_string(), source_bytes: 0 })),
+            Err(e) => broken.push(Err(Unreadable {
+                origin: path.display().to_string(),
+                reason: e.to_string(),
+                source_bytes: 0,
+            })),
         }
     }
     files.sort_by(|(a, _), (b, _)| arrival(a).cmp(&arrival(b)).then_with(|| a.cmp(b)));
@@ -88,12 +95,16 @@ pub fn messages(folder: Folder, bytes_max: u64) -> impl Iterator<Item = Item> {
 
 /// The seconds that a Maildir name begins with.
 fn arrival(name: &str) -> u64 {
-    name.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX)
+    name.split(|c: char| !c.is_ascii_digit())
+        .next()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(u64::MAX)
 }
 
 /// Flags of `unique:2,FRSab`: capital letters are Maildir's, small ones index Dovecot's keyword table.
 fn flags(name: &str, keywords: &[(char, String)]) -> Vec<String> {
-    let Some((_, letters)) = name.rsplit_once([':', ';', '!']).filter(|(_, info)| info.starts_with("2,")) else {
+    let Some((_, letters)) = name.rsplit_once([':', ';', '!']).filter(|(_, info)| info.starts_with("2,"))
+    else {
         return Vec::new();
     };
     letters[2..]
@@ -182,6 +193,9 @@ mod tests {
         put(root.path(), "cur/1.a:2,S", &"x".repeat(2000));
         let (mut found, _) = folders(root.path()).unwrap();
         let items: Vec<Item> = messages(found.remove(0), 1000).collect();
-        assert!(items[0].as_ref().is_err_and(|e| e.reason.contains("larger") && e.source_bytes == 2000), "{items:?}");
+        assert!(
+            items[0].as_ref().is_err_and(|e| e.reason.contains("larger") && e.source_bytes == 2000),
+            "{items:?}"
+        );
     }
 }

@@ -13,7 +13,7 @@ use trawl_index::mime::header;
 use trawl_store::types::ZonedTime;
 
 use super::source::{self, Folder, Incoming, Item, Totals, Unreadable};
-use crate::wire::date::day_from_civil;
+use crate::wire::date::{MONTHS, day_from_civil};
 
 /// The mbox files at `path`: itself, or those below it.
 pub fn folders(path: &Path) -> io::Result<(Vec<Folder>, Totals)> {
@@ -22,7 +22,9 @@ pub fn folders(path: &Path) -> io::Result<(Vec<Folder>, Totals)> {
     if path.is_dir() {
         walk(path, "", &mut found, &mut totals)?;
         if found.is_empty() {
-            return Err(io::Error::other("has no mbox file in it (a file whose first line begins with `From `)"));
+            return Err(io::Error::other(
+                "has no mbox file in it (a file whose first line begins with `From `)",
+            ));
         }
     } else {
         if !is_mbox(path)? {
@@ -123,7 +125,10 @@ impl<R: BufRead> Reader<R> {
                 break;
             }
             source_bytes += read;
-            let quoted = line.iter().position(|b| *b != b'>').is_some_and(|n| n > 0 && line[n..].starts_with(b"From "));
+            let quoted = line
+                .iter()
+                .position(|b| *b != b'>')
+                .is_some_and(|n| n > 0 && line[n..].starts_with(b"From "));
             let text = if quoted { &line[1..] } else { &line[..] };
             too_large |= bytes.len() as u64 + text.len() as u64 > self.bytes_max;
             if !too_large {
@@ -140,7 +145,8 @@ impl<R: BufRead> Reader<R> {
         } else if bytes.ends_with(b"\n\n") {
             bytes.truncate(bytes.len() - 1);
         }
-        let date = from_date(&from_line).filter(|d| d.seconds > 86_400).or_else(|| source::header_date(&bytes));
+        let date =
+            from_date(&from_line).filter(|d| d.seconds > 86_400).or_else(|| source::header_date(&bytes));
         Ok(Some(Ok(Incoming {
             origin,
             mailbox: self.folder.mailbox.clone(),
@@ -180,17 +186,17 @@ fn from_date(line: &[u8]) -> Option<ZonedTime> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let clock = words.iter().rposition(|w| w.contains(':') && w.starts_with(|c: char| c.is_ascii_digit()))?;
     let (month_name, day) = (words.get(clock.checked_sub(2)?)?, words.get(clock - 1)?.parse().ok()?);
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = 1 + MONTHS.iter().position(|m| m.eq_ignore_ascii_case(month_name))? as u32;
     let mut time = words[clock].split(':').map(|n| n.parse::<i64>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next().flatten().unwrap_or(0));
     let rest = &words[clock + 1..];
-    let year: u32 = rest.iter().find(|w| w.len() == 4 && w.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let year: u32 =
+        rest.iter().find(|w| w.len() == 4 && w.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
     let zone = rest.iter().find_map(|w| zone(w)).unwrap_or(0);
     if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..61).contains(&second) {
         return None;
     }
-    let days = i64::from(day_from_civil(year, month, day)?);
+    let days = i64::from(day_from_civil(year, month, day)?.0);
     let seconds = days * 86_400 + hour * 3600 + minute * 60 + second.min(59) - i64::from(zone) * 60;
     Some(ZonedTime { seconds, zone_minutes: zone })
 }
@@ -286,7 +292,8 @@ mod tests {
         assert!(items[0].as_ref().is_err_and(|e| e.reason.contains("larger")), "{items:?}");
         assert!(items[1].as_ref().is_ok_and(|m| m.bytes == b"Subject: y\r\n\r\nz\r\n"), "{items:?}");
         assert_eq!(items.len(), 2);
-        let counted: u64 = items.iter().map(|i| i.as_ref().map_or_else(|e| e.source_bytes, |m| m.source_bytes)).sum();
+        let counted: u64 =
+            items.iter().map(|i| i.as_ref().map_or_else(|e| e.source_bytes, |m| m.source_bytes)).sum();
         assert_eq!(counted, text.len() as u64);
     }
 

@@ -168,10 +168,15 @@ mod tests {
         let seconds = |text: &str| header_date(text.as_bytes()).map(|d| (d.seconds, d.zone_minutes));
         assert_eq!(seconds("Date: Mon, 2 Jan 2017 15:04:05 +0100\n\n"), Some((1_483_365_845, 60)));
         assert_eq!(
-            seconds("Received: from a (b; c)\n by d; Mon, 2 Jan 2017 15:04:06 +0100\nDate: Sun, 1 Jan 2017 00:00:00 +0000\n\n"),
+            seconds(
+                "Received: from a (b; c)\n by d; Mon, 2 Jan 2017 15:04:06 +0100\nDate: Sun, 1 Jan 2017 00:00:00 +0000\n\n"
+            ),
             Some((1_483_365_846, 60))
         );
-        assert_eq!(seconds("Received: nonsense\nDate: Mon, 2 Jan 2017 15:04:05 +0100\n\n"), Some((1_483_365_845, 60)));
+        assert_eq!(
+            seconds("Received: nonsense\nDate: Mon, 2 Jan 2017 15:04:05 +0100\n\n"),
+            Some((1_483_365_845, 60))
+        );
         assert_eq!(seconds("Subject: x\n\nDate: Mon, 2 Jan 2017 15:04:05 +0100\n"), None);
     }
 

@@ -1,0 +1,214 @@
+//! The command line as types; its doc comments are the `--help` texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Trawl: the search-first IMAP server
+///
+/// Serves mail over IMAP4rev1 and IMAP4rev2, and answers SEARCH exactly. All mail is in one folder, the store, as an
+/// append-only log that is the only truth.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trawl",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "First steps:
+  trawl --store ./mail init                      make a store
+  trawl --store ./mail user add anna             make an account; asks for a password
+  trawl --store ./mail import maildir anna ~/Maildir
+  trawl --store ./mail serve                     serve it on ports 143 and 993
+
+Configuration: --config FILE, else $TRAWL_CONFIG, else /etc/trawl/trawl.toml if it is there, else the defaults.
+`trawl config show --template` prints a commented file with every key.
+
+Exit codes: 0 done; 1 refused, or done in part; 2 could not start (arguments, configuration, store)."
+)]
+pub struct Cli {
+    /// Configuration file (TOML)
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the store; overrides `store` of the configuration
+    #[arg(long, short, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new, empty store
+    ///
+    /// Makes the folder if need be. The number of shards is fixed from then on; it bounds how many cores can serve the
+    /// store (`storage.shards`, by default one for each core of this machine).
+    #[command(after_help = "Example:\n  trawl --store /var/lib/trawl init")]
+    Init,
+
+    /// Serve mail until told to stop (SIGTERM or Ctrl-C)
+    ///
+    /// Runs in the foreground and logs to standard error. On SIGTERM every client is told BYE and everything accepted is
+    /// durable before the process ends.
+    #[command(after_help = "Examples:
+  trawl --config /etc/trawl/trawl.toml serve
+  trawl --store ./mail serve                     ports 143 and 993 (needs the right to bind them)
+  RUST_LOG=debug trawl serve                     more in the log, without touching the configuration")]
+    Serve,
+
+    /// Make, change, list and delete accounts
+    ///
+    /// Works while the server runs, and when it does not.
+    #[command(subcommand)]
+    User(UserCommand),
+
+    /// Bring mail in from files
+    ///
+    /// Flags, dates and folders come along. Bytes stay as they are, but bare LF line ends become CRLF; a message that
+    /// cannot be parsed is stored all the same. Works while the server runs, and when it does not.
+    #[command(subcommand)]
+    Import(ImportKind),
+
+    /// Verify every checksum and every reference of the store
+    ///
+    /// Reads everything and changes nothing. The server must not be running. Exit code 0: all is well; 1: something is
+    /// damaged (what and where is printed); 2: the check could not run.
+    #[command(after_help = "Example:\n  trawl --store /var/lib/trawl check")]
+    Check,
+
+    /// Show what the server and its store are doing
+    #[command(after_help = "Examples:\n  trawl status\n  trawl status --json")]
+    Status {
+        /// As one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account with INBOX, Drafts, Sent, Junk, Trash and Archive
+    #[command(after_help = "Examples:
+  trawl user add anna
+  trawl user add anna@example.org --password-stdin < password.txt")]
+    Add {
+        /// Login name
+        name: String,
+        /// Read the password from the first line of standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Change the password of an account
+    Passwd {
+        /// Login name
+        name: String,
+        /// Read the password from the first line of standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List all accounts with their mailboxes, messages and sizes
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete an account and all its mail
+    Delete {
+        /// Login name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImportKind {
+    /// A Maildir, with Maildir++ (`.Archive.2019`) or nested folders
+    ///
+    /// Flags come from file names, keywords from `dovecot-keywords`, dates from the files' times.
+    #[command(after_help = "Examples:
+  trawl import maildir anna ~/Maildir
+  trawl import maildir anna ./old --into Archive/old")]
+    Maildir(ImportArgs),
+    /// An mbox file (mboxrd or mboxo), or a folder of them
+    ///
+    /// Flags come from Status, X-Status, X-Keywords and X-Mozilla-Status fields, dates from the `From ` lines. A file
+    /// goes to INBOX (or --into); of a folder each file becomes a mailbox, Thunderbird's `.sbd` folders its levels.
+    #[command(after_help = "Examples:
+  trawl import mbox anna list.mbox --into Lists/storage
+  trawl import mbox anna ~/.thunderbird/x.default/Mail/'Local Folders'")]
+    Mbox(ImportArgs),
+    /// A folder tree of .eml files, or one file
+    ///
+    /// Folders become mailboxes. Dates come from the topmost Received field, else Date, else the file's time.
+    #[command(after_help = "Example:\n  trawl import eml anna ./export --into Imported")]
+    Eml(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Account that gets the mail
+    pub user: String,
+    /// What to import
+    pub path: PathBuf,
+    /// Put everything below this mailbox; it takes the place of INBOX
+    #[arg(long, value_name = "MAILBOX")]
+    pub into: Option<String>,
+    /// Leave out messages whose mailbox has one of the same Message-ID and size already
+    #[arg(long)]
+    pub skip_duplicates: bool,
+    /// Print nothing but what could not be imported
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl ImportKind {
+    pub fn arguments(&self) -> &ImportArgs {
+        match self {
+            ImportKind::Maildir(arguments) | ImportKind::Mbox(arguments) | ImportKind::Eml(arguments) => {
+                arguments
+            }
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a configuration file: unknown keys and bad values are named with their line
+    #[command(after_help = "Example:\n  trawl config check /etc/trawl/trawl.toml")]
+    Check {
+        /// The file; without it the one that `serve` would use
+        file: Option<PathBuf>,
+    },
+    /// Print the effective values
+    Show {
+        /// Print a commented file with every key at its default instead
+        #[arg(long)]
+        template: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_and_behind_the_command() {
+        for line in ["trawl --config x user list", "trawl user list --config x"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.config.as_deref(), Some(std::path::Path::new("x")));
+        }
+        assert!(Cli::try_parse_from(["trawl", "import", "mbox", "anna"]).is_err());
+    }
+}

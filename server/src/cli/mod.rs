@@ -1,0 +1,67 @@
+//! The commands of `trawl`: arguments, settings, dispatch. Each command that changes mail or accounts talks to a server
+//! ([`control`]); only `init` and `check` touch a store themselves.
+
+mod args;
+mod check;
+mod control;
+mod error;
+mod import;
+mod init;
+mod settings;
+mod status;
+mod users;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command};
+use self::error::CliError;
+use crate::config::{Config, LogLevel};
+use crate::runtime::{self, ServeOptions, logging};
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    run(&cli).unwrap_or_else(|error| {
+        eprintln!("trawl: {error}");
+        error.exit_code()
+    })
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, CliError> {
+    if let Command::Config(command) = &cli.command {
+        return settings::run(cli, command);
+    }
+    let config = effective(cli)?;
+    // A server that is started for one command tells what goes wrong, nothing else.
+    let mut log = config.log;
+    if !matches!(cli.command, Command::Serve) {
+        log.level = log.level.min(LogLevel::Warn);
+    }
+    let _log = logging::install(&log);
+    match &cli.command {
+        Command::Init => init::run(&config),
+        Command::Serve => serve(config),
+        Command::User(command) => users::run(&config, command),
+        Command::Import(kind) => import::run(&config, kind),
+        Command::Check => check::run(&config),
+        Command::Status { json } => status::run(&config, *json),
+        Command::Config(_) => unreachable!("handled above, without a valid configuration"),
+    }
+}
+
+/// The configuration with the overrides of the command line.
+fn effective(cli: &Cli) -> Result<Config, CliError> {
+    let (mut config, _) = Config::find(cli.config.as_deref()).map_err(CliError::new)?;
+    if let Some(store) = &cli.store {
+        config.store.clone_from(store);
+    }
+    Ok(config)
+}
+
+fn serve(config: Config) -> Result<ExitCode, CliError> {
+    init::require_store(&config.store)?;
+    runtime::serve(config, ServeOptions { network: true, ready: None }).map_err(CliError::new)?;
+    Ok(ExitCode::SUCCESS)
+}

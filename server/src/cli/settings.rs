@@ -1,0 +1,24 @@
+//! `trawl config check` and `trawl config show`.
+
+use std::process::ExitCode;
+
+use super::args::{Cli, ConfigCommand};
+use super::effective;
+use super::error::CliError;
+use crate::config::{Config, TEMPLATE};
+
+pub fn run(cli: &Cli, command: &ConfigCommand) -> Result<ExitCode, CliError> {
+    match command {
+        ConfigCommand::Check { file } => {
+            let named = file.as_deref().or(cli.config.as_deref());
+            let (_, file) = Config::find(named).map_err(CliError::refused)?;
+            match file {
+                Some(file) => println!("{}: no errors", file.display()),
+                None => println!("no configuration file; the defaults apply"),
+            }
+        }
+        ConfigCommand::Show { template: true } => print!("{TEMPLATE}"),
+        ConfigCommand::Show { template: false } => print!("{}", effective(cli)?.to_toml()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,64 @@
+//! `trawl status`.
+
+use std::process::ExitCode;
+
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
+
+use super::control::Server;
+use super::error::CliError;
+use crate::config::Config;
+use crate::control::protocol::{Answer, Request, Status};
+
+pub fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let server = Server::find_or_start(config)?;
+    let answer = server.connect()?.ask(&Request::Status)?;
+    let running = server.was_running();
+    server.finish()?;
+    let Answer::Status { status } = answer else {
+        return Err(CliError::new("the server gave an answer that makes no sense"));
+    };
+    if json {
+        println!("{}", serde_json::to_string(&status).map_err(CliError::new)?);
+    } else {
+        print(&status, running);
+    }
+    Ok(if status.shards.iter().any(|s| s.poisoned.is_some()) { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn print(status: &Status, running: bool) {
+    println!("store        {} (format {})", status.store, status.format);
+    if running {
+        let uptime = std::time::Duration::from_secs(status.uptime_seconds);
+        println!(
+            "server       trawl {}, pid {}, running for {}",
+            status.version,
+            status.pid,
+            HumanDuration(uptime)
+        );
+        println!(
+            "listening    {}",
+            if status.listening.is_empty() { "nowhere".into() } else { status.listening.join(", ") }
+        );
+        println!("connections  {}", status.connections);
+    } else {
+        println!("server       not running");
+    }
+    println!("accounts     {}", status.users);
+    for shard in &status.shards {
+        println!(
+            "shard {:04}   {} accounts, {} mailboxes, {} messages, {} of log, LSN {}",
+            shard.shard,
+            shard.accounts,
+            shard.mailboxes,
+            HumanCount(shard.messages),
+            HumanBytes(shard.log_bytes),
+            shard.durable_lsn
+        );
+        if !shard.recovery.is_empty() {
+            println!("             at the start: {}", shard.recovery);
+        }
+        if let Some(reason) = &shard.poisoned {
+            println!("             TAKES NO CHANGES until a restart: {reason}");
+        }
+    }
+}
