@@ -29,5 +29,8 @@ pub const STEP_BYTES_MAX: usize = 64 << 10;
 /// Open HTML elements; deeper tags are read as text without structure, so that no recursion follows the input.
 pub const HTML_DEPTH_MAX: usize = 512;
 
+/// Attributes of one HTML tag that are read.
+pub const HTML_ATTRIBUTES_MAX: usize = 500;
+
 const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
 const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);

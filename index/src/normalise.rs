@@ -19,14 +19,15 @@ pub struct Normaliser {
 
 /// Normalises a whole text.
 pub fn normalise(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = Vec::with_capacity(text.len() + 1);
     Normaliser::default().push(text, &mut out);
+    let Ok(out) = String::from_utf8(out) else { unreachable!("only characters are pushed") };
     out
 }
 
 impl Normaliser {
-    /// Appends the normalised form of the next piece of the text.
-    pub fn push(&mut self, text: &str, out: &mut String) {
+    /// Appends the normalised form of the next piece of the text, as UTF-8.
+    pub fn push(&mut self, text: &str, out: &mut Vec<u8>) {
         out.reserve(text.len() + 1);
         let mut rest = text;
         loop {
@@ -57,25 +58,25 @@ impl Normaliser {
         self.after_space = false;
     }
 
-    fn push_ascii(&mut self, text: &str, out: &mut String) {
-        let mut buffer = [0u8; 512];
+    fn push_ascii(&mut self, text: &str, out: &mut Vec<u8>) {
         let mut after_space = self.after_space;
-        for chunk in text.as_bytes().chunks(buffer.len()) {
-            let mut n = 0;
-            for &b in chunk {
-                let mapped = ASCII[usize::from(b & 0x7f)];
-                let space = mapped == b' ';
-                buffer[n] = mapped;
-                n += usize::from(!(space && after_space));
-                after_space = space;
-            }
-            // Every byte of the table is ASCII, so this cannot fail.
-            out.push_str(std::str::from_utf8(&buffer[..n]).unwrap_or_default());
+        let start = out.len();
+        out.resize(start + text.len(), 0);
+        let target = &mut out[start..];
+        let mut n = 0;
+        for &b in text.as_bytes() {
+            let mapped = ASCII[usize::from(b & 0x7f)];
+            let space = mapped == b' ';
+            // A space behind a space is written and then written over: no branch to mispredict.
+            target[n] = mapped;
+            n += usize::from(!(space && after_space));
+            after_space = space;
         }
+        out.truncate(start + n);
         self.after_space = after_space;
     }
 
-    fn push_mapped(&mut self, c: char, out: &mut String) {
+    fn push_mapped(&mut self, c: char, out: &mut Vec<u8>) {
         let page = page(c);
         match page.entries[(c as u32 & 0xff) as usize] {
             SAME => self.push_folded(c, out),
@@ -89,14 +90,14 @@ impl Normaliser {
         }
     }
 
-    fn push_folded(&mut self, c: char, out: &mut String) {
+    fn push_folded(&mut self, c: char, out: &mut Vec<u8>) {
         if c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c) {
             if !self.after_space {
-                out.push(' ');
+                out.push(b' ');
             }
             self.after_space = true;
         } else {
-            out.push(c);
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             self.after_space = false;
         }
     }
@@ -230,11 +231,11 @@ mod tests {
     fn cuts_do_not_matter() {
         let text = "Grüße  \u{a0}\r\n aus\u{3000}  ﬁx e\u{301} \u{1f}";
         for (cut, _) in text.char_indices() {
-            let mut out = String::new();
+            let mut out = Vec::new();
             let mut normaliser = Normaliser::default();
             normaliser.push(&text[..cut], &mut out);
             normaliser.push(&text[cut..], &mut out);
-            assert_eq!(out, normalise(text), "cut at {cut}");
+            assert_eq!(out, normalise(text).as_bytes(), "cut at {cut}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! The delimiters of an outer multipart are found before those of an inner one (RFC 2046 5.1.2): a part never reaches over
 //! the next delimiter of any multipart around it, also when its own is missing or equal to an outer one. A delimiter line
 //! is `--boundary`, perhaps `--`, blanks, and nothing else. The line end in front of it belongs to it. A multipart without
-//! a boundary, or whose delimiter never comes, is a text/plain leaf. Preamble and epilogue belong to no part.
+//! a boundary, or whose delimiter never comes, and whatever lies too deep, is a text/plain leaf. Preamble and epilogue belong to no part.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,16 +62,18 @@ pub enum Kind {
 /// Takes a message apart; never fails.
 pub fn parse(message: &[u8]) -> Structure {
     let never = AtomicBool::new(false);
-    match parse_until(message, &never) {
-        Some(structure) => structure,
+    let mut parser = Parser { message, parts: Vec::new(), stop: &never };
+    match parser.entity(0..message.len(), false, 0) {
+        Some(_) => Structure { parts: parser.parts },
         None => unreachable!("nobody raises the flag"),
     }
 }
 
-/// Takes a message apart, unless `stop` is raised before it is done.
-pub fn parse_until(message: &[u8], stop: &AtomicBool) -> Option<Structure> {
-    let mut parser = Parser { message, parts: Vec::new(), stop };
-    parser.entity(0..message.len(), false, 0)?;
+/// Takes a message apart whose header and body lie apart, unless `stop` is raised before it is done. The header range of
+/// part 0 is an offset in `header`, all other ranges are offsets in `body`.
+pub fn parse_until(header: &[u8], body: &[u8], stop: &AtomicBool) -> Option<Structure> {
+    let mut parser = Parser { message: body, parts: Vec::new(), stop };
+    parser.described(header, 0..header.len(), 0..body.len(), false, 0)?;
     Some(Structure { parts: parser.parts })
 }
 
@@ -91,13 +93,25 @@ impl Parser<'_> {
 
     /// Appends the entity at `range` and everything in it. `None`: stopped.
     fn entity(&mut self, range: Range<usize>, in_digest: bool, depth: usize) -> Option<usize> {
+        let bytes = &self.message[range.clone()];
+        let (header, _) = bytes.split_at(header_end(bytes));
+        let body = range.start + header.len();
+        self.described(header, range.start..body, body..range.end, in_digest, depth)
+    }
+
+    fn described(
+        &mut self,
+        header: &[u8],
+        header_range: Range<usize>,
+        body: Range<usize>,
+        in_digest: bool,
+        depth: usize,
+    ) -> Option<usize> {
         self.stopped()?;
         let index = self.parts.len();
-        let bytes = &self.message[range.clone()];
-        let header_len = header_end(bytes);
         let mut content_type = None;
         let mut encoding = None;
-        for (n, field) in fields(&bytes[..header_len]).enumerate() {
+        for (n, field) in fields(header).enumerate() {
             if n % STOP_EVERY == 0 {
                 self.stopped()?;
             }
@@ -122,8 +136,8 @@ impl Parser<'_> {
         let default =
             if in_digest && content_type.is_none() { ("message", "rfc822") } else { ("text", "plain") };
         self.parts.push(Part {
-            header: range.start..range.start + header_len,
-            body: range.start + header_len..range.end,
+            header: header_range,
+            body,
             media: media.unwrap_or_else(|| (default.0.to_owned(), default.1.to_owned())),
             parameters,
             encoding: encoding.map_or(Encoding::Identity, |name| Encoding::from_name(&name)),
@@ -131,7 +145,10 @@ impl Parser<'_> {
         });
         let kind = self.content(index, &boundary, depth)?;
         if let Some(part) = self.parts.get_mut(index) {
-            if kind == Kind::Leaf && part.media.0 == "multipart" {
+            let whole = part.media.0 == "multipart"
+                || !part.is_encoded_message()
+                    && (part.is("message", "rfc822") || part.is("message", "global"));
+            if kind == Kind::Leaf && whole {
                 part.media = ("text".to_owned(), "plain".to_owned());
                 part.parameters.clear();
             }

@@ -134,6 +134,20 @@ impl Charset {
         }
     }
 
+    /// Whether text that is valid UTF-8 is read as UTF-8.
+    pub(crate) fn reads_utf8(self) -> bool {
+        match self.0 {
+            Kind::Guess => true,
+            Kind::Whatwg(encoding) => encoding == encoding_rs::UTF_8,
+            _ => false,
+        }
+    }
+
+    /// Whether a byte order mark in front is no text.
+    pub(crate) fn removes_bom(self) -> bool {
+        matches!(self.0, Kind::Whatwg(_))
+    }
+
     /// Whether state outlives a character (so that encoded-words cannot be joined before decoding).
     pub fn is_stateful(self) -> bool {
         match self.0 {
