@@ -27,4 +27,5 @@ pub mod net;
 pub mod response;
 pub mod runtime;
 pub mod session;
+pub mod sim;
 pub mod wire;

@@ -115,6 +115,10 @@ impl From<ChangeError> for Refusal {
             ChangeError::Inbox => Refusal::no(Code::Cannot, "INBOX cannot be deleted"),
             ChangeError::Name(error) => Refusal::no(Code::Cannot, error.to_string()),
             ChangeError::UseTaken => Refusal::no(Code::UseAttr, "Another mailbox has this special use"),
+            ChangeError::OldUidValidity => {
+                tracing::error!("a UIDVALIDITY that is not newer than all before it");
+                Refusal::no(Code::ServerBug, "The mailbox could not be made")
+            }
             ChangeError::BadKeyword => Refusal::bad(None, "That is not a keyword"),
             ChangeError::KeywordLimit | ChangeError::Exhausted | ChangeError::OverLimit(_) => {
                 Refusal::no(Code::Limit, text)
