@@ -6,4 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod client;
+pub mod fuzz;
+pub mod script;
 pub mod server;
