@@ -18,6 +18,8 @@ use std::rc::Rc;
 use crate::LocalBoxFuture;
 
 pub mod blocking;
+#[cfg(test)]
+mod contract;
 pub mod glommio;
 pub mod sim;
 pub mod sim_executor;

@@ -14,6 +14,7 @@ use super::state::{Files, Log, Waiting};
 use super::writer::{Batch, Run, Tail};
 use crate::disk::{self, DiskFile, OpenMode};
 use crate::error::{CommitError, StoreError};
+use crate::event::OneshotSender;
 use crate::limits;
 use crate::types::Lsn;
 
@@ -21,6 +22,8 @@ const RESERVE: &str = "reserve";
 
 /// At most one look for room in this time.
 const PROBE: Duration = Duration::from_secs(1);
+
+type Sender = OneshotSender<Result<Lsn, CommitError>>;
 
 enum Failure {
     Full,
@@ -37,11 +40,11 @@ impl Failure {
             }
         }
     }
+}
 
-    /// Where even a full disk is no excuse.
-    fn broken(op: &str, path: &str) -> impl FnOnce(io::Error) -> Failure {
-        move |error| Failure::Broken(format!("{op} {path}: {error}"))
-    }
+/// Where even a full disk is no excuse.
+fn broken(op: &str, path: &str) -> impl FnOnce(io::Error) -> String {
+    move |error| format!("{op} {path}: {error}")
 }
 
 impl Log {
@@ -66,6 +69,7 @@ impl Log {
         }
         *self.files.borrow_mut() = Files::default();
         self.idle.set_open(true);
+        self.room.notify();
     }
 
     fn take(&self) -> Option<(Batch, Vec<Waiting>)> {
@@ -180,12 +184,13 @@ impl Log {
         match failure {
             Failure::Broken(cause) => self.poison(cause, waiting),
             Failure::Full => {
-                self.refuse(waiting);
+                let tickets = self.refuse(waiting);
                 match self.roll_back().await {
                     Ok(()) => self.resume().await,
-                    Err(Failure::Full) => unreachable!("roll_back gives Broken only"),
-                    Err(Failure::Broken(cause)) => self.poison(cause, Vec::new()),
+                    Err(cause) => self.poison(cause, Vec::new()),
                 }
+                // Who tries again at once is to find the log ready.
+                answer(tickets, &CommitError::Full);
             }
         }
         self.room.notify();
@@ -202,22 +207,23 @@ impl Log {
             state.pending.reset(durable);
             state.stats.pending_bytes = 0;
         }
-        settle(waiting, &CommitError::Poisoned(cause));
+        let error = CommitError::Poisoned(cause);
+        answer(settle(waiting, &error), &error);
     }
 
     /// Fails everything pending; until the rollback is done nothing can be added.
-    fn refuse(&self, mut waiting: Vec<Waiting>) {
+    fn refuse(&self, mut waiting: Vec<Waiting>) -> Vec<Sender> {
         {
             let mut state = self.state.borrow_mut();
             state.rolling_back = true;
             state.generation.0 += 1;
             waiting.extend(state.waiting.drain(..));
         }
-        settle(waiting, &CommitError::Full);
+        settle(waiting, &CommitError::Full)
     }
 
     /// Takes back what was written after the last durable batch.
-    async fn roll_back(&self) -> Result<(), Failure> {
+    async fn roll_back(&self) -> Result<(), String> {
         let (durable, begun) = {
             let state = self.state.borrow();
             (state.durable, state.begun.clone())
@@ -229,24 +235,20 @@ impl Log {
             self.reader.forget(*number);
             match self.disk.remove(&path).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Failure::broken("removing", &path)(error));
+                    return Err(broken("removing", &path)(error));
                 }
                 _ => {}
             }
         }
         if !begun.is_empty() {
-            self.disk.sync_dir(&self.dir).await.map_err(Failure::broken("syncing", &self.dir))?;
+            self.disk.sync_dir(&self.dir).await.map_err(broken("syncing", &self.dir))?;
         }
         if let Some((number, _)) = durable.open {
             let path = self.path(number);
-            let file = self
-                .disk
-                .open(&path, OpenMode::ReadWrite)
-                .await
-                .map_err(Failure::broken("opening", &path))?;
+            let file = self.disk.open(&path, OpenMode::ReadWrite).await.map_err(broken("opening", &path))?;
             let end = u64::from(durable.end.offset);
-            file.truncate(end).await.map_err(Failure::broken("truncating", &path))?;
-            file.sync().await.map_err(Failure::broken("syncing", &path))?;
+            file.truncate(end).await.map_err(broken("truncating", &path))?;
+            file.sync().await.map_err(broken("syncing", &path))?;
         }
         Ok(())
     }
@@ -321,13 +323,17 @@ impl Log {
     }
 }
 
-fn settle(waiting: Vec<Waiting>, error: &CommitError) {
-    let tickets: Vec<_> = waiting
+/// Runs the callbacks in order; gives the tickets to answer.
+fn settle(waiting: Vec<Waiting>, error: &CommitError) -> Vec<Sender> {
+    waiting
         .into_iter()
         .map(|waiting| {
             (waiting.settled)(Err(error.clone()));
             waiting.ticket
         })
-        .collect();
+        .collect()
+}
+
+fn answer(tickets: Vec<Sender>, error: &CommitError) {
     tickets.into_iter().for_each(|ticket| ticket.send(Err(error.clone())));
 }

@@ -337,12 +337,13 @@ impl Log {
         self.state.borrow().stats
     }
 
-    /// Refuses new commits, waits until everything pending is durable or failed and `run` has ended. Records
-    /// without a commit are dropped.
+    /// Refuses new commits, waits until everything pending is durable or failed and `run` has ended (with commits
+    /// pending, `run` must have been started or be about to). Records without a commit are dropped.
     pub async fn stop(&self) {
         self.state.borrow_mut().stopping = true;
         self.work.notify();
         self.room.notify();
-        self.idle.pass().await;
+        // The committer may not have had its first turn yet.
+        self.room.until(|| self.idle.is_open() && self.state.borrow().waiting.is_empty()).await;
     }
 }

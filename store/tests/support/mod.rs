@@ -43,6 +43,7 @@ pub struct World {
     pub clock: SimClock,
     pub executor: SimExecutor,
     pub seed: u64,
+    pub opened: Cell<u64>,
 }
 
 impl World {
@@ -54,16 +55,18 @@ impl World {
             disk.create_dir_all(DIR).await.unwrap();
             disk.sync_dir("").await.unwrap();
         });
-        World { disk, clock, executor, seed }
+        World { disk, clock, executor, seed, opened: Cell::new(0) }
     }
 
     pub fn open(&self, options: LogOptions, from: Position) -> Result<Opened, StoreError> {
+        // Salts have to differ between segments, so between openings too.
+        let salts = self.seed.wrapping_mul(1 << 20) + self.opened.replace(self.opened.get() + 1);
         let mut replayed = Vec::new();
         let mut wall = WallTime(i64::MIN);
         let (log, report) = block_on(Log::open(
             Rc::new(self.disk.clone()),
             Rc::new(self.clock.clone()),
-            Rc::new(SimSeed::new(self.seed ^ 0x5eed)),
+            Rc::new(SimSeed::new(salts)),
             DIR,
             options,
             from,
