@@ -34,6 +34,12 @@ pub const batch_queue_entries: u32 = 64;
 /// Files kept open by one `BatchReader` or one `BlockingDisk`.
 pub const files_open_max: usize = 64;
 
+/// Size at which a segment of the directory is sealed.
+pub const directory_segment_bytes: u64 = 16 << 20;
+/// Bytes of a user's name.
+pub const user_name_bytes_max: usize = 255;
+/// UIDVALIDITYs that one commit reserves; what is left of them at a restart is skipped.
+pub const uid_validities_per_reservation: u32 = 1_000;
 /// Bytes of a mailbox name: what fits any client's and any file system's idea of one.
 pub const mailbox_name_bytes_max: usize = 1_000;
 /// Levels of a mailbox name.
