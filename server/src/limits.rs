@@ -52,6 +52,37 @@ pub const CORE_VISITS_MAX: usize = 1024;
 
 const _: () = const { assert!(EXECUTOR_BACKGROUND_SHARES < EXECUTOR_INTERACTIVE_SHARES) };
 
+// --- log of events
+
+/// Lines that wait for standard error before more are dropped.
+pub const LOG_QUEUE_LINES_MAX: usize = 4096;
+
+// --- lanes
+
+/// Pieces of searches that wait for a lane; more searches are refused.
+pub const SEARCH_QUEUE_JOBS_MAX: usize = 256;
+/// Messages that wait for their analysis.
+pub const ANALYSIS_QUEUE_JOBS_MAX: usize = 256;
+
+// --- closing
+
+/// How long the last words of a connection may take to be written.
+pub const CLOSE_WAIT_MS: u64 = 2_000;
+/// How long, and how much, is read and thrown away after them, so that no reset overtakes them.
+pub const LINGER_MS: u64 = 500;
+pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+/// How long sessions have for the commands they are in when the server stops.
+pub const STOP_SESSIONS_MS: u64 = 2_500;
+/// After this the process ends whatever still runs; what was acknowledged is durable.
+pub const STOP_MS: u64 = 4_700;
+
+const _: () = const { assert!(STOP_SESSIONS_MS < STOP_MS) };
+
+// --- control socket
+
+/// Connections of the control socket that are open at once.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+
 // --- wire
 
 /// A client's tag. Real ones have under 20 characters; every error line repeats it.
@@ -113,11 +144,6 @@ const _: () = {
     assert!(TAG_BYTES_MAX < LINE_UNAUTHENTICATED_BYTES_MAX);
     assert!(MAILBOX_LEVEL_BYTES_MAX <= MAILBOX_NAME_BYTES_MAX);
 };
-// --- log of events
-
-/// Lines that wait for standard error before more are dropped.
-pub const LOG_QUEUE_LINES_MAX: usize = 4096;
-
 // --- commands on messages
 
 /// Messages that one step of FETCH or STORE answers before others run: a few hundred microseconds of work.

@@ -1,3 +1,4 @@
 //! The control socket: user commands, status and imports while the server runs.
 
 pub mod protocol;
+pub mod server;

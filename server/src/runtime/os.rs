@@ -173,6 +173,16 @@ pub fn lock_exclusively(file: &impl AsRawFd) -> io::Result<bool> {
     }
 }
 
+/// Runs `make` so that what it creates is for the owner only. The mask belongs to the process: call it before other threads create files.
+pub fn with_private_umask<T>(make: impl FnOnce() -> T) -> T {
+    // SAFETY: a plain number in and out; it cannot fail.
+    let before = unsafe { libc::umask(0o177) };
+    let made = make();
+    // SAFETY: as above.
+    unsafe { libc::umask(before) };
+    made
+}
+
 fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

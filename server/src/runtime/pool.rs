@@ -74,6 +74,22 @@ impl Pool {
         take.recv().await.unwrap_or(Err(PoolError::Stopped))
     }
 
+    /// Like [`Pool::run`], but waits for room in the queue instead of refusing.
+    pub async fn run_patiently<T, F>(&self, work: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (give, take) = async_channel::bounded(1);
+        let job = move || {
+            let result = guarded(work);
+            // A caller that is gone does not take its result.
+            let _ = give.try_send(result.map_err(|_| PoolError::Panicked));
+        };
+        self.jobs.send(Box::new(job)).await.map_err(|_| PoolError::Stopped)?;
+        take.recv().await.unwrap_or(Err(PoolError::Stopped))
+    }
+
     /// Queues `job`, which has its own way to tell its result.
     pub fn post(&self, job: impl FnOnce() + Send + 'static) -> Result<(), PoolError> {
         self.jobs.try_send(Box::new(job)).map_err(|error| match error {

@@ -40,7 +40,8 @@ impl Auth for SimAuth {
         _: Option<IpAddr>,
     ) -> LocalBoxFuture<'a, Result<AccountRef, AuthError>> {
         let users = self.users.borrow();
-        let found = users.get(user).filter(|(known, _)| known == password).map(|(_, account)| account.clone());
+        let found =
+            users.get(user).filter(|(known, _)| known == password).map(|(_, account)| account.clone());
         Box::pin(async move { found.ok_or(AuthError::Wrong) })
     }
 }

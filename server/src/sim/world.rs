@@ -1,7 +1,11 @@
 //! A whole server in simulated time: one core, one shard, some users, and clients that speak to it through pipes.
 //!
 //! What fails here panics: it is the ground that tests stand on.
-#![allow(clippy::expect_used, clippy::panic, reason = "test support: a broken world ends the test, with its seed")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support: a broken world ends the test, with its seed"
+)]
 
 use std::cell::Cell;
 use std::future::Future;

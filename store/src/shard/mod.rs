@@ -223,6 +223,11 @@ impl Shard {
         &self.inner.report
     }
 
+    /// The last LSN that is durable.
+    pub fn durable_lsn(&self) -> Lsn {
+        self.inner.log.durable_lsn()
+    }
+
     pub fn stats(&self) -> ShardStats {
         let state = self.inner.state.borrow();
         let mailboxes = || state.accounts.values().flat_map(|account| account.mailboxes.values());

@@ -1,0 +1,225 @@
+//! The server's side of the control socket, on core 0.
+//!
+//! What must hold: only the owner of the store can open it (mode 0600 from its first moment); connections and lines are bounded; passwords that
+//! come over it are never logged; a request is answered before the next one is read.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::rc::Rc;
+
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use trawl_store::shard::shard_dir;
+use trawl_store::types::ShardId;
+
+use super::protocol::{Answer, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status};
+use crate::limits::CONTROL_CONNECTIONS_MAX;
+use crate::net::admission::{Admission, Caps};
+use crate::runtime::connection::preauthenticate;
+use crate::runtime::executor::{Priority, spawn};
+use crate::runtime::listener::accept_until;
+use crate::runtime::os;
+use crate::runtime::seams::account_of;
+use crate::runtime::serve::recovery_text;
+use crate::runtime::socket::Socket;
+use crate::runtime::state::CoreState;
+use crate::runtime::users;
+
+/// Binds the socket in a store that this process has locked; one that a dead process left is replaced.
+pub fn bind(store: &Path) -> std::io::Result<OwnedFd> {
+    let path = store.join(SOCKET);
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    os::with_private_umask(|| UnixListener::bind(&path)).map(OwnedFd::from)
+}
+
+/// Removes the socket's name; connections that are open stay.
+pub fn unbind(store: &Path) {
+    // It may be gone already; the next start replaces it anyway.
+    let _ = std::fs::remove_file(store.join(SOCKET));
+}
+
+/// Serves the socket until the core closes its listeners.
+pub async fn serve(core: Rc<CoreState>, socket: OwnedFd) {
+    let caps = Caps {
+        connections_max: CONTROL_CONNECTIONS_MAX,
+        per_address_max: CONTROL_CONNECTIONS_MAX,
+        per_user_max: CONTROL_CONNECTIONS_MAX,
+    };
+    let admission = Admission::new(caps);
+    let closing = core.closing.clone();
+    accept_until(closing.wait(), socket, |socket| {
+        let Ok(place) = admission.connect(None) else {
+            tracing::warn!("control connection refused: too many");
+            return;
+        };
+        let core = Rc::clone(&core);
+        spawn(Priority::Interactive, async move {
+            converse(&core, socket).await;
+            drop(place);
+        });
+    })
+    .await;
+}
+
+/// Answers the requests of one connection.
+async fn converse(core: &Rc<CoreState>, mut socket: Socket) {
+    let mut input = Vec::new();
+    loop {
+        let Some(line) = read_line(&mut socket, &mut input).await else { return };
+        let request = match serde_json::from_slice::<Request>(&line) {
+            Ok(request) => request,
+            Err(error) => {
+                // The error names keys and positions, never values of strings.
+                let text = format!("not a request: line {} column {}", error.line(), error.column());
+                if !answer(&mut socket, &Answer::Refused { text }).await {
+                    return;
+                }
+                continue;
+            }
+        };
+        tracing::debug!(?request, "control");
+        if let Request::Imap { user } = &request {
+            match session_of(core, user) {
+                Ok((account, place)) => {
+                    if answer(&mut socket, &Answer::Done).await {
+                        preauthenticate(core, socket, place, account, input).await;
+                    }
+                    return;
+                }
+                Err(text) => {
+                    if !answer(&mut socket, &Answer::Refused { text }).await {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        }
+        let stops = matches!(request, Request::Stop);
+        let said = perform(core, request).await;
+        if !answer(&mut socket, &said).await {
+            return;
+        }
+        if stops {
+            // A request that is queued already is as good.
+            let _ = core.shared.stop.try_send(());
+        }
+    }
+}
+
+async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
+    let done = match request {
+        Request::UserAdd { name, password } => users::add(core, &name, &password).await,
+        Request::UserPasswd { name, password } => users::set_password(core, &name, &password).await,
+        Request::UserDelete { name } => users::delete(core, &name).await,
+        Request::UserList => match users::list(core).await {
+            Ok(users) => return Answer::Users { users },
+            Err(text) => Err(text),
+        },
+        Request::Status => match status(core).await {
+            Ok(status) => return Answer::Status { status },
+            Err(text) => Err(text),
+        },
+        Request::Stop => Ok(()),
+        Request::Imap { .. } => unreachable!("sessions are made by the caller"),
+    };
+    match done {
+        Ok(()) => Answer::Done,
+        Err(text) => Answer::Refused { text },
+    }
+}
+
+fn session_of(
+    core: &CoreState,
+    user: &str,
+) -> Result<(crate::core::AccountRef, crate::net::admission::Place), String> {
+    let name = crate::auth::prepare::user_name(user).map_err(|error| error.to_string())?;
+    let users = core.shared.users.load();
+    let account = users.get(&name).and_then(|user| account_of(user)).ok_or("no such user")?;
+    let place = core.shared.admission.connect(None).map_err(|full| full.to_string())?;
+    Ok((account, place))
+}
+
+/// Figures of the whole server.
+async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
+    let shared = &core.shared;
+    let mut shards = Vec::new();
+    for index in 0..shared.mesh.cores() {
+        let figures = shared.mesh.ask(index, |there| Box::pin(shard_figures(there)));
+        shards.extend(figures.await.map_err(|error| error.to_string())?);
+    }
+    shards.sort_by_key(|shard| shard.shard);
+    let uptime_ms = core.core.clock.wall().0.saturating_sub(core.core.started.0);
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        uptime_seconds: u64::try_from(uptime_ms / 1000).unwrap_or(0),
+        store: shared.store.display().to_string(),
+        format: shared.meta.format,
+        cores: u32::try_from(shared.mesh.cores()).unwrap_or(u32::MAX),
+        listening: shared.listening(),
+        connections: shared.admission.connections() as u64,
+        users: shared.users.load().iter().count() as u64,
+        shards,
+    })
+}
+
+async fn shard_figures(core: Rc<CoreState>) -> Vec<ShardStatus> {
+    let mut figures = Vec::new();
+    for (id, shard) in core.core.shards() {
+        let stats = shard.stats();
+        figures.push(ShardStatus {
+            shard: id.0,
+            accounts: stats.accounts,
+            mailboxes: stats.mailboxes,
+            messages: stats.messages,
+            log_bytes: log_bytes(&core, id).await,
+            durable_lsn: shard.durable_lsn().0,
+            poisoned: shard.poisoned().map(|cause| cause.to_string()),
+            recovery: recovery_text(shard.report()),
+        });
+    }
+    figures
+}
+
+/// Length of the segments of a shard; those that vanish meanwhile count nothing.
+async fn log_bytes(core: &CoreState, shard: ShardId) -> u64 {
+    let folder = format!("{}/log", shard_dir(shard));
+    let mut total = 0;
+    for name in core.disk.list(&folder).await.unwrap_or_default() {
+        total += core.disk.file_len(&format!("{folder}/{name}")).await.unwrap_or(0);
+    }
+    total
+}
+
+/// The next line without its end; `None` when the client is gone or sends more than a line may hold.
+async fn read_line(socket: &mut Socket, input: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let mut searched = 0;
+    loop {
+        if let Some(at) = input[searched..].iter().position(|&byte| byte == b'\n') {
+            let rest = input.split_off(searched + at + 1);
+            let mut line = std::mem::replace(input, rest);
+            line.pop();
+            return Some(line);
+        }
+        searched = input.len();
+        if searched > LINE_BYTES_MAX {
+            return None;
+        }
+        let mut buffer = [0; 4096];
+        match socket.read(&mut buffer).await {
+            Ok(count @ 1..) => input.extend_from_slice(&buffer[..count]),
+            _ => return None,
+        }
+    }
+}
+
+/// False when the client is gone.
+async fn answer(socket: &mut Socket, answer: &Answer) -> bool {
+    let Ok(mut line) = serde_json::to_vec(answer) else { unreachable!("answers have string keys only") };
+    line.push(b'\n');
+    socket.write_all(&line).await.is_ok() && socket.flush().await.is_ok()
+}
