@@ -3,6 +3,7 @@
 //! Not here: the threads and their queues (the runtime), nor anything that waits.
 
 pub mod analyse;
+pub mod inline;
 pub mod search;
 
 pub use search::{SearchError, SearchJob};

@@ -318,7 +318,13 @@ impl Fetch<'_> {
     /// The summary of a message whose recorded one is of another version or damaged, made anew.
     async fn rebuild(&mut self, address: Address) -> Option<Summary> {
         match self.s.auth.shard.read_all(address).await {
-            Ok(message) => Summary::decode(&self.cx.core.lanes.analyse(message).await).ok(),
+            Ok(message) => match Summary::decode(&self.cx.core.lanes.analyse(message).await) {
+                Ok(summary) => Some(summary),
+                Err(error) => {
+                    self.trouble.note(Omitted::Damaged(format!("summary: {error:?}")));
+                    None
+                }
+            },
             Err(error) => {
                 self.trouble.note(error.into());
                 None
