@@ -58,6 +58,7 @@ pub trait Disk {
     fn file_len<'a>(&'a self, path: &'a str) -> LocalBoxFuture<'a, io::Result<u64>>;
 }
 
+#[allow(clippy::len_without_is_empty, reason = "a question to the disk, not a container")]
 /// An open file. Dropping it closes it without waiting.
 pub trait DiskFile {
     /// Up to `len` bytes from `pos`; fewer only when the file ends there.

@@ -249,8 +249,11 @@ impl SimDisk {
     /// When there is no such file.
     pub fn flip(&self, path: &str, pos: u64, mask: u8) {
         let mut world = self.world.borrow_mut();
-        let inode = world.names.file(path).expect("flip: no such file");
-        let inode = Rc::make_mut(world.inodes.get_mut(&inode).expect("flip: no such inode"));
+        let inode = world.names.file(path).ok();
+        let Some(inode) = inode.and_then(|inode| world.inodes.get_mut(&inode)) else {
+            panic!("flip: there is no {path}");
+        };
+        let inode = Rc::make_mut(inode);
         for content in [&mut inode.current, &mut inode.durable] {
             // What was never synced is not on the medium yet.
             if let [byte] = content.read(pos, 1)[..] {
@@ -267,6 +270,9 @@ impl SimDisk {
     }
 
     /// Replaces the content of a file, durably, creating it when missing; outside the operations counted.
+    ///
+    /// # Panics
+    /// When there is no such folder.
     pub fn poke(&self, path: &str, bytes: &[u8]) {
         let mut world = self.world.borrow_mut();
         let world = &mut *world;
@@ -275,8 +281,9 @@ impl SimDisk {
             Err(_) => {
                 let inode = world.next_inode;
                 world.next_inode += 1;
-                world.names.create(path, inode).expect("poke: the folder exists");
-                world.names.sync_dir(super::sim_names::parent(path)).expect("poke: the folder exists");
+                let made = world.names.create(path, inode);
+                let synced = made.and_then(|()| world.names.sync_dir(super::sim_names::parent(path)));
+                assert!(synced.is_ok(), "poke: there is no folder for {path}");
                 inode
             }
         };
