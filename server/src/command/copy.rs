@@ -48,8 +48,8 @@ fn target(s: &Selected, name: &MailboxName) -> Result<MailboxId, Refusal> {
 /// A sequence number names a message that the client sees: if others expunged it, it cannot be copied, and so none is. A UID
 /// that is no more is passed over (RFC 9051 6.4.9).
 fn check_present(s: &Selected, by: Numbers, uids: &UidSet) -> Result<(), Refusal> {
-    let gone = s.look(|mailbox| uids.iter().any(|uid| mailbox.get(uid).is_none()))?;
-    if gone && by == Numbers::Sequence {
+    let present = || s.look(|mailbox| mailbox.rows_in(uids).count() as u64);
+    if by == Numbers::Sequence && present()? < uids.len() {
         return Err(Refusal::no(Code::ExpungeIssued, "Some of the messages are no more"));
     }
     Ok(())

@@ -8,7 +8,10 @@ pub mod answer;
 pub mod plan;
 pub mod state;
 
-use futures_lite::future::yield_now;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_lite::future::{self, yield_now};
 use roaring::RoaringBitmap;
 use trawl_index::query::Node;
 use trawl_store::types::{Flags, MessageFacts, Row, Uid};
@@ -16,7 +19,7 @@ use trawl_store::uid_set::UidSet;
 
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
-use crate::lanes::search::{Candidate, SearchJob};
+use crate::lanes::search::{Candidate, SearchError, SearchJob};
 use crate::limits::SEARCH_WINDOW_MESSAGES;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
@@ -36,10 +39,15 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
     {
         s.saved = UidSet::new();
     }
-    let uids = answer?;
+    let positions = answer?;
+    let uids = || {
+        let held = s.view.uids();
+        let uids = positions.iter().filter_map(|position| held.get(position as usize)).map(|uid| uid.get());
+        ascending(uids)
+    };
     let found = match command.by {
-        Numbers::Uid => uids.clone(),
-        Numbers::Sequence => uids.iter().filter_map(Uid::new).filter_map(|uid| s.view.seq(uid)).collect(),
+        Numbers::Uid => uids(),
+        Numbers::Sequence => ascending(positions.iter().map(|position| position + 1)),
     };
     let by_uid = command.by == Numbers::Uid;
     match command.returns {
@@ -51,7 +59,7 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
                 cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
             }
             if returns.save {
-                s.saved = answer::saved(returns, &uids).iter().filter_map(Uid::new).collect();
+                s.saved = answer::saved(returns, &uids()).iter().filter_map(Uid::new).collect();
             }
         }
     }
@@ -59,7 +67,15 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
     Ok(Done::ok("SEARCH done"))
 }
 
-/// The UIDs of the view that match.
+/// A set of numbers that come in ascending order.
+fn ascending(numbers: impl Iterator<Item = u32>) -> RoaringBitmap {
+    let mut set = RoaringBitmap::new();
+    let appended = set.append(numbers);
+    debug_assert!(appended.is_ok(), "the view is in ascending order");
+    set
+}
+
+/// The positions of the view that match.
 async fn find(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<RoaringBitmap, Refusal> {
     let messages = s.view.len();
     let mut program = compile(s, cx, command)?;
@@ -83,12 +99,10 @@ async fn find(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<RoaringB
             breathe(cx).await?;
         }
     }
-    let positions = match program.resolve(&evaluation.finish(), messages) {
-        Rest::Found(positions) => positions,
-        Rest::Text { node, candidates } => scan(s, cx, &node, &candidates).await?,
-    };
-    let uids = s.view.uids();
-    Ok(positions.iter().filter_map(|position| uids.get(position as usize)).map(|uid| uid.get()).collect())
+    match program.resolve(&evaluation.finish(), messages) {
+        Rest::Found(positions) => Ok(positions),
+        Rest::Text { node, candidates } => scan(s, cx, &node, &candidates).await,
+    }
 }
 
 fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Refusal> {
@@ -133,8 +147,15 @@ async fn scan(
         })?;
         breathe(cx).await?;
     }
-    let job = SearchJob::new(node, s.auth.shard.lane_reader(), candidates, cx.cancel.flag());
-    Ok(cx.core.lanes.search(job).await?)
+    // A flag of its own: lanes raise it when the search is over, and the client may search again.
+    let stop = Arc::new(AtomicBool::new(false));
+    let job = SearchJob::new(node, s.auth.shard.lane_reader(), candidates, Arc::clone(&stop));
+    let gone = async {
+        cx.cancel.wait().await;
+        stop.store(true, Ordering::Relaxed);
+        Err(SearchError::Cancelled)
+    };
+    Ok(future::or(cx.core.lanes.search(job), gone).await?)
 }
 
 /// Shows a window of the view, from position `first` on, with what the mailbox knows of each message; `None`
@@ -166,7 +187,7 @@ fn look(
 async fn breathe(cx: &Cx) -> Result<(), Refusal> {
     yield_now().await;
     if cx.cancel.is_set() {
-        return Err(crate::lanes::SearchError::Cancelled.into());
+        return Err(SearchError::Cancelled.into());
     }
     Ok(())
 }
