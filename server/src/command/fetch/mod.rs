@@ -120,10 +120,6 @@ impl Fetch<'_> {
     async fn window(&mut self, uids: &[Uid]) -> Result<(), Refusal> {
         let (messages, keywords) = self.look(uids)?;
         self.trouble.expunged |= messages.len() < uids.len();
-        if self.plan.sets_seen && !self.s.read_only {
-            let unseen = messages.iter().filter(|known| self.plan.makes_seen(&known.row));
-            unseen.for_each(|known| self.unseen.insert(known.row.uid));
-        }
         match self.plan.reads {
             Reads::State => self.state_window(&messages, &keywords),
             Reads::Summary => self.summary_window(&messages, &keywords).await,
@@ -270,12 +266,15 @@ impl Fetch<'_> {
         // Nothing is pushed before the first item that is certain to come.
         let mut before = Vec::with_capacity(64);
         message::begin(&mut before, known.seq);
-        let mut wrote = false;
+        let (mut wrote, mut shown) = (false, false);
         for item in &self.plan.items {
             let mut value = Vec::new();
             let pushed = match (item, &mut open) {
                 (Item::Content(content), Some(open)) => match open.write(out, &before, content).await? {
-                    Ok(()) => true,
+                    Ok(()) => {
+                        shown = true;
+                        true
+                    }
                     Err(omitted) => {
                         self.trouble.note(omitted);
                         false
@@ -311,6 +310,9 @@ impl Fetch<'_> {
         }
         if wrote {
             out.with(message::end);
+        }
+        if shown && !self.s.read_only && self.plan.makes_seen(&known.row) {
+            self.unseen.insert(known.row.uid);
         }
         Ok(())
     }
