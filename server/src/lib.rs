@@ -16,6 +16,7 @@
 //! The binary `trawl` is `main.rs` and `cli`; everything else is here so that tests and simulations can drive it.
 
 pub mod auth;
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod control;

@@ -38,6 +38,10 @@ fn ready<'a, T: 'a>(result: io::Result<T>) -> LocalBoxFuture<'a, io::Result<T>> 
 }
 
 /// Names in a folder, sorted.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
 pub(super) fn list(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -81,7 +85,7 @@ impl Disk for BlockingDisk {
         ready(remove_dir_all(&self.at(dir)))
     }
     fn sync_dir<'a>(&'a self, dir: &'a str) -> LocalBoxFuture<'a, io::Result<()>> {
-        ready(File::open(self.at(dir)).and_then(|dir| dir.sync_all()))
+        ready(sync_dir(&self.at(dir)))
     }
     fn file_len<'a>(&'a self, path: &'a str) -> LocalBoxFuture<'a, io::Result<u64>> {
         ready(fs::metadata(self.at(path)).map(|meta| meta.len()))

@@ -2,6 +2,7 @@
 //!
 //! One of the two places that name glommio. What bites in it, and what is done here:
 //! * a write is one system call and may be short: looped over;
+//! * its `Directory` is opened with O_PATH, which cannot be synced: directories are synced on the blocking thread;
 //! * `spawn_blocking` hangs for ever when its closure panics: caught inside;
 //! * results of cancelled operations leak: nothing here is cancelled, and callers must not drop these futures half
 //!   way either (a dropped write may or may not have happened);
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use glommio::GlommioError;
-use glommio::io::{BufferedFile, Directory, OpenOptions};
+use glommio::io::{BufferedFile, OpenOptions};
 
 use super::blocking;
 use super::{Disk, DiskFile, OpenMode};
@@ -92,12 +93,8 @@ impl Disk for GlommioDisk {
         Box::pin(blocking(move || blocking::remove_dir_all(&dir)))
     }
     fn sync_dir<'a>(&'a self, dir: &'a str) -> LocalBoxFuture<'a, io::Result<()>> {
-        Box::pin(async move {
-            let dir = Directory::open(self.at(dir)).await.map_err(plain)?;
-            let synced = dir.sync().await.map_err(plain);
-            dir.close().await.map_err(plain)?;
-            synced
-        })
+        let dir = self.at(dir);
+        Box::pin(blocking(move || blocking::sync_dir(&dir)))
     }
     fn file_len<'a>(&'a self, path: &'a str) -> LocalBoxFuture<'a, io::Result<u64>> {
         let path = self.at(path);
