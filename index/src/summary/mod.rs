@@ -1,10 +1,18 @@
 //! The summary of a message: all that listing a mailbox and threading need, computed once when it is stored.
 
+mod body;
+mod codec;
+mod envelope;
+mod imap;
+mod thread;
+
 use std::ops::Range;
 
 use trawl_store::types::ZonedTime;
 
-use crate::mime::Encoding;
+use crate::mime::{self, Encoding, words};
+use envelope::Envelope;
+use imap::Writer;
 
 /// Layout and meaning of the encoded form; recorded beside it.
 pub const VERSION: u16 = 1;
@@ -74,8 +82,8 @@ pub struct SummaryView<'a> {
 
 impl<'a> SummaryView<'a> {
     /// Reads what [`Summary::encode`] wrote.
-    pub fn new(_encoded: &'a [u8]) -> Result<SummaryView<'a>, DecodeError> {
-        Err(DecodeError::Damaged)
+    pub fn new(encoded: &'a [u8]) -> Result<SummaryView<'a>, DecodeError> {
+        codec::view(encoded)
     }
 }
 
@@ -91,24 +99,140 @@ pub enum DecodeError {
 impl Summary {
     /// Reads a whole message; every message has a summary.
     pub fn build(message: &[u8]) -> Summary {
-        Summary { size: u32::try_from(message.len()).unwrap_or(u32::MAX), ..Summary::default() }
+        let structure = mime::parse(message);
+        let header_len = mime::header_end(message);
+        let header = &message[..header_len];
+        let shown = Envelope::of(header);
+        let item = |write: &dyn Fn(&mut Writer)| {
+            let mut writer = Writer::default();
+            write(&mut writer);
+            writer.out
+        };
+        let (base_subject, is_reply) =
+            thread::base_subject(&words::decode(shown.subject().unwrap_or_default()));
+        let references = mime::header::fields(header).find(|field| field.is(b"references"));
+        let ids = |value: Option<&[u8]>| thread::ids(value.unwrap_or_default());
+        let clip = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Summary {
+            size: clip(message.len()),
+            header_len: clip(header_len),
+            sent: shown.date().and_then(mime::date::parse),
+            message_id: ids(shown.message_id()).into_iter().next(),
+            in_reply_to: ids(shown.in_reply_to()),
+            references: ids(references.map(|field| field.unfolded()).as_deref()),
+            base_subject,
+            is_reply,
+            envelope: item(&|writer| shown.write(writer)),
+            body: item(&|writer| body::write(message, &structure, 0, false, writer)),
+            body_structure: item(&|writer| body::write(message, &structure, 0, true, writer)),
+            parts: body::table(&structure),
+        }
     }
 
     /// The part that a section number names: `BODY[1.2]` is `section(&[1, 2])`.
     pub fn section(&self, path: &[u32]) -> Option<&PartEntry> {
-        self.parts.iter().find(|part| part.path == path)
+        // Parts stand in the order of their numbers.
+        self.parts
+            .binary_search_by(|part| part.path.as_slice().cmp(path))
+            .ok()
+            .map(|index| &self.parts[index])
     }
 
+    /// The stored form (laid out in `codec.rs`).
     pub fn encode(&self) -> Vec<u8> {
-        Vec::new()
+        codec::encode(self)
     }
 
-    pub fn decode(_bytes: &[u8]) -> Result<Summary, DecodeError> {
-        Err(DecodeError::Damaged)
+    /// Reads what [`Summary::encode`] wrote; any octets are safe to read.
+    pub fn decode(encoded: &[u8]) -> Result<Summary, DecodeError> {
+        codec::decode(encoded)
     }
 }
 
 /// A stable 64-bit hash of a message id or base subject, for threading (FNV-1a; recorded in the store, never changed).
 pub fn thread_hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    const NESTED: &str = "Date: Fri, 21 Nov 1997 09:55:06 -0600\r\nMessage-ID: <m@x>\r\nReferences: <a@x> <b@x>\r\n\
+        In-Reply-To: <b@x>\r\nSubject: Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\
+        Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\nContent-Type: text/html; charset=utf-8\r\n\
+        Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename*=utf-8''%C3%BC.html\r\n\
+        Content-Language: de, en\r\nContent-ID: <c@x>\r\nContent-MD5: abc\r\nContent-Location: l\r\n\r\nPGI+\r\n--q\r\n\
+        Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nline\r\nline\r\n--q--\r\n";
+
+    #[test]
+    fn structures() {
+        let summary = Summary::build(NESTED.as_bytes());
+        let message = "\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" 28 (NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL) \
+            (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 10 1";
+        assert_eq!(
+            text(&summary.body_structure),
+            format!(
+                "((\"TEXT\" \"HTML\" (\"CHARSET\" \"utf-8\") \"<c@x>\" NIL \"BASE64\" 4 0 \"abc\" (\"ATTACHMENT\" (\"FILENAME\" \
+                 {{7}}\r\nü.html)) (\"de\" \"en\") \"l\")({message} NIL NIL NIL NIL) 3 NIL NIL NIL NIL) \"MIXED\" \
+                 (\"BOUNDARY\" \"q\") NIL NIL NIL)"
+            )
+        );
+        assert_eq!(
+            text(&summary.body),
+            format!(
+                "((\"TEXT\" \"HTML\" (\"CHARSET\" \"utf-8\") \"<c@x>\" NIL \"BASE64\" 4 0)({message}) 3) \"MIXED\")"
+            )
+        );
+        assert_eq!(summary.sent.map(|sent| (sent.seconds, sent.zone_minutes)), Some((880_127_706, -360)));
+        assert_eq!((summary.base_subject.as_str(), summary.is_reply), ("Grüße", true));
+        assert_eq!(summary.message_id.as_deref(), Some(&b"m@x"[..]));
+        assert_eq!(summary.references, [b"a@x".to_vec(), b"b@x".to_vec()]);
+        assert_eq!(summary.in_reply_to, [b"b@x".to_vec()]);
+    }
+
+    #[test]
+    fn sections() {
+        let summary = Summary::build(NESTED.as_bytes());
+        let slice = |range: &Range<u32>| &NESTED[range.start as usize..range.end as usize];
+        let paths: Vec<_> = summary.parts.iter().map(|part| part.path.clone()).collect();
+        assert_eq!(paths, [vec![1], vec![2], vec![2, 1]]);
+        let first = summary.section(&[1]).unwrap();
+        assert_eq!((slice(&first.body), first.encoding), ("PGI+", Encoding::Base64));
+        assert!(
+            slice(&first.mime).starts_with("Content-Type: text/html")
+                && slice(&first.mime).ends_with("\r\n\r\n")
+        );
+        let second = summary.section(&[2]).unwrap();
+        let nested = second.message.as_ref().unwrap();
+        assert_eq!(slice(&nested.header), "Subject: inner\r\n\r\n");
+        assert_eq!(slice(&nested.text), "line\r\nline");
+        assert_eq!(slice(&summary.section(&[2, 1]).unwrap().body), "line\r\nline");
+        assert!(summary.section(&[3]).is_none() && summary.section(&[]).is_none());
+        let plain = Summary::build(b"A: b\r\n\r\nx");
+        assert_eq!(plain.section(&[1]).unwrap().body, 8..9);
+        assert_eq!((plain.size, plain.header_len), (9, 8));
+    }
+
+    #[test]
+    fn a_summary_survives_its_byte_form() {
+        for message in [NESTED, "", "\r\n", "x", "Date: 1 Jan 1960 00:00:00 +0100\r\n\r\n"] {
+            let summary = Summary::build(message.as_bytes());
+            let encoded = summary.encode();
+            assert_eq!(Summary::decode(&encoded).as_ref(), Ok(&summary), "{message:?}");
+            let view = SummaryView::new(&encoded).unwrap();
+            assert_eq!(
+                (view.envelope, view.body_structure),
+                (&summary.envelope[..], &summary.body_structure[..])
+            );
+            for cut in 0..encoded.len() {
+                assert!(Summary::decode(&encoded[..cut]).is_err(), "{message:?} cut at {cut}");
+            }
+        }
+        assert_eq!(Summary::decode(&[2]), Err(DecodeError::Version(2)));
+    }
 }
