@@ -22,6 +22,9 @@ const MESSAGES: &[&[u8]] = &[
     b"To: a:b,c;,\"d\\\"\" <e@f>(g(h))\r\nDate: Mon, 31 Feb 2020 25:00 +9999\r\n\r\n",
 ];
 
+/// Bytes that mean something to a parser.
+const ODD: &[u8] = b"\r\n(){}\"\\*%~+<>[]\0=-:;,.";
+
 /// Seeds with bytes changed, taken out, doubled, and tails exchanged.
 fn mutants(seeds: &[&[u8]], random: &mut StdRng) -> Vec<u8> {
     let pick = |random: &mut StdRng| seeds[random.random_range(0..seeds.len())].to_vec();
@@ -36,7 +39,7 @@ fn mutants(seeds: &[&[u8]], random: &mut StdRng) -> Vec<u8> {
             1 => {
                 bytes.remove(at);
             }
-            2 => bytes.insert(at, b"\r\n(){}\"\\*%~+<>[]\0=-:;,."[random.random_range(0..24)]),
+            2 => bytes.insert(at, ODD[random.random_range(0..ODD.len())]),
             3 => {
                 let other = pick(random);
                 let from = random.random_range(0..other.len());
