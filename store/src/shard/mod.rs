@@ -138,7 +138,8 @@ impl Shard {
         let dir = shard_dir(env.shard);
         let log = log_dir(env.shard);
         env.disk.create_dir_all(&log).await.map_err(StoreError::io("create", &log))?;
-        for dir in [dir.as_str(), "shards", ""] {
+        // From the top: a name is worth nothing while the folder it is in may vanish.
+        for dir in ["", "shards", dir.as_str()] {
             env.disk.sync_dir(dir).await.map_err(StoreError::io("sync", dir))?;
         }
         Shard::open(env, options).await
