@@ -244,6 +244,12 @@ impl Client {
         self.command(&format!("APPEND {mailbox} {{{}+}}\r\n{message}", message.len())).await
     }
 
+    /// Sends nothing more, and goes on reading.
+    pub async fn end_input(&mut self) {
+        // Closing a pipe cannot fail.
+        let _ = self.pipe.close().await;
+    }
+
     /// How the session ended; waits for it.
     pub async fn outcome(&mut self) -> Option<Outcome> {
         (&mut self.outcome).await
