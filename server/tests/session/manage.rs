@@ -105,7 +105,7 @@ fn rename_takes_everything_below_along() {
         answer(&mut client, "RENAME new x//y", "NO [CANNOT]").await;
         client.ok("UNSELECT").await;
         client.ok("ENABLE IMAP4rev2").await;
-        let lines = client.ok("RENAME new Entwürfe").await;
+        let lines = client.ok("RENAME new \"Entwürfe\"").await;
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert_eq!(lines[0], "* LIST (\\HasChildren) \"/\" \"Entwürfe\" (\"OLDNAME\" (new))");
     });
