@@ -43,18 +43,6 @@ pub struct StorageConfig {
     pub shards: u16,
     /// Log written since the last checkpoint before a shard makes a new one; bounds the time of a start.
     pub checkpoint_bytes: ByteSize,
-    /// When a change counts as durable.
-    pub durability: Durability,
-}
-
-/// When a change counts as durable, and may be shown and acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// `fdatasync` has returned: survives power loss.
-    Sync,
-    /// Handed to the operating system: survives a crash of the process, not of the machine.
-    Written,
 }
 
 /// `[listen]`: the addresses served; an empty list switches a listener off.

@@ -189,7 +189,7 @@ mod tests {
             ("[storage]\ncheckpoint_bytes = \"2MiB\"\nshard = 4\n", 3, "unknown field `shard`"),
             ("[storage]\nshards = \"four\"\n", 2, "invalid type"),
             ("[storage]\nshards = 5000\n", 2, "not between 0 and 1024"),
-            ("[storage]\n\ndurability = \"maybe\"\n", 3, "unknown variant `maybe`"),
+            ("[log]\n\nlevel = \"loud\"\n", 3, "unknown variant `loud`"),
             ("[listen]\nimap = [\"localhost\"]\n", 2, "invalid socket address"),
             ("[limits]\n\n\nidle_timeout = \"1m\"\n", 4, "not between 30m and 7d"),
             ("[limits]\nidle_timeout = 1800\n", 2, "with a unit"),

@@ -13,8 +13,6 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 #shards = 0
 # Log written before a new checkpoint; bounds the time of a start.
 #checkpoint_bytes = "64MiB"
-# When a change is acknowledged: "sync" survives power loss, "written" only a crash of the process.
-#durability = "sync"
 
 [listen]
 # IMAP with STARTTLS, and IMAP over TLS. An empty list switches a listener off.
