@@ -60,11 +60,28 @@ fn partial(start: u64, length: u64) -> Option<Partial> {
     Some(Partial { start, length: NonZeroU64::new(length).unwrap() })
 }
 
+/// Writes an item while a client reads.
+fn write(
+    message: &mut OpenMessage<Memory>,
+    item: &ContentItem,
+) -> (Result<Result<(), Omitted>, Refusal>, Vec<u8>) {
+    let out = Output::new();
+    let mut answer = Vec::new();
+    let read = async {
+        loop {
+            answer.extend(out.write_with(|bytes| (bytes.len(), bytes.to_vec())));
+            yield_now().await;
+        }
+    };
+    let written = block_on(futures_lite::future::or(message.write(&out, b"(", item), read));
+    answer.extend(out.take_pending());
+    (written, answer)
+}
+
 /// The value that is answered: `None` is NIL; the flag says that it came as a literal8.
 fn fetch(message: &mut OpenMessage<Memory>, item: &ContentItem) -> Result<Option<(Vec<u8>, bool)>, Omitted> {
-    let out = Output::new();
-    block_on(message.write(&out, b"(", item)).unwrap()?;
-    let answer = out.take_pending();
+    let (written, answer) = write(message, item);
+    written.unwrap()?;
     let rest = answer.strip_prefix(&[b"(", &item.label[..], b" "].concat()[..]).expect("label");
     if rest == b"NIL" {
         return Ok(None);
@@ -162,21 +179,11 @@ fn damage_leaves_an_item_out_or_ends_the_connection() {
     let mut message = open(&raw);
     let whole = section(&[], SectionText::Whole, None);
     message.bytes.fails_at = Some(0);
-    let out = Output::new();
-    assert!(matches!(block_on(message.write(&out, b"(", &whole)), Ok(Err(Omitted::Damaged(_)))));
-    assert_eq!(out.pending(), 0, "nothing of the item was written");
+    let (written, answer) = write(&mut message, &whole);
+    assert!(matches!(written, Ok(Err(Omitted::Damaged(_)))));
+    assert!(answer.is_empty(), "nothing of the item was written");
     message.bytes.fails_at = Some(2 * FETCH_PIECE_BYTES as u64);
-    let refusal = {
-        let (written, reader) = (out.clone(), out.clone());
-        let write = async { message.write(&written, b"(", &whole).await };
-        let read = async {
-            loop {
-                reader.write_with(|bytes| (bytes.len(), ()));
-                yield_now().await;
-            }
-        };
-        block_on(futures_lite::future::or(write, read)).unwrap_err()
-    };
+    let refusal = write(&mut message, &whole).0.unwrap_err();
     assert_eq!(refusal.kind, crate::response::status::RefusalKind::Bye);
 }
 
