@@ -176,7 +176,7 @@ impl Default for Config {
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        StorageConfig { shards: 0, checkpoint_bytes: ByteSize::mib(64), durability: Durability::Sync }
+        StorageConfig { shards: 0, checkpoint_bytes: ByteSize::mib(64) }
     }
 }
 

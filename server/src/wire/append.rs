@@ -48,6 +48,10 @@ pub fn parse_start(head: &[u8], binary: bool) -> Result<AppendStart, BadCommand>
 pub fn parse_next(head: &[u8], binary: bool, previous: &AppendMessage) -> Parsed<AppendMessage> {
     let mut c = Cursor::new(head);
     close(&mut c, previous)?;
+    // Python's imapclient sends a second space between the messages of its multiappend.
+    while c.rest().starts_with(b"  ") {
+        c.space()?;
+    }
     message(&mut c, binary)
 }
 
@@ -139,6 +143,7 @@ mod tests {
         let plain = AppendMessage { flags: Vec::new(), date: None, utf8: false };
         let utf8 = AppendMessage { utf8: true, ..plain.clone() };
         assert_eq!(parse_next(b" (\\Seen) ", false, &plain).unwrap().flags, [Flag::Seen]);
+        assert!(parse_next(b"  ", false, &plain).is_ok(), "a second space of imapclient");
         assert!(parse_next(b") ", false, &utf8).is_ok());
         assert!(parse_next(b") UTF8 (", true, &utf8).unwrap().utf8);
         assert!(parse_next(b" ", false, &utf8).is_err());
