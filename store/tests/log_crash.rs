@@ -5,12 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod support;
+mod log_support;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use support::{Model, World, options};
+use log_support::{Model, World, options};
 use trawl_store::disk::sim::SimDisk;
 use trawl_store::log::{CommitKind, Position};
 use trawl_store::seed::SimSeed;
@@ -32,7 +32,7 @@ fn points(seed: u64, ignore_sync: bool, preallocate: bool) -> (Vec<Point>, Model
     world.disk.set_hook(move |disk, n| {
         sink.borrow_mut().push(Point { n, disk: disk.snapshot(), acknowledged: acknowledged.get() });
     });
-    let options = support::Options { segment_bytes: 32 << 10, preallocate, ..options() };
+    let options = log_support::Options { segment_bytes: 32 << 10, preallocate, ..options() };
     world.run(
         async |log| {
             let writers: Vec<_> = (0..3)
@@ -112,10 +112,10 @@ fn replay_from_any_durable_position_gives_the_rest() {
                 positions.borrow_mut().push((log.durable_position(), n));
             }
         },
-        support::Options { segment_bytes: 32 << 10, ..options() },
+        log_support::Options { segment_bytes: 32 << 10, ..options() },
     );
     for (position, applied) in positions.take() {
-        let (replayed, report) = support::replay(&world.disk, position, 1).unwrap();
+        let (replayed, report) = log_support::replay(&world.disk, position, 1).unwrap();
         assert_eq!(replayed, model.commits()[applied..], "{position:?}");
         assert!(report.corruption.is_empty() && report.cut.is_none(), "{report:?}");
     }

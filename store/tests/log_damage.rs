@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod support;
+mod log_support;
 
 use futures_lite::future::block_on;
-use support::{Options, World, options, replay, segment_path};
+use log_support::{Options, World, options, replay, segment_path};
 use trawl_store::disk::sim::SimDisk;
 use trawl_store::disk::{Disk, OpenMode};
 use trawl_store::error::{Damage, ReadError, StoreError};

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod support;
+mod log_support;
 
 use std::rc::Rc;
 
 use futures_lite::future::block_on;
 use glommio::{LocalExecutorBuilder, Placement};
-use support::{Options, options};
+use log_support::{Options, options};
 use trawl_store::clock::SystemClock;
 use trawl_store::disk::Disk;
 use trawl_store::disk::blocking::BlockingDisk;

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod support;
+mod log_support;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use support::{Model, Options, World, options, replay};
+use log_support::{Model, Options, World, options, replay};
 use trawl_store::clock::Clock;
 use trawl_store::disk::sim::{SimDisk, SimFault, SimLatency, SimOp};
 use trawl_store::error::CommitError;
@@ -300,23 +300,23 @@ fn much_content_without_a_commit_is_written_early_and_holds_its_producer() {
 fn a_stopped_log_finishes_what_is_pending_and_takes_nothing_more() {
     let world = World::new(SimDisk::new(), 1);
     let model = Model::default();
-    let ticket = world.run(
+    world.run(
         async |log| {
             let records = model.put_some(&log, &SimSeed::new(1));
             let ticket = model.commit(&log, DELIVERY, log.generation(), records).unwrap();
+            // Before the committer had its first turn.
             log.stop().await;
+            assert_eq!(model.acknowledged.get(), 1);
             assert_eq!(commit(&log, DELIVERY, b"late").err(), Some(CommitError::Stopped));
             assert_eq!(log.put(RecordType::Chunk, b"late").err(), Some(CommitError::Stopped));
             assert_eq!(
                 log.commit(DELIVERY, log.generation(), b"x", Box::new(|_| ())).err(),
                 Some(CommitError::Stopped)
             );
-            ticket
+            ticket.await.unwrap();
         },
         options(),
     );
-    futures_lite::future::block_on(ticket).unwrap();
-    assert_eq!(model.acknowledged.get(), 1);
 }
 
 #[test]

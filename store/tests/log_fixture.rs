@@ -7,13 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::disallowed_types, reason = "compares real files")]
 
-mod support;
+mod log_support;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use futures_lite::future::block_on;
-use support::{Options, World, options, segment_path};
+use log_support::{Options, World, options, segment_path};
 use trawl_store::clock::SystemClock;
 use trawl_store::disk::blocking::BlockingDisk;
 use trawl_store::disk::sim::SimDisk;
@@ -33,7 +33,7 @@ fn content(n: usize) -> (RecordType, Vec<u8>) {
     (kind, (0..n * 700).map(|i| (i * 7 + n) as u8).collect())
 }
 
-/// A log of two segments in the simulated world, where everything repeats.
+/// A log of four segments in the simulated world, where everything repeats.
 fn write() -> (SimDisk, Vec<Address>) {
     let world = World::new(SimDisk::new(), 1);
     let mut addresses = Vec::new();
@@ -63,7 +63,7 @@ fn format_1_is_written_as_ever() {
             std::fs::write(fixture().join(&path), disk.peek(&path).unwrap()).unwrap();
         }
     }
-    assert_eq!(disk.files(), [segment_path(1), segment_path(2)]);
+    assert_eq!(disk.files(), (1..=4).map(segment_path).collect::<Vec<_>>());
     for path in disk.files() {
         assert!(std::fs::read(fixture().join(&path)).unwrap() == disk.peek(&path).unwrap(), "{path} differs");
     }
