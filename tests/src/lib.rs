@@ -9,3 +9,4 @@ pub mod client;
 pub mod fuzz;
 pub mod script;
 pub mod server;
+pub mod sim;

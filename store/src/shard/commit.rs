@@ -149,12 +149,14 @@ impl Inner {
     /// The committer's word on a commit of `ops`, the oldest that is queued.
     fn settle(&self, account: AccountId, ops: &[Op], result: Result<Lsn, CommitError>) {
         let mut touched = Touched::default();
+        let mut applied = None;
         {
             let mut lanes = self.lanes.borrow_mut();
             let head = &mut lanes.entry(account).or_default().head;
             match result {
                 Err(_) => head.failed(),
-                Ok(_) => {
+                Ok(lsn) => {
+                    applied = Some(lsn);
                     let misfits = self.state.borrow_mut().apply(account, ops, &mut touched);
                     if !misfits.is_empty() {
                         // The log says one thing and memory another; whatever is shown from here on may be wrong.
@@ -165,6 +167,10 @@ impl Inner {
                     head.applied(ops);
                 }
             }
+        }
+        let observer = self.observer.borrow().clone();
+        if let (Some(lsn), Some(observer)) = (applied, observer) {
+            observer(lsn);
         }
         touched.notify();
         self.turn.notify();

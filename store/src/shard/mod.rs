@@ -130,7 +130,11 @@ pub(crate) struct Inner {
     squeezer: RefCell<Squeezer>,
     pub(crate) report: ShardReport,
     pub(crate) checkpoints: Checkpoints,
+    observer: RefCell<Option<Observer>>,
 }
+
+/// What a simulation wants to be told: see [`Shard::observe`].
+type Observer = Rc<dyn Fn(Lsn)>;
 
 impl Shard {
     /// Makes the folders of a new shard, durably, and opens it.
@@ -195,6 +199,7 @@ impl Shard {
             turn: Event::new(),
             squeezer: RefCell::new(Squeezer::new()),
             report,
+            observer: RefCell::default(),
         };
         Ok(Shard { inner: Rc::new(inner) })
     }
@@ -202,6 +207,12 @@ impl Shard {
     /// The committer and the checkpoints; run it as one task. Ends after [`Shard::stop`].
     pub async fn run(&self) {
         futures_lite::future::zip(self.inner.log.run(), self.write_checkpoints()).await;
+    }
+
+    /// Calls `observer` after each commit that was applied, before anybody can see it (a simulation compares what is found
+    /// after a crash with the state at each commit).
+    pub fn observe(&self, observer: impl Fn(Lsn) + 'static) {
+        *self.inner.observer.borrow_mut() = Some(Rc::new(observer));
     }
 
     /// Refuses new changes, waits for the queued ones, writes a checkpoint.

@@ -1,0 +1,610 @@
+//! What clients do in the simulated world: every kind of command, at random, on mailboxes that they share, and what they
+//! are told meanwhile.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
+
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+use super::client::{Client, Line};
+use super::facts::{Fact, Told};
+use super::world::{USER, World};
+
+/// What the run knows of itself; shared by clients, observer and crash points.
+#[derive(Default)]
+pub struct Journal {
+    pub told: RefCell<Vec<Told>>,
+    /// Crash points passed.
+    pub point: Cell<u64>,
+    /// States seen so far (index of the newest + 1).
+    pub states: Cell<usize>,
+    /// How often each kind of command was answered OK.
+    pub kinds: RefCell<BTreeMap<&'static str, u32>>,
+    /// What was appended, by (UIDVALIDITY, UID).
+    pub contents: RefCell<BTreeMap<(u32, u32), Vec<u8>>>,
+}
+
+/// Every kind of command; each must have been answered OK at least once.
+pub const KINDS: [&str; 34] = [
+    "CAPABILITY",
+    "NOOP",
+    "ID",
+    "NAMESPACE",
+    "ENABLE",
+    "LOGIN",
+    "AUTHENTICATE",
+    "LOGOUT",
+    "SELECT",
+    "EXAMINE",
+    "CREATE",
+    "DELETE",
+    "RENAME",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "LIST",
+    "LSUB",
+    "STATUS",
+    "APPEND",
+    "MULTIAPPEND",
+    "CHECK",
+    "CLOSE",
+    "UNSELECT",
+    "EXPUNGE",
+    "SEARCH",
+    "FETCH",
+    "STORE",
+    "COPY",
+    "MOVE",
+    "UID EXPUNGE",
+    "UID SEARCH",
+    "UID FETCH",
+    "UID STORE",
+    "IDLE",
+];
+
+const NAMES: [&str; 8] =
+    ["INBOX", "Archive", "Trash", "work", "work/old", "work/new", "lists", "lists/linux"];
+const FLAGS: [&str; 7] = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft", "$Forwarded", "todo"];
+
+struct Selected {
+    uid_validity: u32,
+    /// UIDs by sequence number, as far as they are known.
+    uids: Vec<Option<u32>>,
+}
+
+/// One client: logs in, sends `commands` commands, logs out now and then.
+pub struct Actor {
+    world: World,
+    journal: Rc<Journal>,
+    random: SmallRng,
+    client: Client,
+    selected: Option<Selected>,
+    number: u64,
+    messages: u64,
+    /// The latest lines in both directions, for messages.
+    history: std::collections::VecDeque<String>,
+}
+
+impl Actor {
+    pub async fn run(
+        world: World,
+        journal: Rc<Journal>,
+        seed: u64,
+        number: u64,
+        commands: u32,
+    ) -> io::Result<()> {
+        let client = world.connect().await;
+        let random = SmallRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(number));
+        let mut actor = Actor {
+            world,
+            journal,
+            random,
+            client,
+            selected: None,
+            number,
+            messages: 0,
+            history: Default::default(),
+        };
+        actor.log_in().await?;
+        for _ in 0..commands {
+            actor.step().await?;
+        }
+        actor.command("LOGOUT", "LOGOUT").await?;
+        Ok(())
+    }
+
+    async fn log_in(&mut self) -> io::Result<()> {
+        if self.random.random_bool(0.5) {
+            self.command("LOGIN", &format!("LOGIN {USER} secret")).await?;
+        } else {
+            self.command("AUTHENTICATE", "AUTHENTICATE PLAIN AGFubmEAc2VjcmV0").await?;
+        }
+        if self.random.random_bool(0.4) {
+            self.command("ENABLE", "ENABLE IMAP4rev2").await?;
+        }
+        Ok(())
+    }
+
+    fn name(&mut self) -> &'static str {
+        NAMES.choose(&mut self.random).expect("there are names")
+    }
+
+    fn uid_set(&mut self) -> String {
+        let known: Vec<u32> = self.selected.iter().flat_map(|s| s.uids.iter().flatten().copied()).collect();
+        match (self.random.random_range(0..4), known.choose(&mut self.random)) {
+            (0, _) | (_, None) => "1:*".to_owned(),
+            (1, Some(uid)) => format!("{uid}:*"),
+            (2, Some(uid)) => format!("{}:{uid}", uid.saturating_sub(3).max(1)),
+            (_, Some(uid)) => uid.to_string(),
+        }
+    }
+
+    fn seq(&mut self) -> Option<u32> {
+        let count = self.selected.as_ref().map_or(0, |s| s.uids.len() as u32);
+        (count > 0).then(|| self.random.random_range(1..=count))
+    }
+
+    fn flags(&mut self) -> String {
+        let count = self.random.random_range(0..3);
+        FLAGS.choose_multiple(&mut self.random, count).copied().collect::<Vec<_>>().join(" ")
+    }
+
+    fn message(&mut self) -> Vec<u8> {
+        self.messages += 1;
+        let mark = format!("s{}n{}", self.number, self.messages);
+        let mut text = format!(
+            "From: Anna <anna@example.org>\r\nSubject: message {mark}\r\nMessage-ID: <{mark}@example.org>\r\n\
+             Date: Mon, 14 Sep 2020 10:00:00 +0200\r\n\r\n"
+        );
+        // Most are small, some fill several blocks, a few several chunks.
+        let lines = match self.random.random_range(0..30) {
+            0 => 3000,
+            1..5 => 200,
+            _ => self.random.random_range(0..20),
+        };
+        for line in 0..lines {
+            text.push_str(&format!("{mark} {line} {:x}\r\n", self.random.random::<u64>()));
+        }
+        text.into_bytes()
+    }
+
+    async fn step(&mut self) -> io::Result<()> {
+        if self.selected.is_none() && self.random.random_bool(0.6) {
+            return self.select().await;
+        }
+        match self.random.random_range(0..100) {
+            0..22 => self.append().await,
+            22..40 => self.store().await,
+            40..48 => self.fetch().await,
+            48..52 => self.search().await,
+            52..62 => self.copy_or_move().await,
+            62..68 => self.expunge().await,
+            68..80 => self.manage().await,
+            80..86 => self.select().await,
+            86..91 => self.leave().await,
+            91..94 => self.idle().await,
+            _ => self.trivial().await,
+        }
+    }
+
+    async fn trivial(&mut self) -> io::Result<()> {
+        match self.random.random_range(0..7) {
+            0 => self.command("CAPABILITY", "CAPABILITY").await.map(drop),
+            1 | 2 => self.command("NOOP", "NOOP").await.map(drop),
+            3 => self.command("ID", "ID (\"name\" \"simulation\")").await.map(drop),
+            4 => self.command("NAMESPACE", "NAMESPACE").await.map(drop),
+            5 => self.command("NOOP", "NOOP").await.map(drop),
+            _ => {
+                self.command("LOGOUT", "LOGOUT").await?;
+                self.selected = None;
+                self.client = self.world.connect().await;
+                self.log_in().await
+            }
+        }
+    }
+
+    async fn select(&mut self) -> io::Result<()> {
+        let kind = if self.random.random_bool(0.8) { "SELECT" } else { "EXAMINE" };
+        let name = if self.random.random_bool(0.5) { "INBOX" } else { self.name() };
+        self.selected = None;
+        let (ok, lines, _) = self.command(kind, &format!("{kind} {name}")).await?;
+        if !ok {
+            return Ok(());
+        }
+        let text: Vec<String> = lines.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect();
+        let number = |code: &str| -> Option<u32> {
+            let line = text.iter().find(|l| l.contains(code))?;
+            line.split_once(code)?.1.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+        };
+        let exists = text.iter().find_map(|l| l.strip_prefix("* ")?.strip_suffix(" EXISTS")?.parse().ok());
+        if let (Some(uid_validity), Some(uid_next), Some(exists)) =
+            (number("[UIDVALIDITY "), number("[UIDNEXT "), exists)
+        {
+            self.tell(Fact::UidNext { uid_validity, uid_next }, kind);
+            self.tell(Fact::Level(name.to_owned()), kind);
+            self.selected = Some(Selected { uid_validity, uids: vec![None; exists] });
+        }
+        Ok(())
+    }
+
+    async fn leave(&mut self) -> io::Result<()> {
+        if self.selected.is_none() {
+            return Ok(());
+        }
+        let kind = *["CLOSE", "UNSELECT", "CHECK", "CHECK"].choose(&mut self.random).expect("not empty");
+        self.command(kind, kind).await?;
+        if kind != "CHECK" {
+            self.selected = None;
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self) -> io::Result<()> {
+        let count = if self.random.random_bool(0.8) { 1 } else { self.random.random_range(2..5) };
+        let kind = if count == 1 { "APPEND" } else { "MULTIAPPEND" };
+        let name = if self.random.random_bool(0.6) { "INBOX" } else { self.name() };
+        let messages: Vec<Vec<u8>> = (0..count).map(|_| self.message()).collect();
+        let mut command = format!("APPEND {name}").into_bytes();
+        for message in &messages {
+            let flags = self.flags();
+            let date = if self.random.random_bool(0.5) { " \"03-Jun-2019 23:30:00 -0700\"" } else { "" };
+            command.extend_from_slice(format!(" ({flags}){date} {{{}+}}\r\n", message.len()).as_bytes());
+            command.extend_from_slice(message);
+        }
+        let begun_at = self.journal.states.get();
+        let (ok, _, status) = self.command_bytes(kind, &command).await?;
+        if !ok {
+            return Ok(());
+        }
+        let code = code(&status, "APPENDUID").expect("an OK to APPEND has APPENDUID");
+        let uid_validity: u32 = code[0].parse().expect("a number");
+        let uids = numbers(&code[1]);
+        assert_eq!(uids.len(), messages.len(), "{status}");
+        for (uid, message) in uids.into_iter().zip(messages) {
+            let before = self.journal.contents.borrow_mut().insert((uid_validity, uid), message);
+            assert!(before.is_none(), "UID {uid} of {uid_validity} was given out twice");
+            self.tell_since(Fact::Row { uid_validity, uid }, begun_at, kind);
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self) -> io::Result<()> {
+        if self.selected.is_none() {
+            return Ok(());
+        }
+        let how =
+            *["+FLAGS", "-FLAGS", "FLAGS", "+FLAGS.SILENT"].choose(&mut self.random).expect("not empty");
+        let flags = self.flags();
+        match self.seq() {
+            Some(seq) if self.random.random_bool(0.3) => {
+                self.command("STORE", &format!("STORE {seq} {how} ({flags})")).await?;
+            }
+            _ => {
+                let set = self.uid_set();
+                self.command("UID STORE", &format!("UID STORE {set} {how} ({flags})")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self) -> io::Result<()> {
+        if self.selected.is_none() {
+            return Ok(());
+        }
+        let items = *[
+            "(UID FLAGS)",
+            "(UID FLAGS BODY[TEXT]<0.10>)",
+            "(UID ENVELOPE INTERNALDATE)",
+            "(UID FLAGS RFC822.SIZE)",
+        ]
+        .choose(&mut self.random)
+        .expect("not empty");
+        match self.seq() {
+            Some(seq) if self.random.random_bool(0.3) => {
+                self.command("FETCH", &format!("FETCH {seq} {items}")).await?;
+            }
+            _ => {
+                let set = self.uid_set();
+                self.command("UID FETCH", &format!("UID FETCH {set} {items}")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn search(&mut self) -> io::Result<()> {
+        if self.selected.is_none() {
+            return Ok(());
+        }
+        let program = *[
+            "UNSEEN",
+            "SUBJECT s1n",
+            "NOT DELETED LARGER 1000",
+            "KEYWORD todo",
+            "OR FLAGGED SENTSINCE 1-Jan-2020",
+        ]
+        .choose(&mut self.random)
+        .expect("not empty");
+        let kind = if self.random.random_bool(0.5) { "SEARCH" } else { "UID SEARCH" };
+        self.command(kind, &format!("{kind} {program}")).await?;
+        Ok(())
+    }
+
+    async fn copy_or_move(&mut self) -> io::Result<()> {
+        let Some(uid_validity) = self.selected.as_ref().map(|s| s.uid_validity) else { return Ok(()) };
+        let (kind, verb) =
+            if self.random.random_bool(0.5) { ("COPY", "UID COPY") } else { ("MOVE", "UID MOVE") };
+        let set = self.uid_set();
+        let target = self.name();
+        let begun_at = self.journal.states.get();
+        let (ok, lines, status) = self.command(kind, &format!("{verb} {set} {target}")).await?;
+        if !ok {
+            return Ok(());
+        }
+        let texts = lines.iter().map(|l| String::from_utf8_lossy(l).into_owned()).chain([status]);
+        for text in texts {
+            let Some(code) = code(&text, "COPYUID") else { continue };
+            let target: u32 = code[0].parse().expect("a number");
+            for (from, to) in numbers(&code[1]).into_iter().zip(numbers(&code[2])) {
+                self.tell_since(Fact::Row { uid_validity: target, uid: to }, begun_at, kind);
+                if kind == "MOVE" {
+                    self.tell_since(Fact::Gone { uid_validity, uid: from }, begun_at, kind);
+                }
+                let mut contents = self.journal.contents.borrow_mut();
+                if let Some(text) = contents.get(&(uid_validity, from)).cloned() {
+                    let before = contents.insert((target, to), text);
+                    assert!(before.is_none(), "UID {to} of {target} was given out twice");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn expunge(&mut self) -> io::Result<()> {
+        if self.selected.is_none() {
+            return Ok(());
+        }
+        if self.random.random_bool(0.5) {
+            self.command("EXPUNGE", "EXPUNGE").await?;
+        } else {
+            let set = self.uid_set();
+            self.command("UID EXPUNGE", &format!("UID EXPUNGE {set}")).await?;
+        }
+        Ok(())
+    }
+
+    async fn manage(&mut self) -> io::Result<()> {
+        let name = self.name();
+        let begun_at = self.journal.states.get();
+        match self.random.random_range(0..9) {
+            0 | 1 => {
+                if self.command("CREATE", &format!("CREATE {name}")).await?.0 {
+                    self.tell_since(Fact::Level(name.to_owned()), begun_at, "CREATE");
+                }
+            }
+            2 => {
+                if name != "INBOX" && self.command("DELETE", &format!("DELETE {name}")).await?.0 {
+                    self.tell_since(Fact::NoMailbox(name.to_owned()), begun_at, "DELETE");
+                }
+            }
+            3 => {
+                let to = self.name();
+                if self.command("RENAME", &format!("RENAME {name} {to}")).await?.0 {
+                    self.tell_since(Fact::Level(to.to_owned()), begun_at, "RENAME");
+                }
+            }
+            4 => {
+                if self.command("SUBSCRIBE", &format!("SUBSCRIBE {name}")).await?.0 {
+                    self.tell_since(Fact::Subscribed(name.to_owned()), begun_at, "SUBSCRIBE");
+                }
+            }
+            5 => {
+                if self.command("UNSUBSCRIBE", &format!("UNSUBSCRIBE {name}")).await?.0 {
+                    self.tell_since(Fact::NotSubscribed(name.to_owned()), begun_at, "UNSUBSCRIBE");
+                }
+            }
+            6 => self.command("LIST", "LIST \"\" \"*\"").await.map(drop)?,
+            7 => self.command("LSUB", "LSUB \"\" \"*\"").await.map(drop)?,
+            _ => {
+                let (ok, lines, _) = self
+                    .command("STATUS", &format!("STATUS {name} (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)"))
+                    .await?;
+                let text = lines
+                    .iter()
+                    .map(|l| String::from_utf8_lossy(l).into_owned())
+                    .find(|l| l.starts_with("* STATUS "));
+                if let (true, Some(text)) = (ok, text) {
+                    let words: Vec<&str> = text.split([' ', '(', ')']).collect();
+                    let after = |word: &str| {
+                        let at = words.iter().position(|w| *w == word)?;
+                        words.get(at + 1)?.parse::<u32>().ok()
+                    };
+                    if let (Some(uid_next), Some(uid_validity)) = (after("UIDNEXT"), after("UIDVALIDITY")) {
+                        self.tell_since(Fact::UidNext { uid_validity, uid_next }, begun_at, "STATUS");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn idle(&mut self) -> io::Result<()> {
+        if self.selected.is_none() {
+            return Ok(());
+        }
+        let begun_at = self.journal.states.get();
+        let tag = self.client.tag();
+        self.client.send(format!("{tag} IDLE\r\n").as_bytes()).await?;
+        let mut sent = false;
+        loop {
+            let line = self.client.line().await?;
+            if line.starts_with(b"+") && !sent {
+                self.client.send(b"DONE\r\n").await?;
+                sent = true;
+            } else if line.starts_with(tag.as_bytes()) {
+                self.answered("IDLE", &line);
+                return Ok(());
+            } else if line.starts_with(b"* BYE") {
+                return self.again().await;
+            } else {
+                self.hear(&line, begun_at, "IDLE");
+            }
+        }
+    }
+
+    /// The server ended the session (its mailbox was deleted by another): connect again.
+    async fn again(&mut self) -> io::Result<()> {
+        self.selected = None;
+        self.client = self.world.connect().await;
+        Box::pin(self.log_in()).await
+    }
+
+    fn answered(&mut self, kind: &'static str, line: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(line);
+        let status = text.split_once(' ').map_or("", |(_, rest)| rest);
+        assert!(!status.starts_with("BAD"), "session {}: {kind}: {text}: {:#?}", self.number, self.history);
+        let ok = status.starts_with("OK");
+        if ok {
+            *self.journal.kinds.borrow_mut().entry(kind).or_default() += 1;
+        }
+        ok
+    }
+
+    async fn command(&mut self, kind: &'static str, text: &str) -> io::Result<(bool, Vec<Line>, String)> {
+        self.command_bytes(kind, text.as_bytes()).await
+    }
+
+    /// Sends a command and hears everything up to its tagged answer: (OK?, untagged lines, the tagged line).
+    async fn command_bytes(
+        &mut self,
+        kind: &'static str,
+        text: &[u8],
+    ) -> io::Result<(bool, Vec<Line>, String)> {
+        let begun_at = self.journal.states.get();
+        let tag = self.client.tag();
+        let mut bytes = format!("{tag} ").into_bytes();
+        bytes.extend_from_slice(text);
+        bytes.extend_from_slice(b"\r\n");
+        self.remember(&bytes);
+        self.client.send(&bytes).await?;
+        let mut lines = Vec::new();
+        loop {
+            let line = match self.client.line().await {
+                Ok(line) => line,
+                Err(error)
+                    if error.kind() == io::ErrorKind::UnexpectedEof
+                        && lines.iter().any(|l: &Line| l.starts_with(b"* BYE")) =>
+                {
+                    self.again().await?;
+                    return Ok((false, lines, String::new()));
+                }
+                Err(error) => return Err(error),
+            };
+            self.remember(&line);
+            if line.starts_with(format!("{tag} ").as_bytes()) {
+                let ok = self.answered(kind, &line);
+                return Ok((ok, lines, String::from_utf8_lossy(&line).into_owned()));
+            }
+            self.hear(&line, begun_at, kind);
+            lines.push(line);
+        }
+    }
+
+    /// Takes an untagged response for what it says about messages.
+    fn hear(&mut self, line: &[u8], begun_at: usize, kind: &'static str) {
+        let text = String::from_utf8_lossy(line).into_owned();
+        if text.starts_with("* OK [CLOSED]") {
+            // The session's own DELETE took its mailbox away.
+            self.selected = None;
+        }
+        let mut words = text.split(' ').skip(1);
+        let (Some(first), Some(what)) = (words.next(), words.next()) else { return };
+        let Ok(number) = first.parse::<usize>() else { return };
+        let Some(selected) = &mut self.selected else { return };
+        let uid_validity = selected.uid_validity;
+        match what {
+            "EXISTS" => {
+                assert!(number >= selected.uids.len(), "EXISTS must not shrink: {text}");
+                selected.uids.resize(number, None);
+            }
+            "EXPUNGE" => {
+                assert!((1..=selected.uids.len()).contains(&number), "EXPUNGE of what is not there: {text}");
+                if let Some(uid) = selected.uids.remove(number - 1) {
+                    self.tell_since(Fact::Gone { uid_validity, uid }, begun_at, kind);
+                }
+            }
+            "FETCH" => {
+                assert!((1..=selected.uids.len()).contains(&number), "FETCH of what is not there: {text}");
+                let after = |word: &str| text.split_once(word).map(|(_, rest)| rest);
+                if let Some(uid) = after("UID ") {
+                    let uid: u32 = uid
+                        .chars()
+                        .take_while(char::is_ascii_digit)
+                        .collect::<String>()
+                        .parse()
+                        .expect("a UID");
+                    let known = &mut selected.uids[number - 1];
+                    assert!(
+                        known.is_none_or(|known| known == uid),
+                        "message {number} was {known:?} and is {uid}"
+                    );
+                    *known = Some(uid);
+                }
+                let known = selected.uids[number - 1];
+                if let (Some(uid), Some(flags)) =
+                    (known, after("FLAGS (").and_then(|rest| rest.split_once(')')))
+                {
+                    let flags: BTreeSet<String> = flags
+                        .0
+                        .split(' ')
+                        .filter(|f| !f.is_empty() && *f != "\\Recent")
+                        .map(str::to_owned)
+                        .collect();
+                    self.tell_since(Fact::Flags { uid_validity, uid, flags }, begun_at, kind);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn remember(&mut self, line: &[u8]) {
+        self.history.push_back(String::from_utf8_lossy(&line[..line.len().min(120)]).into_owned());
+        if self.history.len() > 12 {
+            self.history.pop_front();
+        }
+    }
+
+    fn tell(&self, fact: Fact, command: &str) {
+        self.tell_since(fact, self.journal.states.get().saturating_sub(1), command);
+    }
+
+    fn tell_since(&self, fact: Fact, begun_at: usize, command: &str) {
+        let told = Told {
+            fact,
+            point: self.journal.point.get(),
+            begun_at: begun_at.saturating_sub(1),
+            command: format!("session {}: {command}", self.number),
+        };
+        self.journal.told.borrow_mut().push(told);
+    }
+}
+
+/// The words of a response code: `[COPYUID 1 2:3 4:5]`.
+fn code(text: &str, name: &str) -> Option<Vec<String>> {
+    let rest = text.split_once(&format!("[{name} "))?.1.split_once(']')?.0;
+    Some(rest.split(' ').map(str::to_owned).collect())
+}
+
+/// All numbers of a set without `*`, in its order.
+fn numbers(set: &str) -> Vec<u32> {
+    let bound = |word: &str| word.parse::<u32>().expect("a number");
+    set.split(',')
+        .flat_map(|range| match range.split_once(':') {
+            Some((low, high)) => bound(low)..=bound(high),
+            None => bound(range)..=bound(range),
+        })
+        .collect()
+}
