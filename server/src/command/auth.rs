@@ -9,7 +9,7 @@ use super::capability;
 use super::prelude::*;
 use crate::limits;
 use crate::session::{Link, driver};
-use crate::wire::ast::{InitialResponse, Secret};
+use crate::wire::ast::{IdFields, InitialResponse, Secret};
 use crate::wire::fragment::Event;
 
 /// `NOOP` (RFC 9051 6.1.2): what is pending is told after every command, so there is nothing to do.
@@ -18,7 +18,7 @@ pub async fn noop(_: &mut Session, _: &Cx) -> Answer {
 }
 
 /// `ID` (RFC 2971): says who we are, whatever the client says.
-pub async fn id(_: &mut Session, cx: &Cx, fields: Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>) -> Answer {
+pub async fn id(_: &mut Session, cx: &Cx, fields: Option<IdFields>) -> Answer {
     if let Some(fields) = fields {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let client: Vec<String> = fields

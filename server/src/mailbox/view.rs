@@ -273,3 +273,25 @@ fn run_length(uids: &[Uid]) -> usize {
     }
     low
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    // How views follow their mailbox is tested with real sessions, in `server/tests/session/sync.rs`.
+
+    proptest! {
+        #[test]
+        fn ascending_uids_become_runs(uids in prop::collection::btree_set(1u32..60, 0..40)) {
+            let uids: Vec<Uid> = uids.into_iter().filter_map(Uid::new).collect();
+            let mut set = UidSet::new();
+            insert_ascending(&mut set, &uids);
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), uids.clone());
+            if let Some(first) = uids.first() {
+                let naive = uids.iter().zip(first.get()..).take_while(|(uid, n)| uid.get() == *n).count();
+                prop_assert_eq!(run_length(&uids), naive);
+            }
+        }
+    }
+}

@@ -48,7 +48,7 @@ pub async fn run(
             connection: *connection,
             out: out.clone(),
             reader: Reader::new(ahead, Policy::unauthenticated()),
-            cancel,
+            cancel: cancel.clone(),
             patience,
         },
         bad_commands: 0,
@@ -56,10 +56,15 @@ pub async fn run(
     core.count(|counters| counters.sessions += 1);
     let mut stopped = None;
     let (ending, reader) = {
+        let mut stopping = pin!(core.stop.wait());
         let mut session = pin!(driver.serve(start));
         poll_fn(|cx| {
             if let Poll::Ready(ended) = session.as_mut().poll(cx) {
                 return Poll::Ready(ended);
+            }
+            // Nobody waits for a long search when the server stops.
+            if !cancel.is_set() && stopping.as_mut().poll(cx).is_ready() {
+                cancel.set();
             }
             if matches!(stopped, None | Some(Stopped::Silent))
                 && let Poll::Ready(why) = pump.poll(cx)

@@ -69,7 +69,7 @@ pub enum CommandBody {
     Noop,
     Logout,
     /// RFC 2971; None is NIL. Field names as sent, in order.
-    Id(Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>),
+    Id(Option<IdFields>),
 
     // Not authenticated.
     StartTls,
@@ -153,6 +153,9 @@ pub enum CommandBody {
         mailbox: MailboxName,
     },
 }
+
+/// Names and values of ID; a value may be NIL.
+pub type IdFields = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// RFC 4959: what follows the mechanism's name.
 #[derive(Clone, PartialEq, Eq, Debug)]

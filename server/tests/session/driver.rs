@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trawl_server::session::{Closed, Outcome};
+use trawl_server::session::{Closed, Outcome, Start};
 use trawl_server::sim::world::World;
 use trawl_store::clock::Clock;
 
@@ -149,4 +149,15 @@ fn stopping_says_bye_to_everyone() {
         }
         assert_eq!(world.core.counters.get().sessions, 0);
     });
+}
+
+/// An idle connection costs its session's future and little else.
+#[test]
+fn the_future_of_a_session_is_small() {
+    let world = World::new(18);
+    let (_, mut end) = trawl_server::sim::pipe::pipe(1);
+    let connection = world.connection();
+    let run = trawl_server::session::run(&mut end, &connection, Start::Greet, Vec::new(), &world.core);
+    let bytes = std::mem::size_of_val(&run);
+    assert!(bytes <= 6 * 1024, "{bytes} bytes");
 }

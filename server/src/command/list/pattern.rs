@@ -28,7 +28,8 @@ impl Pattern {
         };
         let (mut n, mut p) = (0, 0);
         // Where to go on when what follows a wildcard does not match: (pattern behind it, name up to where it reaches).
-        let (mut star, mut percent): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+        let mut star: Option<(usize, usize)> = None;
+        let mut percent: Option<(usize, usize)> = None;
         loop {
             match pattern.get(p) {
                 Some('*') => {
