@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+pub mod check;
 mod checkpoint;
 pub mod clock;
 pub mod codec;

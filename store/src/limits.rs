@@ -64,6 +64,10 @@ pub const checkpoint_write_bytes: usize = 64 << 10;
 pub const checkpoint_read_bytes: usize = 256 << 10;
 /// Bytes of a frame of a checkpoint: the longest holds the names of an account.
 pub const checkpoint_frame_bytes_max: usize = 64 << 20;
+/// Messages that a check reads together.
+pub const check_batch_messages: usize = 256;
+/// Problems that a check describes; more are counted.
+pub const check_problems_max: usize = 10_000;
 /// Bytes of log after which a checkpoint is written, by default.
 pub const checkpoint_log_bytes_default: u64 = 256 << 20;
 /// Raw bytes of a chunk of message content.

@@ -5,13 +5,13 @@ use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::limits;
 use crate::log::{Address, Position};
 use crate::shard::Env;
-use crate::types::Lsn;
+use crate::types::{Lsn, WallTime};
 use std::io;
 use std::rc::Rc;
 
 const MAGIC: &[u8; 8] = b"TRAWLCKP";
 const FORMAT: u32 = 1;
-const HEADER: usize = 60;
+const HEADER: usize = 68;
 const FRAME_HEAD: usize = 8;
 /// Length of the frame that says that all were there.
 const END: u32 = u32::MAX;
@@ -22,7 +22,7 @@ fn crc(seed: u32, parts: &[&[u8]]) -> u32 {
     hasher.finalize()
 }
 
-fn header(env: &Env, position: Position) -> ([u8; HEADER], u32) {
+fn header(env: &Env, position: Position, wall: WallTime) -> ([u8; HEADER], u32) {
     let mut out = Writer::new();
     out.raw(MAGIC);
     out.raw(&FORMAT.to_le_bytes());
@@ -32,6 +32,7 @@ fn header(env: &Env, position: Position) -> ([u8; HEADER], u32) {
     out.raw(&position.address.segment.to_le_bytes());
     out.raw(&position.address.offset.to_le_bytes());
     out.u64(position.next.0);
+    out.u64(wall.0.cast_unsigned());
     // Ties the frames to this file: their checksums begin with the header's.
     let sum = crc(0, &[&out.bytes]);
     out.raw(&sum.to_le_bytes());
@@ -50,9 +51,15 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub async fn create(disk: &dyn Disk, path: &str, env: &Env, position: Position) -> io::Result<Output> {
+    pub async fn create(
+        disk: &dyn Disk,
+        path: &str,
+        env: &Env,
+        position: Position,
+        wall: WallTime,
+    ) -> io::Result<Output> {
         let file = disk.open(path, OpenMode::Create).await?;
-        let (header, seed) = header(env, position);
+        let (header, seed) = header(env, position, wall);
         Ok(Output { file, seed, frames: 0, pos: 0, pending: header.to_vec() })
     }
 
@@ -91,6 +98,7 @@ impl Output {
 pub(super) struct Input {
     file: Rc<dyn DiskFile>,
     pub position: Position,
+    pub wall: WallTime,
     seed: u32,
     frames: u64,
     /// Where `buffer` ends in the file.
@@ -104,7 +112,9 @@ impl Input {
         let text = |error: io::Error| error.to_string();
         let file = disk.open(path, OpenMode::Read).await.map_err(text)?;
         let position = Position { address: Address { segment: 0, offset: 0 }, next: Lsn(0) };
-        let mut input = Input { file, position, seed: 0, frames: 0, pos: 0, buffer: Vec::new(), used: 0 };
+        let wall = WallTime(0);
+        let mut input =
+            Input { file, position, wall, seed: 0, frames: 0, pos: 0, buffer: Vec::new(), used: 0 };
         let bytes = input.take(HEADER).await?.to_vec();
         let mut fields = Reader::new(&bytes);
         let mut u32_field = |skip: usize| -> Option<u32> {
@@ -120,9 +130,10 @@ impl Input {
         let segment = u32_field(16 + 8).unwrap_or(0);
         let offset = u32_field(0).unwrap_or(0);
         let next = Lsn(fields.u64().unwrap_or(0));
+        input.wall = WallTime(fields.u64().unwrap_or(0).cast_signed());
         input.position = Position { address: Address { segment, offset }, next };
         // Made again from what it should say: any difference is damage, or of another store, shard or epoch.
-        let (expected, seed) = header(env, input.position);
+        let (expected, seed) = header(env, input.position, input.wall);
         if bytes != expected {
             return Err("its header is damaged or of another store".to_owned());
         }

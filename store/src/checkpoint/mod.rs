@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::log::Position;
 use crate::shard::{Env, Shard, shard_dir};
 use crate::state::apply::State;
-use crate::types::Lsn;
+use crate::types::{Lsn, WallTime};
 use std::cell::{Cell, RefCell};
 use std::io;
 
@@ -24,6 +24,8 @@ const KEPT: usize = 2;
 pub(crate) struct Loaded {
     pub state: State,
     pub position: Position,
+    /// The log's wall time then.
+    pub wall: WallTime,
 }
 
 impl Loaded {
@@ -54,7 +56,7 @@ pub(crate) async fn load(disk: &dyn Disk, path: &str, env: &Env) -> Result<Loade
     while let Some(frame) = input.frame().await? {
         rebuild.frame(&frame).map_err(|what| format!("a frame that does not fit: {what}"))?;
     }
-    Ok(Loaded { state: rebuild.finish(), position: input.position })
+    Ok(Loaded { state: rebuild.finish(), position: input.position, wall: input.wall })
 }
 
 /// Loads the newest checkpoint that is good; what is wrong with the others goes to `damaged`.
@@ -71,6 +73,11 @@ pub(crate) async fn load_newest(
         }
     }
     Ok(None)
+}
+
+/// Whether two states are the same in everything that a checkpoint holds.
+pub(crate) fn same(a: &State, b: &State) -> bool {
+    frames::Snapshot::of(a).frames().eq(frames::Snapshot::of(b).frames())
 }
 
 /// When a shard writes checkpoints.
@@ -143,8 +150,9 @@ impl Shard {
         if checkpoints.last.get() == Some(lsn) || checkpoints.busy.replace(true) {
             return;
         }
+        let wall = self.inner.log.wall();
         let snapshot = frames::Snapshot::of(&self.inner.state.borrow());
-        let result = self.write(position, &snapshot).await;
+        let result = self.write(position, wall, &snapshot).await;
         checkpoints.busy.set(false);
         self.inner.turn.notify();
         match result {
@@ -157,7 +165,12 @@ impl Shard {
         }
     }
 
-    async fn write(&self, position: Position, snapshot: &frames::Snapshot) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        position: Position,
+        wall: WallTime,
+        snapshot: &frames::Snapshot,
+    ) -> Result<(), StoreError> {
         let env = &self.inner.env;
         let (disk, dir) = (&*env.disk, shard_dir(env.shard));
         let new = format!("{dir}/{NEW}");
@@ -168,7 +181,7 @@ impl Shard {
             _ => {}
         }
         let written = async {
-            let mut output = file::Output::create(disk, &new, env, position).await?;
+            let mut output = file::Output::create(disk, &new, env, position, wall).await?;
             for frame in snapshot.frames() {
                 output.frame(&frame).await?;
             }

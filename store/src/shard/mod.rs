@@ -151,12 +151,27 @@ impl Shard {
 
     /// Loads the newest good checkpoint and replays the log behind it.
     pub async fn open(env: Env, options: ShardOptions) -> Result<Shard, StoreError> {
+        Shard::open_from(env, options, true).await
+    }
+
+    /// The same; without checkpoints all of the log is read and verified.
+    pub(crate) async fn open_from(
+        env: Env,
+        options: ShardOptions,
+        checkpoints: bool,
+    ) -> Result<Shard, StoreError> {
         let dir = shard_dir(env.shard);
         let mut report = ShardReport::default();
-        let loaded = checkpoint::load_newest(&*env.disk, &dir, &env, &mut report.damaged_checkpoints).await?;
+        let loaded = if checkpoints {
+            checkpoint::load_newest(&*env.disk, &dir, &env, &mut report.damaged_checkpoints).await?
+        } else {
+            None
+        };
+        let mut wall = None;
         let (mut state, from) = match loaded {
             Some(loaded) => {
                 report.checkpoint = Some(loaded.lsn());
+                wall = Some(loaded.wall);
                 (loaded.state, loaded.position)
             }
             None => (State::default(), Position::START),
@@ -189,6 +204,9 @@ impl Shard {
         let (log, recovered) =
             Log::open(disk, clock, seed, &log_dir(env.shard), log_options, from, &mut replay).await?;
         report.log = recovered;
+        if let Some(wall) = wall {
+            log.raise_wall(wall);
+        }
         let inner = Inner {
             checkpoints: Checkpoints::new(report.checkpoint),
             env,

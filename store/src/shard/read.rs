@@ -38,6 +38,14 @@ impl Shard {
         MessageRecord::decode(&payload).map_err(not_content(address))
     }
 
+    /// Message records, neighbours read together; results in the order asked for.
+    pub async fn read_messages(&self, addresses: &[Address]) -> Vec<Result<MessageRecord, ReadError>> {
+        let decode = |(payload, address): (Result<RecordBytes, ReadError>, &Address)| {
+            MessageRecord::decode(&payload?).map_err(not_content(*address))
+        };
+        self.records(addresses).await.into_iter().zip(addresses).map(decode).collect()
+    }
+
     /// Summaries, neighbours read together; results in the order asked for.
     pub async fn read_summaries(&self, addresses: &[Address]) -> Vec<Result<StoredSummary, ReadError>> {
         let records = self.records(addresses).await;
