@@ -10,6 +10,7 @@ use trawl_store::uid_set::UidSet;
 
 use super::fetch::message;
 use crate::limits::FETCH_WINDOW_MESSAGES;
+use crate::mailbox::sync;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal};
 use crate::session::{Cx, Selected};
@@ -29,6 +30,7 @@ pub async fn store(s: &mut Selected, cx: &Cx, by: Numbers, set: SetArg, change: 
     let change_to = FlagChange { mode, flags, keywords };
     let stored = s.auth.shard.store_flags(s.auth.id(), s.mailbox, &uids, change_to, None).await?;
     if !change.silent {
+        sync::keywords(s, &cx.out)?;
         tell_flags(s, cx, &stored.stored, by == Numbers::Uid).await?;
     }
     s.view.told(&stored.changed, stored.modseq);

@@ -25,6 +25,19 @@ pub async fn now(selected: &mut Selected, cx: &Cx) -> Result<(), Refusal> {
     sync(selected, &cx.core, &cx.out, Expunges::Told).await
 }
 
+/// Tells of keywords that the client does not know yet, before a FLAGS item that may hold them.
+pub fn keywords(selected: &mut Selected, out: &Output) -> Result<(), Refusal> {
+    let (shard, account) = (selected.auth.shard.clone(), selected.auth.id());
+    let untold = shard.with_account(account, |account| {
+        let mailbox = account.mailbox(selected.mailbox)?;
+        Some(selected.view.keywords_untold(mailbox).then(|| mailbox.keywords().to_vec()))
+    });
+    if let Some(keywords) = untold.ok_or_else(Refusal::account_gone)?.ok_or_else(Refusal::mailbox_deleted)? {
+        write_flags(out, &keywords, selected.read_only);
+    }
+    Ok(())
+}
+
 /// Brings the session's view up to its mailbox and tells the client. BYE when the mailbox is no more (RFC 2180 3.3).
 pub async fn sync(
     selected: &mut Selected,

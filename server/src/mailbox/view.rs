@@ -182,6 +182,12 @@ impl View {
         }
     }
 
+    /// Whether the mailbox has keywords that the client was not told of; from now on it was.
+    pub fn keywords_untold(&mut self, mailbox: &Mailbox) -> bool {
+        let told = std::mem::replace(&mut self.keywords_told, mailbox.keywords().len());
+        mailbox.keywords().len() > told
+    }
+
     /// Brings the view up to the mailbox and says what the client is to be told of it; with `expunges` false, what was
     /// expunged stays in the view for now.
     pub fn advance(&mut self, mailbox: &Mailbox, expunges: bool) -> Changes {
@@ -202,8 +208,7 @@ impl View {
             }
             self.next = mailbox.uid_next();
         }
-        changes.keywords = mailbox.keywords().len() > self.keywords_told;
-        self.keywords_told = mailbox.keywords().len();
+        changes.keywords = self.keywords_untold(mailbox);
         for row in mailbox.changes_since(self.changes_told) {
             let own = self.own.iter().any(|(uids, modseq)| row.modseq == *modseq && uids.contains(row.uid));
             if row.uid < before

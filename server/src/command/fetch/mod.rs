@@ -26,6 +26,7 @@ use self::message::{Known, Ready};
 use self::plan::{Item, Plan, Reads};
 use super::flags::tell_flags;
 use crate::limits::{FETCH_HEADER_BATCH_BYTES_MAX, FETCH_WINDOW_MESSAGES};
+use crate::mailbox::sync;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal};
 use crate::session::{Cx, Selected};
@@ -35,6 +36,9 @@ use crate::wire::set::SetArg;
 /// FETCH.
 pub async fn fetch(s: &mut Selected, cx: &Cx, by: Numbers, set: SetArg, items: Vec<FetchItem>) -> Answer {
     let uids = s.view.resolve(by, &set, &s.saved)?;
+    if items.contains(&FetchItem::Flags) {
+        sync::keywords(s, &cx.out)?;
+    }
     let plan = Plan::new(&items, by);
     let mut fetch = Fetch { s, cx, plan: &plan, unseen: UidSet::new(), trouble: Trouble::default() };
     let mut rest = uids.iter();
