@@ -19,6 +19,8 @@ pub use units::{ByteSize, Span};
 
 /// Where the configuration is looked for when none is named.
 pub const DEFAULT_FILE: &str = "/etc/trawl/trawl.toml";
+/// Shards of a new store on a small machine (measured: `store/MEASURED.md`).
+const SHARDS_DEFAULT: u16 = 8;
 
 /// The effective settings of a process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageConfig {
-    /// Shards that `trawl init` creates; fixed afterwards. 0: one for each core of the machine.
+    /// Shards that `trawl init` creates; fixed afterwards. 0: eight, or one for each core where there are more.
     pub shards: u16,
     /// Log written since the last checkpoint before a shard makes a new one; bounds the time of a start.
     pub checkpoint_bytes: ByteSize,
@@ -245,12 +247,11 @@ impl RuntimeConfig {
 }
 
 impl StorageConfig {
-    /// Shards for `trawl init`.
+    /// Shards for `trawl init`. A store outlives its machine, so that a small one gets room to grow.
     pub fn shards_effective(&self) -> u16 {
-        if self.shards == 0 {
-            u16::try_from(machine_cores()).unwrap_or(u16::MAX).min(check::SHARDS_MAX)
-        } else {
-            self.shards
+        match self.shards {
+            0 => u16::try_from(machine_cores()).unwrap_or(u16::MAX).clamp(SHARDS_DEFAULT, check::SHARDS_MAX),
+            shards => shards,
         }
     }
 }

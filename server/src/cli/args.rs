@@ -42,7 +42,7 @@ pub enum Command {
     /// Make a new, empty store
     ///
     /// Makes the folder if need be. The number of shards is fixed from then on; it bounds how many cores can serve the
-    /// store (`storage.shards`, by default one for each core of this machine).
+    /// store (`storage.shards`, by default eight, or one for each core where there are more).
     #[command(after_help = "Example:\n  trawl --store /var/lib/trawl init")]
     Init,
 

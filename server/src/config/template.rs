@@ -9,7 +9,7 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 #store = "/var/lib/trawl"
 
 [storage]
-# Shards that `trawl init` makes; fixed afterwards. 0: one for each core.
+# Shards that `trawl init` makes; fixed afterwards. 0: eight, or one for each core where there are more.
 #shards = 0
 # Log written before a new checkpoint; bounds the time of a start.
 #checkpoint_bytes = "64MiB"
