@@ -1,6 +1,8 @@
 //! Real sessions on a simulated server: every command that needs no message, in right and wrong states, and what sessions
 //! tell each other.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside of test functions")]
+
 mod auth;
 mod driver;
 mod idle;
