@@ -12,6 +12,7 @@ use std::time::Duration;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 
 use super::os;
+use super::pacemaker::Pacemaker;
 use crate::limits::{
     EXECUTOR_BACKGROUND_SHARES, EXECUTOR_INTERACTIVE_SHARES, EXECUTOR_IO_MEMORY_BYTES, EXECUTOR_PREEMPT_MS,
 };
@@ -90,7 +91,6 @@ thread_local! {
 }
 
 /// Starts an executor on a thread of its own, on processor `cpu` if given, and runs `main` there.
-#[allow(clippy::disallowed_methods, reason = "the runtime starts the threads of the process")]
 pub fn start<F, T>(
     name: String,
     cpu: Option<usize>,
@@ -100,6 +100,7 @@ where
     F: Future<Output = T> + 'static,
     T: Send + 'static,
 {
+    let slice = Duration::from_millis(EXECUTOR_PREEMPT_MS);
     std::thread::Builder::new().name(name).spawn(move || {
         if let Some(cpu) = cpu
             && let Err(error) = os::pin_to_cpu(cpu)
@@ -109,11 +110,12 @@ where
         // Placement is done above: glommio's own reads sysfs and panics where that is hidden.
         let executor = LocalExecutorBuilder::new(Placement::Unbound)
             .io_memory(EXECUTOR_IO_MEMORY_BYTES)
-            .preempt_timer(Duration::from_millis(EXECUTOR_PREEMPT_MS))
+            .preempt_timer(slice)
             .make()
             .map_err(io::Error::from)?;
+        let (pacemaker, beat) = Pacemaker::new()?;
         Ok(executor.run(async move {
-            let latency = Latency::Matters(Duration::from_millis(EXECUTOR_PREEMPT_MS));
+            let latency = Latency::Matters(slice);
             let proxy = glommio::executor();
             let queues = Queues {
                 interactive: proxy.create_task_queue(
@@ -128,7 +130,10 @@ where
                 ),
             };
             QUEUES.set(Some(queues));
-            main().await
+            spawn(Priority::Interactive, beat);
+            let result = main().await;
+            drop(pacemaker);
+            result
         }))
     })
 }

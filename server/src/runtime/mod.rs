@@ -13,6 +13,7 @@
 //! | accepted sockets without an owner leak | `socket::Listener` binds them at once |
 //! | no way out for a socket | `socket::Socket::release` duplicates the descriptor and drops the stream |
 //! | accept fails at once for want of descriptors | `listener` waits between attempts |
+//! | sleeps with runnable tasks when the time slice ends before the first one ran | `pacemaker` wakes it from outside |
 //! | CPU placement panics where sysfs is hidden | `executor` pins by itself |
 
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod lock;
 pub mod logging;
 pub mod mesh;
 pub mod os;
+pub mod pacemaker;
 pub mod panics;
 pub mod pool;
 pub mod seams;

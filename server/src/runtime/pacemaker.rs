@@ -1,0 +1,143 @@
+//! A thread that wakes every executor a few hundred times a second, against a defect of glommio 0.9.
+//!
+//! The defect: `LocalExecutor::run_task_queues` looks at the preemption timer before it runs the first task. When the timer has fired by
+//! then (it is 1 ms here, and a busy machine may take the processor away for longer), it reports that nothing was runnable, and
+//! the executor goes to sleep with runnable tasks until something else wakes it: seconds, or for ever. A timer on the same
+//! executor is no cure, because the task that would arm it again may be one of those that do not run.
+//!
+//! What must hold: a wake comes from outside, again and again, whether or not the last one was noticed. The price is a
+//! few microseconds each.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::limits::PACEMAKER_MS;
+
+/// Wakers of the executors that run now.
+#[derive(Default)]
+struct Registry {
+    pulses: Mutex<Vec<Pulse>>,
+    /// Told when there is a first one.
+    added: Condvar,
+}
+
+/// One executor; the waker appears when its task runs first.
+#[derive(Clone, Default)]
+struct Pulse(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    waker: Option<Waker>,
+    /// How often the task was run.
+    beats: u64,
+    ended: bool,
+}
+
+static REGISTRY: OnceLock<Registry> = OnceLock::new();
+
+/// Paces the executor it was made on, until it is dropped.
+pub struct Pacemaker(Pulse);
+
+impl Pacemaker {
+    /// A pacemaker and the task that has to run on the executor; the task ends when the pacemaker is dropped.
+    pub fn new() -> std::io::Result<(Pacemaker, impl Future<Output = ()> + 'static)> {
+        let registry = registry()?;
+        let pulse = Pulse::default();
+        lock(&registry.pulses).push(pulse.clone());
+        registry.added.notify_one();
+        Ok((Pacemaker(pulse.clone()), Beat(pulse)))
+    }
+}
+
+impl Drop for Pacemaker {
+    fn drop(&mut self) {
+        let waker = {
+            let mut state = lock(&self.0.0);
+            state.ended = true;
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Pending until its pulse has ended.
+struct Beat(Pulse);
+
+impl Future for Beat {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0.0);
+        state.beats += 1;
+        if state.ended {
+            return Poll::Ready(());
+        }
+        if state.waker.is_none() {
+            state.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// The registry; the first call starts the thread, which then lives as long as the process and sleeps while there is no executor.
+fn registry() -> std::io::Result<&'static Registry> {
+    if let Some(registry) = REGISTRY.get() {
+        return Ok(registry);
+    }
+    let registry = REGISTRY.get_or_init(Registry::default);
+    std::thread::Builder::new().name("pacemaker".to_owned()).spawn(move || beat(registry))?;
+    Ok(registry)
+}
+
+fn beat(registry: &Registry) {
+    let mut pulses = lock(&registry.pulses);
+    loop {
+        pulses.retain(|pulse| {
+            let state = lock(&pulse.0);
+            if let Some(waker) = &state.waker {
+                waker.wake_by_ref();
+            }
+            !state.ended
+        });
+        pulses = if pulses.is_empty() {
+            registry.added.wait(pulses).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            let tick = Duration::from_millis(PACEMAKER_MS);
+            registry.added.wait_timeout(pulses, tick).unwrap_or_else(PoisonError::into_inner).0
+        };
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::executor::{Priority, sleep, spawn, start};
+
+    /// An executor that waits for nothing but a distant timer is woken again and again, and the task ends with its pacemaker.
+    #[test]
+    fn an_idle_executor_is_woken_from_outside() {
+        let core = start("idle".to_owned(), None, || async {
+            let (pacemaker, beat) = Pacemaker::new().unwrap();
+            let pulse = pacemaker.0.clone();
+            let (done, ended) = async_channel::bounded::<()>(1);
+            spawn(Priority::Interactive, async move {
+                beat.await;
+                drop(done);
+            });
+            while lock(&pulse.0).beats < 5 {
+                sleep(Duration::from_millis(50)).await;
+            }
+            drop(pacemaker);
+            let _ = ended.recv().await;
+        });
+        core.unwrap().join().unwrap().unwrap();
+    }
+}
