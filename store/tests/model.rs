@@ -1,4 +1,5 @@
 //! A shard against a naive model: random operations, reopened at random moments, everything compared after each.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 mod support;
 

@@ -51,7 +51,7 @@ impl KeywordTable {
     /// The operation that records what was added.
     pub fn into_op(self) -> Option<Op> {
         let names: Vec<String> = self.names[self.known..].iter().map(|name| name.to_string()).collect();
-        (!names.is_empty()).then(|| Op::Keywords { mailbox: self.mailbox, first: self.known as u32, names })
+        (!names.is_empty()).then_some(Op::Keywords { mailbox: self.mailbox, first: self.known as u32, names })
     }
 }
 

@@ -122,18 +122,18 @@ mod tests {
                 seconds: -5_000_000_000 + i64::from(n),
                 zone_minutes: (n % 2878) as i16 - 1439,
             },
-            sent_day: (n % 3 != 0).then_some(n as i32 - 700_000),
+            sent_day: (!n.is_multiple_of(3)).then_some(n as i32 - 700_000),
             address: Address { segment: 1 + n, offset: u32::MAX - n },
         };
-        for n in (0..3000).filter(|n| n % 7 != 0) {
+        for n in (0..3000).filter(|n: &u32| !n.is_multiple_of(7)) {
             assert!(table.add(MessageNumber(n), &facts(n)));
             assert!(!table.add(MessageNumber(n), &facts(n)));
         }
         for n in 0..3000 {
-            assert_eq!(table.get(MessageNumber(n)), (n % 7 != 0).then(|| facts(n)), "{n}");
+            assert_eq!(table.get(MessageNumber(n)), (!n.is_multiple_of(7)).then(|| facts(n)), "{n}");
         }
         assert_eq!(table.next(), MessageNumber(3000));
         assert!(table.iter().all(|(n, known)| known == facts(n.0)));
-        assert_eq!(table.iter().count(), (0..3000).filter(|n| n % 7 != 0).count());
+        assert_eq!(table.iter().count(), (0..3000).filter(|n: &u32| !n.is_multiple_of(7)).count());
     }
 }
