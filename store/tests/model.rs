@@ -113,7 +113,7 @@ fn observed(world: &World) -> Model {
             assert_eq!([&lane.header[..], &lane.body].concat(), content);
             assert_eq!(lane.header, header.unwrap());
             let summary = summary.unwrap();
-            assert_eq!(&*summary.bytes, format!("summary of {} octets", content.len()).as_bytes());
+            assert_eq!(*summary.bytes, *support::summary(content.len()));
             assert_eq!(summary.version, 9);
             let middle = content.len() / 3;
             let part = shard.read_range(*address, middle as u64, content.len()).await.unwrap();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 mod committer;
 pub mod lane;
-mod reader;
+pub(crate) mod reader;
 pub mod record;
 mod recovery;
 mod scan;

@@ -35,7 +35,7 @@ pub(super) struct Reader {
 
 /// Which bytes to read, and which of the wanted records lie in them.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ReadRun {
+pub(crate) struct ReadRun {
     pub segment: u32,
     pub pos: u64,
     pub len: usize,
@@ -44,7 +44,7 @@ pub(super) struct ReadRun {
 }
 
 /// Joins neighbours (a gap below `limits::read_gap_bytes_max`, a run up to `limits::read_run_bytes_max`).
-pub(super) fn plan(wanted: &[(Address, usize)]) -> Vec<ReadRun> {
+pub(crate) fn plan(wanted: &[(Address, usize)]) -> Vec<ReadRun> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i].0);
     let mut runs: Vec<ReadRun> = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn plan(wanted: &[(Address, usize)]) -> Vec<ReadRun> {
 }
 
 /// What `bytes`, which begin at a record, hold.
-pub(super) enum Cut {
+pub(crate) enum Cut {
     Whole(RecordBytes),
     /// Good so far; the record with its header has this many bytes.
     Needs(usize),
@@ -75,7 +75,7 @@ pub(super) enum Cut {
 }
 
 /// Verifies the record at `at` in `buffer`.
-pub(super) fn cut(buffer: &Arc<Vec<u8>>, at: usize, salt: Salt) -> Cut {
+pub(crate) fn cut(buffer: &Arc<Vec<u8>>, at: usize, salt: Salt) -> Cut {
     let bytes = buffer.get(at..).unwrap_or_default();
     if bytes.len() < HEADER {
         return Cut::Bad(Damage::Truncated);

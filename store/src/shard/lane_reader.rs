@@ -6,12 +6,12 @@
 use super::message::{Extent, MessageRecord, Squeezer};
 use super::read::{MESSAGE_BYTES_GUESS, not_content};
 use super::{Shard, log_dir};
-use crate::codec::BadBytes;
 use crate::error::{Damage, ReadError};
 use crate::limits;
-use crate::log::record::{self, HEADER, Salt};
+use crate::log::reader::{Cut, ReadRun, cut, plan};
+use crate::log::record::Salt;
 use crate::log::segment::{self, HeaderRead, SegmentHeader};
-use crate::log::{Address, RecordType};
+use crate::log::{Address, RecordBytes, RecordType};
 use crate::types::ShardId;
 use std::collections::HashMap;
 use std::io;
@@ -50,7 +50,7 @@ impl Shard {
 
 /// Reads a batch: one answer a request, in order.
 type ReadBatch<'a> = &'a mut dyn FnMut(&[ReadAt]) -> Vec<io::Result<Vec<u8>>>;
-type Payload = Result<Vec<u8>, ReadError>;
+type Payload = Result<RecordBytes, ReadError>;
 
 fn damaged(address: Address, damage: Damage) -> ReadError {
     ReadError::Damaged { address, damage }
@@ -116,7 +116,7 @@ impl LaneReader {
         format!("{}/{}", log_dir(self.shard), segment::file_name(number))
     }
 
-    /// Payloads of the records at addresses, with a guess of their lengths.
+    /// The records at addresses, with a guess of their payloads' lengths; neighbours are read together.
     fn read_records(
         &self,
         wanted: &[(Address, usize)],
@@ -125,35 +125,41 @@ impl LaneReader {
     ) -> Vec<Payload> {
         let salts = self.learn_salts(wanted, read);
         let mut results: Vec<Option<Payload>> = vec![None; wanted.len()];
-        // What is to be read, and how long the record with its header is thought to be.
-        let mut open: Vec<(usize, usize)> =
-            wanted.iter().enumerate().map(|(nth, (_, len))| (nth, HEADER + len)).collect();
-        while !open.is_empty() {
-            let batch: Vec<ReadAt> = open
+        let mut runs = plan(wanted);
+        while !runs.is_empty() {
+            let batch: Vec<ReadAt> = runs
                 .iter()
-                .map(|(nth, len)| ReadAt {
-                    path: self.path(wanted[*nth].0.segment),
-                    offset: u64::from(wanted[*nth].0.offset),
-                    len: *len,
-                })
+                .map(|run| ReadAt { path: self.path(run.segment), offset: run.pos, len: run.len })
                 .collect();
             let mut answers = read(&batch).into_iter();
             let mut again = Vec::new();
-            for (nth, len) in open {
-                let address = wanted[nth].0;
+            for run in runs {
                 let answer = answers.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
-                let verified = match (answer, salts.get(&address.segment)) {
-                    (Err(error), _) => Err(ReadError::Io { address, source: Arc::new(error) }),
-                    (Ok(_), None) => Err(damaged(address, Damage::Segment)),
-                    (Ok(bytes), Some(salt)) => verify(address, bytes, *salt, kind, len),
-                };
-                match verified {
-                    Ok(Verified::Payload(payload)) => results[nth] = Some(Ok(payload)),
-                    Ok(Verified::Longer(len)) => again.push((nth, len)),
-                    Err(error) => results[nth] = Some(Err(error)),
+                let bytes = answer.map(Arc::new).map_err(Arc::new);
+                for nth in run.members {
+                    let address = wanted[nth].0;
+                    let from = (u64::from(address.offset) - run.pos) as usize;
+                    results[nth] = Some(match (&bytes, salts.get(&run.segment)) {
+                        (Err(error), _) => Err(ReadError::Io { address, source: error.clone() }),
+                        (Ok(_), None) => Err(damaged(address, Damage::Segment)),
+                        (Ok(bytes), Some(salt)) => match cut(bytes, from, *salt) {
+                            Cut::Whole(record) if record.kind == kind => Ok(record),
+                            Cut::Whole(_) => Err(damaged(address, Damage::Payload)),
+                            Cut::Bad(damage) => Err(damaged(address, damage)),
+                            Cut::Needs(whole) => {
+                                // Longer than thought: alone and whole, unless the file ended, or that was tried.
+                                if bytes.len() == run.len && from + whole > run.len {
+                                    let pos = u64::from(address.offset);
+                                    let (segment, members) = (address.segment, vec![nth]);
+                                    again.push(ReadRun { segment, pos, len: whole, members });
+                                }
+                                Err(damaged(address, Damage::Truncated))
+                            }
+                        },
+                    });
                 }
             }
-            open = again;
+            runs = again;
         }
         results.into_iter().flatten().collect()
     }
@@ -191,39 +197,6 @@ impl LaneReader {
             .extend(salts.iter().map(|(n, salt)| (*n, *salt)));
         salts
     }
-}
-
-enum Verified {
-    Payload(Vec<u8>),
-    /// The record with its header has this many bytes.
-    Longer(usize),
-}
-
-fn verify(
-    address: Address,
-    mut bytes: Vec<u8>,
-    salt: Salt,
-    kind: RecordType,
-    asked: usize,
-) -> Result<Verified, ReadError> {
-    if bytes.len() < HEADER {
-        return Err(damaged(address, Damage::Truncated));
-    }
-    let header = record::decode_header(&bytes, salt).ok_or_else(|| damaged(address, Damage::Header))?;
-    let whole = HEADER + header.payload_len as usize;
-    if bytes.len() < whole {
-        return if bytes.len() == asked && whole > asked {
-            Ok(Verified::Longer(whole))
-        } else {
-            Err(damaged(address, Damage::Truncated))
-        };
-    }
-    bytes.truncate(whole);
-    bytes.drain(..HEADER);
-    if header.kind != kind || !header.verify(&bytes, salt) {
-        return Err(not_content(address)(BadBytes));
-    }
-    Ok(Verified::Payload(bytes))
 }
 
 #[cfg(test)]
