@@ -93,7 +93,7 @@ pub struct AuthConfig {
 }
 
 /// `[runtime]`: threads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuntimeConfig {
     /// Executors; 0: one for each core of the machine.
@@ -205,12 +205,6 @@ impl Default for AuthConfig {
             failures_max: 20,
             failures_window: Span::minutes(5),
         }
-    }
-}
-
-impl Default for RuntimeConfig {
-    fn default() -> Self {
-        RuntimeConfig { cores: 0, lanes: 0 }
     }
 }
 

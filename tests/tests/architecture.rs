@@ -88,12 +88,14 @@ fn glommio_stays_where_it_belongs() {
 }
 
 fn visit(folder: &Path, look: &mut dyn FnMut(&Path, &str)) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
             visit(&path, look);
         } else if path.extension().is_some_and(|e| e == "rs") {
-            look(&path, &std::fs::read_to_string(&path).unwrap());
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            look(&path, &text);
         }
     }
 }

@@ -111,11 +111,11 @@ fn end(own: std::thread::JoinHandle<Result<(), String>>) -> Result<(), String> {
 impl Drop for Server<'_> {
     /// On the way out of an error: a graceful stop still, whose own errors add nothing.
     fn drop(&mut self) {
-        if let Some(own) = self.own.take() {
-            if let Ok(Some(mut control)) = Control::connect(self.store) {
-                let _ = control.ask(&Request::Stop);
-                let _ = end(own);
-            }
+        if let Some(own) = self.own.take()
+            && let Ok(Some(mut control)) = Control::connect(self.store)
+        {
+            let _ = control.ask(&Request::Stop);
+            let _ = end(own);
         }
     }
 }

@@ -82,7 +82,7 @@ fn split(text: &str) -> Result<(u64, &str), String> {
 
 /// The largest unit that divides `n`.
 fn show(n: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match units.iter().find(|(_, factor)| n != 0 && n % factor == 0) {
+    match units.iter().find(|(_, factor)| n != 0 && n.is_multiple_of(*factor)) {
         Some((unit, factor)) => write!(f, "{}{unit}", n / factor),
         None => write!(f, "{n}"),
     }

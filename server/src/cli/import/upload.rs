@@ -92,7 +92,7 @@ impl<S: Read + Write> Upload<S> {
         let same = self.batch.first().is_none_or(|first| first.mailbox == message.mailbox);
         let room = self.batch.len() < BATCH_MESSAGES_MAX
             && self.batch_bytes + message.bytes.len() <= BATCH_BYTES_MAX;
-        if !self.batch.is_empty() && !(same && room) {
+        if !(self.batch.is_empty() || same && room) {
             self.send_batch()?;
         }
         self.batch_bytes += message.bytes.len();
