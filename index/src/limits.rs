@@ -20,17 +20,28 @@ pub const ADDRESSES_MAX: usize = 20_000;
 /// Message ids taken from In-Reply-To and References for threading; the newest ones are kept.
 pub const REFERENCES_MAX: usize = 1_000;
 
+/// Octets of one header field that are decoded and parsed. A longer field is searched as it stands, and only its start is
+/// read for structure, addresses and threading.
+pub const FIELD_BYTES_MAX: usize = 1 << 20;
+
+/// Octets of a message id that is kept for threading; RFC 5322 allows a line of 998.
+pub const MESSAGE_ID_BYTES_MAX: usize = 1_000;
+
 /// Parameters of one Content-Type or Content-Disposition field.
 pub const PARAMETERS_MAX: usize = 500;
 
 /// Bytes decoded between two looks at the stop flag; a few hundred microseconds of work.
-pub const STEP_BYTES_MAX: usize = 64 << 10;
+pub const STEP_BYTES_MAX: usize = 32 << 10;
 
 /// Open HTML elements; deeper tags are read as text without structure, so that no recursion follows the input.
 pub const HTML_DEPTH_MAX: usize = 512;
+
+/// Elements of one HTML part that become a tree, at most; bounds its memory to tens of megabytes.
+pub const HTML_ELEMENTS_MAX: usize = 200_000;
 
 /// Attributes of one HTML tag that are read.
 pub const HTML_ATTRIBUTES_MAX: usize = 500;
 
 const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
+const _: () = assert!(MESSAGE_ID_BYTES_MAX < FIELD_BYTES_MAX);
 const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);

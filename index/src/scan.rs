@@ -84,7 +84,7 @@ impl Compiled {
             return Ok(Some(answer));
         }
         let known = Known::new(self, header, stop);
-        let answer = evaluate(&self.root, position, &|key| known.from_header(key));
+        let answer = evaluate(&self.root, position, &|key| known.in_header(key));
         if stop.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(answer) }
     }
 
@@ -94,7 +94,7 @@ impl Compiled {
             return Ok(answer);
         }
         let known = Known::new(self, message.header, stop);
-        let answer = evaluate(&self.root, position, &|key| known.from_header(key));
+        let answer = evaluate(&self.root, position, &|key| known.in_header(key));
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped);
         }
@@ -103,7 +103,7 @@ impl Compiled {
         }
         let decided = |found: &[bool]| {
             evaluate(&self.root, position, &|key| {
-                if found[key] { Some(true) } else { known.from_header(key) }
+                if found[key] { Some(true) } else { known.in_header(key) }
             })
         };
         let is_decided = |found: &[bool]| decided(found).is_some();
@@ -124,9 +124,9 @@ impl Compiled {
         // Everything has been read: what was not found is not there.
         let whole = |key: usize| {
             if self.keys[key].source.field.is_header_only() {
-                known.from_header(key)
+                known.in_header(key)
             } else {
-                Some(found[key] || known.from_header(key) == Some(true))
+                Some(found[key] || known.in_header(key) == Some(true))
             }
         };
         evaluate(&self.root, position, &whole).ok_or(Stopped)
@@ -210,7 +210,7 @@ impl<'a> Known<'a> {
     }
 
     /// `None` if the body has to be read as well. Meaningless once the stop flag is raised.
-    fn from_header(&self, index: usize) -> Option<bool> {
+    fn in_header(&self, index: usize) -> Option<bool> {
         *self.answers[index].get_or_init(|| {
             let key = &self.compiled.keys[index];
             match &key.source.field {
@@ -250,10 +250,10 @@ impl<'a> Known<'a> {
             }
             let found = if addresses {
                 let (canonical, raw) = extract::fields::addresses(&field);
-                texts.contains(&canonical, &key.finder)
-                    || raw.is_some_and(|raw| texts.contains(&raw, &key.finder))
+                texts.contains(&canonical, &key.finder, self.stop)
+                    || raw.is_some_and(|raw| texts.contains(&raw, &key.finder, self.stop))
             } else {
-                texts.contains(&extract::fields::decoded(&field), &key.finder)
+                texts.contains(&extract::fields::decoded(&field), &key.finder, self.stop)
             };
             if found {
                 return true;
@@ -270,15 +270,25 @@ struct Searcher {
 }
 
 impl Searcher {
-    fn contains(&mut self, text: &str, finder: &Finder<'_>) -> bool {
+    fn contains(&mut self, text: &str, finder: &Finder<'_>, stop: &AtomicBool) -> bool {
         self.normalised.clear();
-        Normaliser::default().push(text, &mut self.normalised);
-        finder.find(&self.normalised).is_some()
+        let mut normaliser = Normaliser::default();
+        let mut found = false;
+        let _ = extract::in_steps(text, stop, |piece| {
+            normaliser.push(piece, &mut self.normalised);
+            found = finder.find(&self.normalised).is_some();
+            let keep = self.normalised.len().min(finder.needle().len().saturating_sub(1));
+            self.normalised.drain(..self.normalised.len() - keep);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
     }
 }
 
 /// Between texts in the buffer: no octet of UTF-8, so that no match spans two texts.
 const BETWEEN: u8 = 0xff;
+
+type Decided<'a> = &'a dyn Fn(&[bool]) -> bool;
 
 /// Searches the texts of a walk for all wanted keys at once.
 struct Hunt<'a> {
@@ -290,7 +300,7 @@ struct Hunt<'a> {
     /// Some wanted key is a TEXT key, so that headers count.
     text_keys: bool,
     /// Says whether the answer is clear already.
-    decided: Option<&'a dyn Fn(&[bool]) -> bool>,
+    decided: Option<Decided<'a>>,
     normaliser: Normaliser,
     buffer: Vec<u8>,
     source: Source,

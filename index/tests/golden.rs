@@ -1,8 +1,14 @@
-//! The searchable text of the golden messages, made independently by `scripts/golden.py`, against what the crate extracts.
+//! The searchable text of the golden messages, made independently by `scripts/golden.py`, against what the crate extracts;
+//! and their ENVELOPE, BODY and BODYSTRUCTURE, which another parser of IMAP must take.
+
+#![allow(clippy::expect_used, reason = "a damaged golden file is a failing test")]
 
 use std::collections::BTreeMap;
 
+use imap_codec::ResponseCodec;
+use imap_codec::decode::Decoder;
 use trawl_index::mime::{header, header_end};
+use trawl_index::summary::Summary;
 use trawl_index::{extract, normalise};
 
 const MESSAGES: &[u8] = include_bytes!("golden/messages.bundle");
@@ -70,4 +76,20 @@ fn extracted_text_is_the_golden_text() {
         }
     }
     assert_eq!(wrong, 0, "messages with another text than the golden one");
+}
+
+#[test]
+fn summaries_are_valid_imap() {
+    for (name, message) in messages() {
+        let summary = Summary::build(message);
+        for (item, value) in [
+            ("ENVELOPE", &summary.envelope),
+            ("BODY", &summary.body),
+            ("BODYSTRUCTURE", &summary.body_structure),
+        ] {
+            let line = [b"* 1 FETCH (", item.as_bytes(), b" ", value, b")\r\n"].concat();
+            let whole = matches!(ResponseCodec::default().decode(&line), Ok((rest, _)) if rest.is_empty());
+            assert!(whole, "{name}: {}", String::from_utf8_lossy(&line));
+        }
+    }
 }

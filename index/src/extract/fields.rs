@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use crate::limits::FIELD_BYTES_MAX;
 use crate::mime::address::{self, Entry};
-use crate::mime::header::Field;
+use crate::mime::header::{Field, unfold};
 use crate::mime::{params, words};
 
 /// The decoded text of a field: unfolded, RFC 2047 and (in Content-* fields) RFC 2231 decoded, raw 8-bit guessed.
@@ -18,6 +19,9 @@ pub fn decoded<'a>(field: &Field<'a>) -> Cow<'a, str> {
     if !parameters && memmem::find(value, b"=?").is_none() {
         return words::plain(value);
     }
+    if value.len() > FIELD_BYTES_MAX {
+        return words::plain(value);
+    }
     let unfolded = field.unfolded();
     let text = if parameters { params::field_text(&unfolded) } else { words::decode(&unfolded) };
     Cow::Owned(text.into_owned())
@@ -25,8 +29,11 @@ pub fn decoded<'a>(field: &Field<'a>) -> Cow<'a, str> {
 
 /// The texts of a From, To, Cc or Bcc field: its addresses in canonical form, `Name <local@domain>` and
 /// `group: a, b;`, without comments and routes; and the decoded field where something is not an address.
-pub fn addresses(field: &Field<'_>) -> (String, Option<String>) {
-    let unfolded = field.unfolded();
+///
+/// Only the first [`FIELD_BYTES_MAX`] octets are parsed as addresses; what is behind them is in the decoded field.
+pub fn addresses<'a>(field: &Field<'a>) -> (String, Option<Cow<'a, str>>) {
+    let start = &field.value[..field.value.len().min(FIELD_BYTES_MAX)];
+    let unfolded = unfold(start);
     let parsed = address::parse(&unfolded);
     let mut out = String::with_capacity(unfolded.len());
     let mut separate = false;
@@ -61,7 +68,7 @@ pub fn addresses(field: &Field<'_>) -> (String, Option<String>) {
             }
         }
     }
-    let raw = parsed.broken.then(|| decoded(field).into_owned());
+    let raw = (parsed.broken || start.len() < field.value.len()).then(|| decoded(field));
     (out, raw)
 }
 

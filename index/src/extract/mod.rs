@@ -162,7 +162,11 @@ fn running(stop: &AtomicBool) -> ControlFlow<()> {
 }
 
 /// Cuts a text into pieces of bounded size.
-fn in_steps(text: &str, stop: &AtomicBool, mut each: impl FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
+pub(crate) fn in_steps(
+    text: &str,
+    stop: &AtomicBool,
+    mut each: impl FnMut(&str) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut rest = text;
     while !rest.is_empty() {
         running(stop)?;

@@ -4,7 +4,7 @@
 //! address is kept as one without a domain, and the list is marked as broken.
 
 use super::params::Scanner;
-use crate::limits::ADDRESSES_MAX;
+use crate::limits::{ADDRESSES_MAX, FIELD_BYTES_MAX};
 
 /// What an address list holds, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ struct Token {
 /// Reads an unfolded field value.
 pub fn parse(value: &[u8]) -> Addresses {
     let mut out = Addresses::default();
+    let whole = value;
+    let value = &value[..value.len().min(FIELD_BYTES_MAX)];
     let mut scanner = Scanner { bytes: value, at: 0 };
     let mut in_group = false;
     while out.entries.len() < ADDRESSES_MAX {
@@ -82,7 +84,7 @@ pub fn parse(value: &[u8]) -> Addresses {
         out.entries.push(Entry::GroupEnd);
         out.broken = true;
     }
-    out.broken |= scanner.peek().is_some();
+    out.broken |= scanner.peek().is_some() || value.len() < whole.len();
     out
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::charset::{self, Charset};
 use super::words;
-use crate::limits::PARAMETERS_MAX;
+use crate::limits::{FIELD_BYTES_MAX, PARAMETERS_MAX};
 
 /// One parameter as it stands in the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Parameter {
 
 /// The part in front of the first `;` (comments dropped, blanks trimmed) and the parameters.
 pub fn split(value: &[u8]) -> (Vec<u8>, Vec<Raw>) {
+    let value = &value[..value.len().min(FIELD_BYTES_MAX)];
     let mut scanner = Scanner { bytes: value, at: 0 };
     let token = header_token(&mut scanner);
     let mut raws = Vec::new();

@@ -11,9 +11,13 @@ use memchr::memmem;
 
 use super::charset::{self, Charset};
 use super::transfer::{self, Encoding};
+use crate::limits::FIELD_BYTES_MAX;
 
-/// The text of an unfolded value.
+/// The text of an unfolded value; one longer than [`FIELD_BYTES_MAX`] is read as it stands.
 pub fn decode(value: &[u8]) -> Cow<'_, str> {
+    if value.len() > FIELD_BYTES_MAX {
+        return plain(value);
+    }
     let mut words = Words { value, at: 0 };
     let Some(first) = words.next() else { return plain(value) };
     let mut out = String::with_capacity(value.len());

@@ -1,25 +1,30 @@
 //! What threading needs of a header: message ids and the base subject (RFC 5256 2.1).
 
-use crate::limits::REFERENCES_MAX;
+use crate::limits::{FIELD_BYTES_MAX, MESSAGE_ID_BYTES_MAX, REFERENCES_MAX, SUMMARY_STRING_BYTES_MAX};
 
 /// The ids of a Message-ID, In-Reply-To or References value: what stands between `<` and `>`, white space removed; if
 /// there are no brackets, the words that hold an `@`. The last ones, the closest relatives, are kept.
 pub(super) fn ids(value: &[u8]) -> Vec<Vec<u8>> {
     let mut out: Vec<Vec<u8>> = Vec::new();
+    // The end of a list holds the closest relatives.
+    let value = &value[value.len().saturating_sub(FIELD_BYTES_MAX)..];
     let mut rest = value;
     while let Some(open) = memchr::memchr(b'<', rest) {
         let inner = &rest[open + 1..];
         let Some(close) = memchr::memchr(b'>', inner) else { break };
         let id: Vec<u8> =
             inner[..close].iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != b'<').collect();
-        if !id.is_empty() {
+        if !id.is_empty() && id.len() <= MESSAGE_ID_BYTES_MAX {
             out.push(id);
         }
         rest = &inner[close + 1..];
     }
     if out.is_empty() {
         let words = value.split(|b| b.is_ascii_whitespace() || b",;<>".contains(b));
-        out = words.filter(|word| word.contains(&b'@')).map(<[u8]>::to_vec).collect();
+        out = words
+            .filter(|word| word.contains(&b'@') && word.len() <= MESSAGE_ID_BYTES_MAX)
+            .map(<[u8]>::to_vec)
+            .collect();
     }
     let surplus = out.len().saturating_sub(REFERENCES_MAX);
     out.drain(..surplus);
@@ -31,6 +36,7 @@ pub(super) fn ids(value: &[u8]) -> Vec<Vec<u8>> {
 /// Case and white space: RFC 5256 compares base subjects by i;unicode-casemap; the text here is as written, with white
 /// space folded.
 pub(super) fn base_subject(decoded: &str) -> (String, bool) {
+    let decoded = &decoded[..decoded.floor_char_boundary(decoded.len().min(SUMMARY_STRING_BYTES_MAX))];
     // (1) tabs and continuations to spaces, runs to one.
     let folded = decoded.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut text = folded.as_str();

@@ -29,6 +29,8 @@ pub(super) struct Dom {
 
 /// Index of the document node.
 const DOCUMENT: usize = 0;
+/// Index of the comment node.
+const COMMENT: usize = 1;
 
 #[derive(Default)]
 struct Node {
@@ -63,7 +65,7 @@ pub(super) fn is_apart(element: &LocalName, attribute: &LocalName) -> bool {
 impl Default for Dom {
     fn default() -> Dom {
         Dom {
-            nodes: RefCell::new(vec![Node::default()]),
+            nodes: RefCell::new(vec![Node::default(), Node::default()]),
             no_name: Rc::new(QualName::new(None, ns!(), local_name!(""))),
             elements: Cell::new(0),
             depth: Cell::new(0),
@@ -235,11 +237,12 @@ impl TreeSink for Dom {
     }
 
     fn create_comment(&self, _: StrTendril) -> Handle {
-        self.nameless(self.add(Data::Other))
+        // One node stands for all comments: it is moved to where the last one is.
+        self.nameless(COMMENT)
     }
 
     fn create_pi(&self, _: StrTendril, _: StrTendril) -> Handle {
-        self.nameless(self.add(Data::Other))
+        self.nameless(COMMENT)
     }
 
     fn append(&self, parent: &Handle, child: NodeOrText<Handle>) {

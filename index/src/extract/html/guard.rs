@@ -1,7 +1,8 @@
 //! Stands between tokenizer and tree builder and gives up on the tree when it costs too much.
 //!
 //! Some inputs make any HTML tree builder work quadratically (deep stacks, formatting elements opened again in every
-//! paragraph). When the tree is deeper than [`HTML_DEPTH_MAX`] or has more elements than its input can honestly need,
+//! paragraph), or of memory. When the tree is deeper than [`HTML_DEPTH_MAX`] or has more elements than
+//! [`HTML_ELEMENTS_MAX`] or than its input can honestly need,
 //! the tokens of the rest of the part bypass the builder: text is text, block tags are spaces, scripts are left out.
 
 use std::cell::{Cell, RefCell};
@@ -15,7 +16,7 @@ use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
 
 use super::dom::{Dom, Handle};
 use super::{HtmlText, is_block};
-use crate::limits::HTML_DEPTH_MAX;
+use crate::limits::{HTML_DEPTH_MAX, HTML_ELEMENTS_MAX};
 
 pub(super) struct Guard {
     builder: TreeBuilder<Handle, Dom>,
@@ -28,6 +29,8 @@ pub(super) struct Guard {
 
 /// Elements a document may have whatever its size.
 const FREE_ELEMENTS: usize = 20_000;
+
+const _: () = assert!(FREE_ELEMENTS < HTML_ELEMENTS_MAX);
 
 impl Guard {
     pub(super) fn new() -> Guard {
@@ -94,7 +97,7 @@ impl TokenSink for Guard {
     fn process_token(&self, token: Token, line_number: u64) -> TokenSinkResult<Handle> {
         if !self.flat.get() {
             let dom = &self.builder.sink;
-            let honest = FREE_ELEMENTS + self.input_bytes.get() / 4;
+            let honest = HTML_ELEMENTS_MAX.min(FREE_ELEMENTS + self.input_bytes.get() / 4);
             // Only a start tag makes the tree grow, and at one no raw text is open.
             if !matches!(&token, Token::TagToken(tag) if tag.kind == TagKind::StartTag)
                 || dom.depth() <= HTML_DEPTH_MAX && dom.elements() <= honest

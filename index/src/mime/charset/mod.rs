@@ -315,7 +315,7 @@ mod tests {
             ("utf-7", b"Hi +Jjo-!+- +ZeVnLIqe-", "Hi ☺!+ 日本語"),
             ("utf-7", b"+2D3cAA a+AGE", "\u{1f400} aa"),
             ("utf-16", b"\xff\xfea\0", "a"),
-            ("utf-16", b"\0a\xd8\x3d\xdc\0", "a🐀".replace('🐀', "\u{1f400}").as_str()),
+            ("utf-16", b"\0a\xd8\x3d\xdc\0", "a\u{1f400}"),
             ("utf-32", b"\0\0\0a\0\x01\xf4\0", "a\u{1f400}"),
             ("utf-32le", b"a\0\0\0\0\xd8\0\0x", "a\u{fffd}\u{fffd}"),
             ("iso-2022-kr", b"\x1b$)C\x0e<-?o\x0f ok", "서울 ok"),
