@@ -43,8 +43,10 @@ pub const ACCEPT_BACKOFF_MS: u64 = 100;
 pub const EXECUTOR_IO_MEMORY_BYTES: usize = 1 << 20;
 /// Time slice of a task that yields, and how soon a waiting connection is served; 100 ms, glommio's own, would starve them.
 pub const EXECUTOR_PREEMPT_MS: u64 = 1;
-/// How often executors are woken from outside: the longest that a lost wake-up can cost.
+/// How often executors are woken from outside: the longest that a lost wake-up can cost while there is work.
 pub const PACEMAKER_MS: u64 = 5;
+/// The same while no executor has any.
+pub const PACEMAKER_IDLE_MS: u64 = 100;
 /// Shares of tasks that somebody waits for.
 pub const EXECUTOR_INTERACTIVE_SHARES: usize = 1000;
 /// Shares of the others.
