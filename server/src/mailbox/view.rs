@@ -133,8 +133,9 @@ impl View {
 
     /// The UIDs that a command names and the view holds (RFC 9051 9, `sequence-set`; RFC 5182 for `$`).
     ///
-    /// BAD for a sequence number above the number of messages, and for `*` in an empty mailbox (RFC 9051 6.4). UIDs that
-    /// are not in the view are passed over (RFC 9051 6.4.9).
+    /// BAD for a sequence number above the number of messages. In an empty mailbox a set with `*` is the empty set: clients send
+    /// `1:*` without looking at EXISTS, and every peer answers OK. UIDs that are not in the view are passed over (RFC 9051
+    /// 6.4.9).
     pub fn resolve(&self, by: Numbers, set: &SetArg, saved: &UidSet) -> Result<UidSet, Refusal> {
         let numbers = match set {
             SetArg::Saved => return Ok(self.within(saved)),
@@ -144,7 +145,10 @@ impl View {
         match by {
             Numbers::Sequence => {
                 let beyond = numbers.largest_number().is_some_and(|largest| largest > self.len());
-                if beyond || numbers.has_star() && self.is_empty() {
+                if self.is_empty() && numbers.has_star() {
+                    return Ok(uids);
+                }
+                if beyond {
                     return Err(Refusal::bad(None, "There are not so many messages"));
                 }
                 for range in numbers.resolve(self.len()) {
