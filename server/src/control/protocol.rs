@@ -128,7 +128,8 @@ mod tests {
         }
         assert_eq!(serde_json::to_string(&Request::Stop).unwrap(), r#"{"op":"stop"}"#);
         assert_eq!(serde_json::to_string(&Answer::Done).unwrap(), r#"{"answer":"done"}"#);
-        assert!(serde_json::from_str::<Request>(r#"{"op":"stop","now":1}"#).is_err());
+        assert!(serde_json::from_str::<Request>(r#"{"op":"imap","user":"a","now":1}"#).is_err());
+        assert!(serde_json::from_str::<Request>(r#"{"op":"format"}"#).is_err());
     }
 
     #[test]
