@@ -11,7 +11,8 @@ use std::sync::mpsc;
 use super::error::CliError;
 use crate::config::Config;
 use crate::control::protocol::{Answer, LINE_BYTES_MAX, Request, SOCKET};
-use crate::runtime::{self, ServeOptions};
+use crate::runtime::lock::LockError;
+use crate::runtime::{self, ServeError, ServeOptions};
 
 /// One connection to a server.
 pub struct Control(BufReader<UnixStream>);
@@ -56,16 +57,49 @@ impl Control {
 /// A server to talk to: one that runs already, or one of our own.
 pub struct Server<'a> {
     store: &'a Path,
-    own: Option<std::thread::JoinHandle<Result<(), String>>>,
+    own: Option<Own>,
 }
+
+/// The thread of a server of our own.
+type Own = std::thread::JoinHandle<Result<(), ServeError>>;
+
+enum StartError {
+    /// Another process has the store.
+    Owned(String),
+    Other(String),
+}
+
+/// How long a command waits for a server that owns the store and does not listen yet: 200 times 50 ms.
+const STARTING_TRIES_MAX: u32 = 200;
+const STARTING_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 impl<'a> Server<'a> {
     pub fn find_or_start(config: &'a Config) -> Result<Server<'a>, CliError> {
         let store = config.store.as_path();
         super::init::require_store(store)?;
-        if Control::connect(store)?.is_some() {
-            return Ok(Server { store, own: None });
+        // A server that has just been started owns the store before its socket listens: give it time.
+        let mut tries_left = STARTING_TRIES_MAX;
+        loop {
+            if Control::connect(store)?.is_some() {
+                return Ok(Server { store, own: None });
+            }
+            match Self::start(config) {
+                Err(StartError::Owned(_)) if tries_left > 0 => {
+                    tries_left -= 1;
+                    #[allow(
+                        clippy::disallowed_methods,
+                        reason = "the command line has no executor to block"
+                    )]
+                    std::thread::sleep(STARTING_PAUSE);
+                }
+                Ok(own) => return Ok(Server { store, own: Some(own) }),
+                Err(StartError::Owned(text) | StartError::Other(text)) => return Err(CliError::new(text)),
+            }
         }
+    }
+
+    /// This process becomes the server.
+    fn start(config: &Config) -> Result<Own, StartError> {
         let (ready, started) = mpsc::sync_channel(1);
         let settings = config.clone();
         #[allow(
@@ -74,12 +108,17 @@ impl<'a> Server<'a> {
         )]
         let own = std::thread::spawn(move || {
             runtime::serve(settings, ServeOptions { network: false, ready: Some(ready) })
-                .map_err(|e| e.to_string())
         });
-        match started.recv() {
-            Ok(()) => Ok(Server { store, own: Some(own) }),
-            // The sender is gone: the server ended before it was ready.
-            Err(_) => Err(CliError::new(end(own).err().unwrap_or_else(|| "the server did not start".into()))),
+        if started.recv().is_ok() {
+            return Ok(own);
+        }
+        // The sender is gone: the server ended before it was ready.
+        match own.join() {
+            Ok(Err(error @ ServeError::Lock(_, LockError::Held(_)))) => {
+                Err(StartError::Owned(error.to_string()))
+            }
+            Ok(Err(error)) => Err(StartError::Other(error.to_string())),
+            Ok(Ok(())) | Err(_) => Err(StartError::Other("the server did not start".into())),
         }
     }
 
@@ -104,8 +143,8 @@ impl<'a> Server<'a> {
     }
 }
 
-fn end(own: std::thread::JoinHandle<Result<(), String>>) -> Result<(), String> {
-    own.join().unwrap_or_else(|_| Err("the server broke down".into()))
+fn end(own: Own) -> Result<(), String> {
+    own.join().map_or_else(|_| Err("the server broke down".into()), |ended| ended.map_err(|e| e.to_string()))
 }
 
 impl Drop for Server<'_> {
