@@ -37,7 +37,10 @@ pub fn install(config: &LogConfig) -> Option<LogGuard> {
     let dropped = Arc::clone(&queue.dropped);
     let thread = std::thread::Builder::new().name("log".to_owned());
     thread.spawn(move || write_lines(&queued, &dropped, &mut io::stderr())).ok()?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.level.as_str()));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        // The runtime's own remarks are about its internals; its warnings are about ours.
+        EnvFilter::new(format!("{},glommio=warn", config.level.as_str()))
+    });
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(queue.clone());
     let installed = match config.format {

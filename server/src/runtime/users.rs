@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use trawl_store::LocalBoxFuture;
 use trawl_store::directory::{Credentials, Directory, User, UserState};
 use trawl_store::shard::{ChangeError, INITIAL_MAILBOXES};
 use trawl_store::types::UidValidity;
@@ -64,21 +65,20 @@ pub async fn list(core: &Rc<CoreState>) -> Result<Vec<UserLine>, Refused> {
     for user in users.iter() {
         let (account, shard) = (user.account, user.shard);
         let owner = core.shared.mesh.owner(shard);
-        let question =
-            move |there: Rc<CoreState>| -> std::pin::Pin<Box<dyn Future<Output = (u64, u64, u64)>>> {
-                Box::pin(async move {
-                    let shard = there.core.shard(shard);
-                    let sums = shard.and_then(|shard| {
-                        shard.with_account(account, |account| {
-                            account.mailboxes().fold((0, 0, 0), |(mailboxes, messages, bytes), mailbox| {
-                                let counts = mailbox.counts();
-                                (mailboxes + 1, messages + u64::from(counts.messages), bytes + counts.size)
-                            })
+        let question = move |there: Rc<CoreState>| -> LocalBoxFuture<'static, (u64, u64, u64)> {
+            Box::pin(async move {
+                let shard = there.core.shard(shard);
+                let sums = shard.and_then(|shard| {
+                    shard.with_account(account, |account| {
+                        account.mailboxes().fold((0, 0, 0), |(mailboxes, messages, bytes), mailbox| {
+                            let counts = mailbox.counts();
+                            (mailboxes + 1, messages + u64::from(counts.messages), bytes + counts.size)
                         })
-                    });
-                    sums.unwrap_or_default()
-                })
-            };
+                    })
+                });
+                sums.unwrap_or_default()
+            })
+        };
         let (mailboxes, messages, bytes) =
             core.shared.mesh.ask(owner, question).await.map_err(|e| e.to_string())?;
         let name = user.name.to_string();
