@@ -4,16 +4,15 @@
 //! failure at any step undoes the steps before it and is told in one sentence. Order of the stop: listeners, sessions (BYE, the commands
 //! in flight end), lanes, shards (drained and checkpointed), directory, executors.
 
-use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use futures_lite::future::{block_on, or};
+use trawl_store::LocalBoxFuture;
 use trawl_store::clock::Clock;
 use trawl_store::directory::{Directory, DirectoryEnv};
 use trawl_store::disk::Disk;
@@ -262,7 +261,7 @@ impl Cores {
     /// Stops in order; see the module. Cores that never came up are passed over.
     fn stop(self, shared: &Shared) -> Result<(), ServeError> {
         let mesh = &shared.mesh;
-        let everywhere = |question: fn(Rc<CoreState>) -> Pin<Box<dyn Future<Output = ()>>>| async move {
+        let everywhere = |question: fn(Rc<CoreState>) -> LocalBoxFuture<'static, ()>| async move {
             // All are asked before the first is waited for.
             let mut answers = Vec::new();
             for core in 0..mesh.cores() {
