@@ -137,7 +137,7 @@ fn run(seed: u64, commands: u32, lie: Lie, every: u64) -> Run {
     sim.set_hook(move |sim, point| {
         let point = point - first;
         known.point.set(point);
-        if point % every != 0 {
+        if !point.is_multiple_of(every) {
             return;
         }
         let image = sim.after_crash(seed.wrapping_mul(1_000_003).wrapping_add(point));

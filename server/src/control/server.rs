@@ -190,6 +190,9 @@ async fn log_bytes(core: &CoreState, shard: ShardId) -> u64 {
     let folder = format!("{}/log", shard_dir(shard));
     let mut total = 0;
     for name in core.disk.list(&folder).await.unwrap_or_default() {
+        if !name.ends_with(".seg") {
+            continue;
+        }
         total += core.disk.file_len(&format!("{folder}/{name}")).await.unwrap_or(0);
     }
     total

@@ -75,7 +75,7 @@ impl Default for ShardOptions {
     fn default() -> ShardOptions {
         ShardOptions {
             segment_bytes: crate::limits::segment_bytes_default,
-            preallocate: true,
+            preallocate: false,
             reserve_bytes: crate::limits::log_reserve_bytes_default,
             checkpoint_log_bytes: crate::limits::checkpoint_log_bytes_default,
             read_only: false,
