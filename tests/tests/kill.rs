@@ -40,13 +40,16 @@ fn acknowledged_appends_survive_kill_nine_and_uids_are_never_reused() {
     for round in 0..ROUNDS {
         let acknowledged = AtomicUsize::new(0);
         let ended = AtomicUsize::new(0);
+        // Logging in takes a while (hashing); nobody appends, and so nobody is killed, before all are in.
+        let logged_in = std::sync::Barrier::new(CONNECTIONS);
         let (port, shown_before) = (server.imap, shown);
         std::thread::scope(|scope| {
             for connection in 0..CONNECTIONS {
-                let (told, acknowledged, ended) = (&told, &acknowledged, &ended);
+                let (told, acknowledged, ended, logged_in) = (&told, &acknowledged, &ended, &logged_in);
                 scope.spawn(move || {
                     let user = connection % USERS;
                     let mut client = Client::login(port, &format!("u{user}"), PASSWORD);
+                    logged_in.wait();
                     for number in 0.. {
                         let text = message(round, connection, number);
                         let Ok(answer) = client.try_append("INBOX", &text) else { break };
