@@ -128,7 +128,7 @@ fn fetch(client: &mut Client, name: &str, uid: u32, items: &str, faults: &mut Ve
 
 fn decode<'a>(line: &'a [u8], name: &str, faults: &mut Vec<String>) -> Vec<MessageDataItem<'a>> {
     match ResponseCodec::default().decode(line) {
-        Ok((rest, Response::Data(Data::Fetch { items, .. }))) if rest.is_empty() => items.as_ref().to_vec(),
+        Ok(([], Response::Data(Data::Fetch { items, .. }))) => items.as_ref().to_vec(),
         Ok(_) => {
             faults.push(format!("{name}: not one FETCH response: {}", String::from_utf8_lossy(line)));
             Vec::new()

@@ -76,7 +76,7 @@ fn acknowledged_appends_survive_kill_nine_and_uids_are_never_reused() {
         });
         server.serve();
         let told = told.lock().unwrap();
-        for user in 0..USERS {
+        for (user, shown) in shown.iter_mut().enumerate() {
             let mut client = Client::login(server.imap, &format!("u{user}"), PASSWORD);
             client.ok("EXAMINE INBOX");
             let answer = client.ok("UID FETCH 1:* (BODY.PEEK[])");
@@ -89,7 +89,7 @@ fn acknowledged_appends_survive_kill_nine_and_uids_are_never_reused() {
                     line.windows(3).position(|w| w == b"}\r\n").map(|at| &line[at + 3..line.len() - 1]);
                 found.insert(digits.parse::<u32>().unwrap(), body.unwrap().to_vec());
             }
-            shown[user] = found.keys().last().copied().unwrap_or(0);
+            *shown = found.keys().last().copied().unwrap_or(0);
             for ((_, uid), text) in told.range((user, 0)..=(user, u32::MAX)) {
                 let kept = found.get(uid).unwrap_or_else(|| {
                     panic!("u{user} UID {uid} was acknowledged and is gone (round {round})")
