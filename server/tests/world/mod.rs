@@ -28,8 +28,6 @@ use trawl_store::types::{AccountId, ShardId, UidValidity, WallTime};
 
 pub struct World {
     pub executor: SimExecutor,
-    pub disk: SimDisk,
-    pub clock: SimClock,
     pub core: Rc<Core>,
     account: AccountRef,
     connections: Cell<u64>,
@@ -72,7 +70,7 @@ impl World {
         let executor = SimExecutor::new(clock.clone(), seed);
         let disk = SimDisk::new();
         let env = Env {
-            disk: Rc::new(disk.clone()),
+            disk: Rc::new(disk),
             clock: Rc::new(clock.clone()),
             seed: Rc::new(SimSeed::new(seed)),
             shard: ShardId(0),
@@ -92,11 +90,11 @@ impl World {
             lanes: Rc::new(InlineLanes::new(shard.clone())),
             uid_validities: Rc::new(Counting(Cell::new(2000))),
             registry: Rc::new(Everyone),
-            clock: Rc::new(clock.clone()),
+            clock: Rc::new(clock),
         });
         core.own(ShardId(0), shard);
         let account = AccountRef { name: "ann".into(), account: id, shard: ShardId(0) };
-        World { executor, disk, clock, core: Rc::new(core), account, connections: Cell::new(0) }
+        World { executor, core: Rc::new(core), account, connections: Cell::new(0) }
     }
 
     /// A session of the account, greeted.
