@@ -2,21 +2,21 @@
 //!
 //! Not here: the mailbox itself (the store's) and when the client is told of changes (`sync`). What must hold: the
 //! view changes only by what the client is told; a message that others expunged stays in it, readable, until the client is
-//! told (RFC 3501 5.5, 7.4.1). A view costs four bytes a message.
+//! told (RFC 3501 5.5, 7.4.1). A view costs eight bytes a run of UIDs.
 
 use trawl_store::state::mailbox::Mailbox;
 use trawl_store::state::view::ViewLease;
 use trawl_store::types::{ModSeq, Row, Uid};
 use trawl_store::uid_set::UidSet;
 
+use super::numbers::SequenceNumbers;
 use crate::response::status::Refusal;
 use crate::wire::ast::Numbers;
 use crate::wire::set::SetArg;
 
 /// See the head of this file.
 pub struct View {
-    /// Ascending; the message with sequence number n is at n - 1.
-    uids: Vec<Uid>,
+    uids: SequenceNumbers,
     /// Messages from here on are not in the view yet.
     next: Uid,
     /// Expunges with MODSEQs up to this were told.
@@ -50,10 +50,8 @@ pub struct Changes {
 impl View {
     /// A view of the mailbox as it is now; `lease` was just taken of it.
     pub fn new(mailbox: &Mailbox, lease: ViewLease) -> View {
-        let mut uids = Vec::with_capacity(mailbox.counts().messages as usize);
-        uids.extend(mailbox.rows().map(|row| row.uid));
         View {
-            uids,
+            uids: SequenceNumbers::new(&mailbox.uids()),
             next: mailbox.uid_next(),
             expunges_told: mailbox.highest_modseq(),
             changes_told: mailbox.highest_modseq(),
@@ -68,7 +66,7 @@ impl View {
 
     /// Messages in the view: the number last told by EXISTS, less EXPUNGEs.
     pub fn len(&self) -> u32 {
-        self.uids.len() as u32
+        self.uids.len()
     }
     pub fn is_empty(&self) -> bool {
         self.uids.is_empty()
@@ -76,21 +74,21 @@ impl View {
 
     /// The UID of a sequence number (from 1).
     pub fn uid(&self, seq: u32) -> Option<Uid> {
-        self.uids.get(seq.checked_sub(1)? as usize).copied()
+        self.uids.at(seq.checked_sub(1)?)
     }
 
     /// The sequence number (from 1) of a UID.
     pub fn seq(&self, uid: Uid) -> Option<u32> {
-        self.uids.binary_search(&uid).ok().map(|at| at as u32 + 1)
+        self.uids.position(uid).map(|position| position + 1)
     }
 
     pub fn largest_uid(&self) -> Option<Uid> {
-        self.uids.last().copied()
+        self.uids.last()
     }
 
-    /// All UIDs of the view, ascending: position p (from 0) has sequence number p + 1.
-    pub fn uids(&self) -> &[Uid] {
-        &self.uids
+    /// The UIDs at positions `from..to`, ascending: position p (from 0) has sequence number p + 1.
+    pub fn uids(&self, from: u32, to: u32) -> impl Iterator<Item = Uid> + '_ {
+        self.uids.uids(from, to)
     }
 
     /// The UIDs of the view, from the first message that is not in it on: what a search sees next.
@@ -99,7 +97,7 @@ impl View {
     }
 
     pub fn contains(&self, uid: Uid) -> bool {
-        self.uids.binary_search(&uid).is_ok()
+        self.uids.position(uid).is_some()
     }
 
     /// The row of a message of the view, as it was when it was expunged if it is.
@@ -125,9 +123,9 @@ impl View {
     }
     /// Gives \Recent to the messages of the view from `first` on.
     pub fn set_recent_from(&mut self, first: Uid) {
-        let from = self.uids.partition_point(|uid| *uid < first);
-        for uid in &self.uids[from..] {
-            self.recent.insert(*uid);
+        let from = self.uids.below(first);
+        for (low, high) in self.uids.slice(from, self.uids.len()) {
+            self.recent.insert_range(low, high);
         }
     }
 
@@ -152,16 +150,18 @@ impl View {
                     return Err(Refusal::bad(None, "There are not so many messages"));
                 }
                 for range in numbers.resolve(self.len()) {
-                    let (low, high) = (*range.start() as usize, *range.end() as usize);
-                    insert_ascending(&mut uids, &self.uids[low - 1..high]);
+                    for (low, high) in self.uids.slice(*range.start() - 1, *range.end()) {
+                        uids.insert_range(low, high);
+                    }
                 }
             }
             Numbers::Uid => {
                 for range in numbers.resolve(self.largest_uid().map_or(0, Uid::get)) {
-                    let from = self.uids.partition_point(|uid| uid.get() < *range.start());
-                    let to = self.uids.partition_point(|uid| uid.get() <= *range.end());
-                    insert_ascending(&mut uids, &self.uids[from..to]);
+                    if let (Some(low), Some(high)) = (Uid::new(*range.start()), Uid::new(*range.end())) {
+                        uids.insert_range(low, high);
+                    }
                 }
+                uids = self.within(&uids);
             }
         }
         Ok(uids)
@@ -169,13 +169,7 @@ impl View {
 
     /// Those of `uids` that are in the view.
     pub fn within(&self, uids: &UidSet) -> UidSet {
-        let mut held = UidSet::new();
-        for range in uids.ranges() {
-            let from = self.uids.partition_point(|uid| uid < range.start());
-            let to = self.uids.partition_point(|uid| uid <= range.end());
-            insert_ascending(&mut held, &self.uids[from..to]);
-        }
-        held
+        self.uids.within(uids)
     }
 
     /// This session made a change with this MODSEQ and has told, or by .SILENT need not be told, what came of it for
@@ -204,9 +198,8 @@ impl View {
         }
         let before = self.next;
         if mailbox.uid_next() > before {
-            let new = mailbox.range(before, Uid::MAX).map(|row| row.uid);
             let len = self.uids.len();
-            self.uids.extend(new);
+            mailbox.range(before, Uid::MAX).for_each(|row| self.uids.append(row.uid, row.uid));
             if self.uids.len() > len {
                 changes.exists = Some(self.len());
             }
@@ -242,15 +235,12 @@ impl View {
             self.within(&mailbox.expunged_since(self.expunges_told))
         } else {
             // So much was expunged that the mailbox has forgotten part of it.
-            self.uids.iter().copied().filter(|uid| mailbox.get(*uid).is_none()).collect()
+            self.uids(0, self.len()).filter(|uid| mailbox.get(*uid).is_none()).collect()
         };
         if gone.is_empty() {
             return Vec::new();
         }
-        let mut seqs: Vec<u32> =
-            (1..).zip(&self.uids).filter(|(_, uid)| gone.contains(**uid)).map(|(seq, _)| seq).collect();
-        seqs.reverse();
-        self.uids.retain(|uid| !gone.contains(*uid));
+        let seqs = self.uids.remove(&gone).into_iter().rev().map(|position| position + 1).collect();
         for uid in gone.iter() {
             self.recent.remove(uid);
         }
@@ -258,49 +248,4 @@ impl View {
     }
 }
 
-/// Adds ascending UIDs in runs: one step for neighbours instead of one for each.
-fn insert_ascending(set: &mut UidSet, mut uids: &[Uid]) {
-    while let [first, ..] = uids {
-        let run = run_length(uids);
-        set.insert_range(*first, uids[run - 1]);
-        uids = &uids[run..];
-    }
-}
-
-/// How many of the ascending UIDs from the beginning follow each other without a gap. Among ascending UIDs, one is
-/// in the run exactly when it is as far from the first as its position says.
-fn run_length(uids: &[Uid]) -> usize {
-    let first = uids[0].get();
-    let (mut low, mut high) = (1, uids.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if (uids[middle].get() - first) as usize == middle {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    // How views follow their mailbox is tested with real sessions, in `server/tests/session/sync.rs`.
-
-    proptest! {
-        #[test]
-        fn ascending_uids_become_runs(uids in prop::collection::btree_set(1u32..60, 0..40)) {
-            let uids: Vec<Uid> = uids.into_iter().filter_map(Uid::new).collect();
-            let mut set = UidSet::new();
-            insert_ascending(&mut set, &uids);
-            prop_assert_eq!(set.iter().collect::<Vec<_>>(), uids.clone());
-            if let Some(first) = uids.first() {
-                let naive = uids.iter().zip(first.get()..).take_while(|(uid, n)| uid.get() == *n).count();
-                prop_assert_eq!(run_length(&uids), naive);
-            }
-        }
-    }
-}
+// How views follow their mailbox is tested with real sessions, in `server/tests/session/sync.rs`.

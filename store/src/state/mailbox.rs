@@ -8,7 +8,7 @@ use super::rows::Rows;
 use super::view::Views;
 use crate::event::Event;
 use crate::limits;
-use crate::types::{Counts, Flags, MailboxId, MailboxObjectId, ModSeq, Row, SpecialUses, Uid, UidValidity};
+use crate::types::{Counts, MailboxId, MailboxObjectId, ModSeq, Row, SpecialUses, Uid, UidValidity};
 use crate::uid_set::UidSet;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -81,6 +81,10 @@ impl Mailbox {
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = Row> + '_ {
         self.rows.iter()
     }
+    /// The UIDs of all rows; steps over rows that follow each other without a gap.
+    pub fn uids(&self) -> UidSet {
+        self.rows.uids()
+    }
     pub fn get(&self, uid: Uid) -> Option<Row> {
         self.rows.get(uid)
     }
@@ -130,9 +134,7 @@ impl Mailbox {
         if self.counts.unseen == 0 {
             return None;
         }
-        let (position, row) =
-            self.rows.iter().enumerate().find(|(_, row)| !row.flags.contains(Flags::SEEN))?;
-        Some((position as u32, row.uid))
+        self.rows.first_unseen()
     }
 }
 

@@ -4,6 +4,7 @@
 //! once, UIDs ascend; a clone shares all pages and costs a pointer each, so a checkpoint clones and goes on.
 
 use crate::types::{Flags, MessageNumber, ModSeq, Row, Uid};
+use crate::uid_set::UidSet;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -23,6 +24,12 @@ struct Packed {
     save_date: u32,
 }
 
+impl Packed {
+    fn is_unseen(&self) -> bool {
+        self.flags & Flags::SEEN.0 as u32 == 0
+    }
+}
+
 /// What a row costs in a page.
 pub const PACKED_ROW_BYTES: usize = size_of::<Packed>();
 
@@ -30,6 +37,8 @@ pub const PACKED_ROW_BYTES: usize = size_of::<Packed>();
 struct Page {
     modseq_base: u64,
     rows: Vec<Packed>,
+    /// Rows without \Seen.
+    unseen: u32,
     /// Keywords from the 25th on, by UID.
     more_flags: BTreeMap<Uid, u128>,
     /// MODSEQs that are 2^32 or more above the base or below it, by UID.
@@ -81,6 +90,10 @@ impl Page {
             flags: row.flags.0 as u32,
             save_date: row.save_date,
         }
+    }
+
+    fn recount(&mut self) {
+        self.unseen = self.rows.iter().filter(|row| row.is_unseen()).count() as u32;
     }
 
     fn first(&self) -> Uid {
@@ -155,6 +168,37 @@ impl Rows {
         self.pages.iter().flat_map(|page| page.rows.iter().map(move |row| page.unpack(row)))
     }
 
+    /// The UIDs of all rows, a step for each run without a gap and page.
+    pub fn uids(&self) -> UidSet {
+        let mut uids = UidSet::new();
+        for page in &self.pages {
+            let mut rest = &page.rows[..];
+            while let [first, ..] = rest {
+                // Among ascending UIDs, one is in the run exactly when it is as far from the first as its index says.
+                let (mut low, mut high) = (1, rest.len());
+                if (rest[high - 1].uid.get() - first.uid.get()) as usize == high - 1 {
+                    low = high;
+                }
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    let near = (rest[middle].uid.get() - first.uid.get()) as usize == middle;
+                    if near { low = middle + 1 } else { high = middle }
+                }
+                uids.insert_range(first.uid, rest[low - 1].uid);
+                rest = &rest[low..];
+            }
+        }
+        uids
+    }
+
+    /// Position and UID of the first row without \Seen; looks into one page.
+    pub fn first_unseen(&self) -> Option<(u32, Uid)> {
+        let page = self.pages.iter().position(|page| page.unseen > 0)?;
+        let rows = &self.pages[page].rows;
+        let index = rows.iter().position(Packed::is_unseen)?;
+        Some((self.starts[page] + index as u32, rows[index].uid))
+    }
+
     /// Rows with UIDs from `low` to `high`, both included, ascending.
     pub fn range(&self, low: Uid, high: Uid) -> impl Iterator<Item = Row> + '_ {
         let (first_page, first_index) = self.seek(low);
@@ -178,6 +222,7 @@ impl Rows {
             let page = Page {
                 modseq_base: row.modseq.get(),
                 rows: Vec::new(),
+                unseen: 0,
                 more_flags: BTreeMap::new(),
                 far_modseqs: BTreeMap::new(),
             };
@@ -196,6 +241,7 @@ impl Rows {
         }
         let packed = page.pack(row);
         page.rows.push(packed);
+        page.unseen += u32::from(packed.is_unseen());
         self.len += 1;
         true
     }
@@ -211,6 +257,8 @@ impl Rows {
             page.rebase(modseq.get());
         }
         let packed = page.pack(&Row { flags, modseq, ..before });
+        page.unseen += u32::from(packed.is_unseen());
+        page.unseen -= u32::from(page.rows[index].is_unseen());
         page.rows[index] = packed;
         Some(before)
     }
@@ -237,6 +285,7 @@ impl Rows {
             if removed.len() > before {
                 let mut doomed = doomed.into_iter().peekable();
                 page.rows.retain(|row| doomed.next_if_eq(&row.uid).is_none());
+                page.recount();
                 for row in &removed[before..] {
                     page.more_flags.remove(&row.uid);
                     page.far_modseqs.remove(&row.uid);
@@ -267,6 +316,7 @@ impl Rows {
                 let packed = first.pack(&row);
                 first.rows.push(packed);
             }
+            first.recount();
         }
     }
 
@@ -364,6 +414,9 @@ mod tests {
                     prop_assert_eq!(rows.position(known.uid), Some(position as u32));
                     prop_assert_eq!(rows.get(known.uid), Some(*known));
                 }
+                prop_assert_eq!(rows.uids(), plain.values().map(|row| row.uid).collect::<UidSet>());
+                let unseen = plain.values().position(|row| !row.flags.contains(Flags::SEEN));
+                prop_assert_eq!(rows.first_unseen().map(|(at, _)| at as usize), unseen);
                 let (low, high) = (Uid::new(200).unwrap(), Uid::new(900).unwrap());
                 let expected: Vec<Row> = plain.range(200..=900).map(|(_, row)| *row).collect();
                 prop_assert_eq!(rows.range(low, high).collect::<Vec<_>>(), expected);

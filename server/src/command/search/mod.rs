@@ -40,11 +40,7 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
         s.saved = UidSet::new();
     }
     let positions = answer?;
-    let uids = || {
-        let held = s.view.uids();
-        let uids = positions.iter().filter_map(|position| held.get(position as usize)).map(|uid| uid.get());
-        ascending(uids)
-    };
+    let uids = || ascending(positions.iter().filter_map(|position| s.view.uid(position + 1)).map(Uid::get));
     let found = match command.by {
         Numbers::Uid => uids(),
         Numbers::Sequence => ascending(positions.iter().map(|position| position + 1)),
@@ -165,18 +161,17 @@ fn look(
     first: u32,
     mut show: impl FnMut(Uid, Option<(Row, MessageFacts)>),
 ) -> Result<(), Refusal> {
-    let uids = s.view.uids();
-    let from = (first as usize).min(uids.len());
-    let window = &uids[from..uids.len().min(from + SEARCH_WINDOW_MESSAGES)];
-    let (Some(low), Some(high)) = (window.first(), window.last()) else { return Ok(()) };
+    let end = s.view.len().min(first.saturating_add(SEARCH_WINDOW_MESSAGES as u32));
+    // Sequence numbers are positions from 1.
+    let (Some(low), Some(high)) = (s.view.uid(first + 1), s.view.uid(end)) else { return Ok(()) };
     let looked = s.auth.look(|account| {
         let mailbox = account.mailbox(s.mailbox)?;
         // Both ascend; rows that are not in the view and ghosts that are not in the mailbox are the exceptions.
-        let mut rows = mailbox.range(*low, *high).peekable();
-        for uid in window {
-            while rows.next_if(|row| row.uid < *uid).is_some() {}
-            let row = rows.next_if(|row| row.uid == *uid).or_else(|| s.view.row(mailbox, *uid));
-            show(*uid, row.and_then(|row| Some((row, account.facts(row.message)?))));
+        let mut rows = mailbox.range(low, high).peekable();
+        for uid in s.view.uids(first, end) {
+            while rows.next_if(|row| row.uid < uid).is_some() {}
+            let row = rows.next_if(|row| row.uid == uid).or_else(|| s.view.row(mailbox, uid));
+            show(uid, row.and_then(|row| Some((row, account.facts(row.message)?))));
         }
         Some(())
     })?;
