@@ -1,9 +1,6 @@
 //! `trawl import` of all three kinds, with a server and without: every message arrives once, byte for byte, in its
 //! mailbox, with its flags and its date; a second run with --skip-duplicates adds nothing; the store is sound after it.
 
-// A helper that finds something else than it looks for has failed the test.
-#![allow(clippy::expect_used)]
-
 // A test that cannot get an answer has failed; it may say so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

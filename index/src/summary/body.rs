@@ -228,15 +228,37 @@ fn entry(structure: &Structure, index: usize, path: &mut Vec<u32>, out: &mut Vec
         Kind::Message(child) => structure.parts.get(child).map(|inner| (child, inner)),
         Kind::Leaf | Kind::Multipart(_) => None,
     };
+    let end = range(&(part.body.end..part.body.end));
     out.push(PartEntry {
         path: path.clone(),
         mime: range(&part.header),
         body: range(&part.body),
         encoding: part.encoding,
         text: part.media.0 == "text",
-        message: child
-            .map(|(_, inner)| NestedMessage { header: range(&inner.header), text: range(&inner.body) }),
+        message: match child {
+            Some((_, inner)) => {
+                Some(NestedMessage { header: range(&inner.header), text: range(&inner.body) })
+            }
+            None if part.is_encoded_message() => {
+                Some(NestedMessage { header: end.clone(), text: end.clone() })
+            }
+            None => None,
+        },
     });
+    if part.is_encoded_message() {
+        // BODYSTRUCTURE has to show a message in it and shows an empty one: what it names can be fetched.
+        let mut inner = path.clone();
+        inner.push(1);
+        let encoding = Encoding::Identity;
+        out.push(PartEntry {
+            path: inner,
+            mime: end.clone(),
+            body: end,
+            encoding,
+            text: true,
+            message: None,
+        });
+    }
     match (&part.kind, child) {
         (_, Some((child, _))) => message_parts(structure, child, path, out),
         (Kind::Multipart(_), _) => message_parts(structure, index, path, out),

@@ -218,6 +218,19 @@ mod tests {
         assert_eq!((plain.size, plain.header_len), (9, 8));
     }
 
+    /// RFC 2046 5.2.1 forbids to encode a message; mail does it. What BODYSTRUCTURE shows below it is there, and empty.
+    #[test]
+    fn sections_of_an_encoded_message_are_empty() {
+        let message =
+            b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDogeAo=\r\n";
+        let summary = Summary::build(message);
+        let nested = summary.section(&[1]).unwrap().message.clone().unwrap();
+        assert!(nested.header.is_empty() && nested.text.is_empty());
+        assert!(summary.section(&[1, 1]).unwrap().body.is_empty());
+        assert_eq!(summary.section(&[1]).unwrap().encoding, Encoding::Base64);
+        assert_eq!(Summary::decode(&summary.encode()), Ok(summary));
+    }
+
     #[test]
     fn a_summary_survives_its_byte_form() {
         for message in [NESTED, "", "\r\n", "x", "Date: 1 Jan 1960 00:00:00 +0100\r\n\r\n"] {
