@@ -14,6 +14,12 @@ pub const SUMMARY_ITEM_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one string in ENVELOPE or BODYSTRUCTURE.
 pub const SUMMARY_STRING_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of the listed header fields that a summary keeps; longer ones are read from the header.
+pub const LISTED_BYTES_MAX: usize = 4 << 10;
+
+/// Bytes of a line in which the colon after a field name is looked for; a longer name is no name.
+pub const LISTED_NAME_BYTES_MAX: usize = 1024;
+
 /// Addresses of one header field that are parsed; the text of the whole field is searchable all the same.
 pub const ADDRESSES_MAX: usize = 20_000;
 

@@ -135,6 +135,36 @@ fn fetch_answers_from_the_summary() {
 }
 
 #[test]
+fn listed_fields_are_answered_alike_from_the_summary_and_from_the_header() {
+    let world = World::new(70);
+    let client = three(&world);
+    // Without an empty line, and with more addresses than a summary keeps.
+    client.append("", b"Subject: four\r\n");
+    let long = format!("Subject: five\r\nTo: {}a@b.example\r\n\r\nx\r\n", "a@b.example,\r\n ".repeat(1_000));
+    client.append("", long.as_bytes());
+    let label = "BODY[HEADER.FIELDS (Subject)]";
+    for (n, name, end) in [
+        (1, "Food cart", "\r\n"),
+        (2, "two", "\r\n"),
+        (3, "three", "\r\n"),
+        (4, "four", ""),
+        (5, "five", "\r\n"),
+    ] {
+        let value = format!("Subject: {name}\r\n{end}");
+        let want = format!("* {n} FETCH (UID {n} {label} {{{}}}\r\n{value})\r\n", value.len());
+        // X-Other is not listed: the same answer from the header.
+        let other = want.replace("(Subject)", "(Subject X-Other)");
+        assert_eq!(client.ok(format!("FETCH {n} (UID BODY.PEEK[HEADER.FIELDS (Subject)])")), want);
+        assert_eq!(client.ok(format!("FETCH {n} (UID BODY.PEEK[HEADER.FIELDS (Subject X-Other)])")), other);
+    }
+    let answer = client.ok("FETCH 2,4 BODY[HEADER.FIELDS (Subject)]");
+    assert!(
+        answer.ends_with("* 2 FETCH (FLAGS (\\Seen \\Recent))\r\n* 4 FETCH (FLAGS (\\Seen \\Recent))\r\n"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn fetch_sets_seen_once_it_is_durable() {
     let world = World::new(8);
     let (client, other) = (three(&world), world.inbox());

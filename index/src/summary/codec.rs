@@ -1,12 +1,13 @@
-//! The byte form of a summary, version 1.
+//! The byte form of a summary, version 2.
 //!
 //! All numbers are LEB128 varints (`n`); a byte string is its length and its octets.
 //!
 //! | field | form |
 //! |---|---|
-//! | version | `n` = 1 |
+//! | version | `n` = 2 |
 //! | size, header length | `n`, `n` |
 //! | ENVELOPE, BODY, BODYSTRUCTURE | byte strings |
+//! | listed fields | `n`: 0 if they are not kept, else their octets and 1 more; then the octets |
 //! | flags | one octet: 1 a sent date follows, 2 a message id follows, 4 is a reply |
 //! | sent date | if flagged: zigzag `n` seconds, zigzag `n` zone minutes |
 //! | message id | if flagged: byte string |
@@ -33,7 +34,10 @@ const EMBEDDED: u8 = 0x10;
 const TEXT: u8 = 0x20;
 
 pub(super) fn encode(summary: &Summary) -> Vec<u8> {
-    let size = summary.envelope.len() + summary.body.len() + summary.body_structure.len();
+    let size = summary.envelope.len()
+        + summary.body.len()
+        + summary.body_structure.len()
+        + summary.listed.as_ref().map_or(0, Vec::len);
     let mut w = Vec::with_capacity(size + 128 + summary.parts.len() * 24);
     number(&mut w, u64::from(VERSION));
     number(&mut w, u64::from(summary.size));
@@ -41,6 +45,13 @@ pub(super) fn encode(summary: &Summary) -> Vec<u8> {
     bytes(&mut w, &summary.envelope);
     bytes(&mut w, &summary.body);
     bytes(&mut w, &summary.body_structure);
+    match &summary.listed {
+        None => number(&mut w, 0),
+        Some(listed) => {
+            number(&mut w, listed.len() as u64 + 1);
+            w.extend_from_slice(listed);
+        }
+    }
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     w.push(
         flag(summary.sent.is_some(), HAS_SENT)
@@ -99,7 +110,7 @@ fn range(w: &mut Vec<u8>, range: &Range<u32>) {
 pub(super) fn decode(encoded: &[u8]) -> Result<Summary, DecodeError> {
     let mut r = Reader { rest: encoded };
     r.version()?;
-    let SummaryView { size, header_len, envelope, body, body_structure } = r.view()?;
+    let SummaryView { size, header_len, envelope, body, body_structure, listed } = r.view()?;
     let flags = r.octet()?;
     let mut summary = Summary {
         size,
@@ -107,6 +118,7 @@ pub(super) fn decode(encoded: &[u8]) -> Result<Summary, DecodeError> {
         envelope: envelope.to_vec(),
         body: body.to_vec(),
         body_structure: body_structure.to_vec(),
+        listed: listed.map(<[u8]>::to_vec),
         is_reply: flags & IS_REPLY != 0,
         ..Summary::default()
     };
@@ -176,7 +188,11 @@ impl<'a> Reader<'a> {
     fn view(&mut self) -> Result<SummaryView<'a>, DecodeError> {
         let (size, header_len) = (self.u32()?, self.u32()?);
         let (envelope, body, body_structure) = (self.bytes()?, self.bytes()?, self.bytes()?);
-        Ok(SummaryView { size, header_len, envelope, body, body_structure })
+        let listed = match self.number()? {
+            0 => None,
+            more => Some(self.octets(more - 1)?),
+        };
+        Ok(SummaryView { size, header_len, envelope, body, body_structure, listed })
     }
 
     fn octet(&mut self) -> Result<u8, DecodeError> {
@@ -212,7 +228,12 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let length = usize::try_from(self.number()?).map_err(|_| DecodeError::Damaged)?;
+        let length = self.number()?;
+        self.octets(length)
+    }
+
+    fn octets(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
+        let length = usize::try_from(length).map_err(|_| DecodeError::Damaged)?;
         let (text, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Damaged)?;
         self.rest = rest;
         Ok(text)

@@ -4,6 +4,7 @@ mod body;
 mod codec;
 mod envelope;
 mod imap;
+pub mod listed;
 mod thread;
 
 use std::ops::Range;
@@ -15,7 +16,7 @@ use envelope::Envelope;
 use imap::Writer;
 
 /// Layout and meaning of the encoded form; recorded beside it.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// What clients are told about a message without reading it. Byte strings are valid IMAP as they are, for rev1 and
 /// rev2 alike (strings with 8-bit, NUL, CR, LF are literals; NUL is shown as 0x80).
@@ -41,6 +42,8 @@ pub struct Summary {
     pub body: Vec<u8>,
     /// The value of FETCH BODYSTRUCTURE.
     pub body_structure: Vec<u8>,
+    /// The header fields that lists need, as written (see [`listed`]); `None` when they were not kept.
+    pub listed: Option<Vec<u8>>,
     /// Every part that a section number can name, in order of their numbers.
     pub parts: Vec<PartEntry>,
 }
@@ -78,6 +81,7 @@ pub struct SummaryView<'a> {
     pub envelope: &'a [u8],
     pub body: &'a [u8],
     pub body_structure: &'a [u8],
+    pub listed: Option<&'a [u8]>,
 }
 
 impl<'a> SummaryView<'a> {
@@ -125,6 +129,7 @@ impl Summary {
             envelope: item(&|writer| shown.write(writer)),
             body: item(&|writer| body::write(message, &structure, 0, false, writer)),
             body_structure: item(&|writer| body::write(message, &structure, 0, true, writer)),
+            listed: listed::of(message),
             parts: body::table(&structure),
         }
     }
@@ -239,13 +244,13 @@ mod tests {
             assert_eq!(Summary::decode(&encoded).as_ref(), Ok(&summary), "{message:?}");
             let view = SummaryView::new(&encoded).unwrap();
             assert_eq!(
-                (view.envelope, view.body_structure),
-                (&summary.envelope[..], &summary.body_structure[..])
+                (view.envelope, view.body_structure, view.listed),
+                (&summary.envelope[..], &summary.body_structure[..], summary.listed.as_deref())
             );
             for cut in 0..encoded.len() {
                 assert!(Summary::decode(&encoded[..cut]).is_err(), "{message:?} cut at {cut}");
             }
         }
-        assert_eq!(Summary::decode(&[2]), Err(DecodeError::Version(2)));
+        assert_eq!(Summary::decode(&[1]), Err(DecodeError::Version(1)));
     }
 }

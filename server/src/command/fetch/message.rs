@@ -4,9 +4,10 @@
 
 use std::rc::Rc;
 
-use trawl_index::summary::{Summary, SummaryView};
+use trawl_index::summary::{Summary, SummaryView, listed};
 use trawl_store::types::{MessageFacts, Row};
 
+use super::partial::show_nul;
 use super::plan::Item;
 use crate::response::encode;
 
@@ -62,18 +63,20 @@ pub struct Ready<'a> {
     pub envelope: &'a [u8],
     pub body: &'a [u8],
     pub body_structure: &'a [u8],
+    /// See [`listed`].
+    pub listed: Option<&'a [u8]>,
 }
 
 impl<'a> Ready<'a> {
     pub fn of(summary: &'a Summary) -> Ready<'a> {
-        let Summary { envelope, body, body_structure, .. } = summary;
-        Ready { envelope, body, body_structure }
+        let Summary { envelope, body, body_structure, listed, .. } = summary;
+        Ready { envelope, body, body_structure, listed: listed.as_deref() }
     }
 
     /// From the recorded form, without taking the rest of it apart; `None` when it cannot be read.
     pub fn read(recorded: &'a [u8]) -> Option<Ready<'a>> {
-        let SummaryView { envelope, body, body_structure, .. } = SummaryView::new(recorded).ok()?;
-        Some(Ready { envelope, body, body_structure })
+        let SummaryView { envelope, body, body_structure, listed, .. } = SummaryView::new(recorded).ok()?;
+        Some(Ready { envelope, body, body_structure, listed })
     }
 
     /// Writes `NAME value` of an item that the summary answers; false (and nothing written) for the others.
@@ -82,6 +85,13 @@ impl<'a> Ready<'a> {
             Item::Envelope => (b"ENVELOPE ", self.envelope),
             Item::Body => (b"BODY ", self.body),
             Item::BodyStructure => (b"BODYSTRUCTURE ", self.body_structure),
+            Item::Content(content) => {
+                let (Some(listed), Some(names)) = (self.listed, content.listed_names()) else { return false };
+                out.extend_from_slice(&content.label);
+                out.push(b' ');
+                write_listed(out, listed, names);
+                return true;
+            }
             _ => return false,
         };
         out.extend_from_slice(name);
@@ -90,11 +100,49 @@ impl<'a> Ready<'a> {
     }
 }
 
+/// The literal with those of the `listed` fields that have one of `names`, and the empty line.
+fn write_listed(out: &mut Vec<u8>, listed: &[u8], names: &[Vec<u8>]) {
+    let mut value = Vec::with_capacity(listed.len() + 2);
+    listed::select(listed, |name| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)), &mut value);
+    value.extend_from_slice(b"\r\n");
+    show_nul(&mut value);
+    encode::literal_header(out, value.len() as u64);
+    out.extend_from_slice(&value);
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::fields::{FieldSelector, Keep};
+    use super::super::transform::testing::run;
     use super::*;
     use trawl_store::log::Address;
     use trawl_store::types::{Flags, MessageNumber, ModSeq, Uid, ZonedTime};
+
+    proptest::proptest! {
+        /// What the summary answers is what selecting from the header answers, byte for byte.
+        #[test]
+        fn listed_fields_are_those_of_the_header(
+            lines in proptest::collection::vec("(From|TO|Subject|Date|X-Other|date x|)[ ]{0,2}[:| ]?[a\0 :]{0,6}(\r\n|\n|\r)", 0..12),
+            end in "(\r\n|\n|)(body)?",
+            names in proptest::collection::vec("(from|To|SUBJECT|date|cc)", 1..4),
+        ) {
+            let message = (lines.concat() + &end).into_bytes();
+            let summary = Summary::build(&message);
+            let names: Vec<Vec<u8>> = names.into_iter().map(String::into_bytes).collect();
+            let header = &message[..summary.header_len as usize];
+            let mut want = run(FieldSelector::new(&names, Keep::Named, header.len() < message.len()), header, 7);
+            show_nul(&mut want);
+            match &summary.listed {
+                Some(listed) => {
+                    let mut got = Vec::new();
+                    write_listed(&mut got, listed, &names);
+                    let head = format!("{{{}}}\r\n", want.len()).into_bytes();
+                    proptest::prop_assert_eq!(got, [head, want].concat(), "{:?}", message);
+                }
+                None => proptest::prop_assert!(!header.ends_with(b"\n\n") && !header.ends_with(b"\n\r\n")),
+            }
+        }
+    }
 
     #[test]
     fn state_items() {

@@ -126,7 +126,7 @@ impl Fetch<'_> {
         self.trouble.expunged |= messages.len() < uids.len();
         match self.plan.reads {
             Reads::State => self.state_window(&messages, &keywords),
-            Reads::Summary => self.summary_window(&messages, &keywords).await,
+            Reads::Summary => self.summary_window(&messages, &keywords).await?,
             Reads::Header => self.header_window(&messages, &keywords).await?,
             Reads::Content => {
                 for known in &messages {
@@ -168,7 +168,8 @@ impl Fetch<'_> {
         });
     }
 
-    async fn summary_window(&mut self, messages: &[Known], keywords: &[Rc<str>]) {
+    async fn summary_window(&mut self, messages: &[Known], keywords: &[Rc<str>]) -> Result<(), Refusal> {
+        let has_content = self.plan.items.iter().any(|item| matches!(item, Item::Content(_)));
         let addresses: Vec<Address> = messages.iter().map(|known| known.facts.address).collect();
         let summaries = self.s.auth.shard.read_summaries(&addresses).await;
         for (known, stored) in messages.iter().zip(summaries) {
@@ -187,6 +188,14 @@ impl Fetch<'_> {
                     None
                 }
             };
+            if has_content && let Some(ready) = ready {
+                if ready.listed.is_none() {
+                    self.message(known, keywords, None, None).await?;
+                    self.cx.out.room().await?;
+                    continue;
+                }
+                self.saw(known);
+            }
             self.cx.out.with(|out| {
                 message::begin(out, known.seq);
                 let start = out.len();
@@ -203,6 +212,14 @@ impl Fetch<'_> {
                 }
                 finish(out, start, known);
             });
+        }
+        Ok(())
+    }
+
+    /// The client was shown content of the message.
+    fn saw(&mut self, known: &Known) {
+        if !self.s.read_only && self.plan.makes_seen(&known.row) {
+            self.unseen.insert(known.row.uid);
         }
     }
 
@@ -315,8 +332,8 @@ impl Fetch<'_> {
         if wrote {
             out.with(message::end);
         }
-        if shown && !self.s.read_only && self.plan.makes_seen(&known.row) {
-            self.unseen.insert(known.row.uid);
+        if shown {
+            self.saw(known);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Not here: messages. What must hold: the plan says what has to be read (nothing, the summary, the
 //! header, more) before any message is looked at, and labels are ready bytes.
 
+use trawl_index::summary::listed::is_listed;
 use trawl_store::types::{Flags, Row};
 
 use super::fields::Keep;
@@ -47,6 +48,20 @@ pub enum ContentKind {
 }
 
 impl ContentItem {
+    /// The names of HEADER.FIELDS of the message itself, when summaries keep all of them.
+    pub fn listed_names(&self) -> Option<&[Vec<u8>]> {
+        match &self.kind {
+            ContentKind::Fields { names, keep: Keep::Named }
+                if self.path.is_empty()
+                    && self.partial.is_none()
+                    && names.iter().all(|name| is_listed(name)) =>
+            {
+                Some(names)
+            }
+            _ => None,
+        }
+    }
+
     /// The header of the message itself, or some of it, is all that has to be read.
     fn is_top_header(&self) -> bool {
         let of_header = matches!(self.kind, ContentKind::Section(Of::Header) | ContentKind::Fields { .. });
@@ -95,6 +110,7 @@ impl Plan {
         let reads = match &item {
             Item::Uid | Item::Flags | Item::InternalDate | Item::Size => Reads::State,
             Item::Envelope | Item::Body | Item::BodyStructure => Reads::Summary,
+            Item::Content(content) if content.listed_names().is_some() => Reads::Summary,
             Item::Content(content) if content.is_top_header() => Reads::Header,
             Item::Content(_) | Item::BinarySize { .. } => Reads::Content,
         };
