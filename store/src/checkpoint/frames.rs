@@ -213,10 +213,14 @@ impl Rebuild {
                 }
             }
             THREADS => {
-                let threads = &mut self.account.as_mut().ok_or(BadBytes)?.threads;
+                let account = self.account.as_mut().ok_or(BadBytes)?;
+                let mut entries = Vec::with_capacity(ENTRIES);
                 while !input.is_empty() {
-                    let hash = input.u64()?;
-                    threads.add(hash, MessageNumber(input.u32()?));
+                    entries.push((input.u64()?, MessageNumber(input.u32()?)));
+                }
+                let messages = account.messages.next().0 as usize;
+                if !account.threads.extend_ascending(&entries, messages) {
+                    return Err(BadBytes);
                 }
             }
             ROWS => {

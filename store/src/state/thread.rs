@@ -71,6 +71,34 @@ impl ThreadTable {
         }
     }
 
+    /// Adds entries that are all new and ascend by hash, above all that were added before; `messages` is about how many
+    /// entries there will be. Buckets get what they need and no more.
+    pub(crate) fn extend_ascending(&mut self, mut entries: &[(u64, MessageNumber)], messages: usize) -> bool {
+        if self.is_empty() {
+            self.buckets = vec![Rc::default(); (messages / BUCKET_ENTRIES).next_power_of_two()];
+        }
+        while let [first, ..] = entries {
+            let at = self.bucket(first.0);
+            let (now, rest) = entries.split_at(entries.partition_point(|entry| self.bucket(entry.0) <= at));
+            let bucket = Rc::make_mut(&mut self.buckets[at]);
+            bucket.hashes.reserve_exact(now.len());
+            bucket.threads.reserve_exact(now.len());
+            for (hash, thread) in now {
+                if bucket.hashes.last().is_some_and(|last| last >= hash) {
+                    return false;
+                }
+                bucket.hashes.push(*hash);
+                bucket.threads.push(thread.0);
+            }
+            self.len += now.len();
+            entries = rest;
+        }
+        while self.len > self.buckets.len() * BUCKET_ENTRIES * 2 {
+            self.double();
+        }
+        true
+    }
+
     fn double(&mut self) {
         let shift = u64::BITS - 1 - self.buckets.len().trailing_zeros();
         let halves = self.buckets.iter().flat_map(|bucket| {
@@ -132,6 +160,14 @@ mod tests {
         assert_eq!(table.len(), plain.len());
         assert!(table.iter().eq(plain.iter().map(|(hash, thread)| (*hash, *thread))));
         assert!(plain.iter().all(|(hash, thread)| table.get(*hash) == Some(*thread)));
+        let entries: Vec<_> = table.iter().collect();
+        for expected in [0, 3_000, 15_000, 100_000] {
+            let mut again = ThreadTable::default();
+            assert!(entries.chunks(512).all(|part| again.extend_ascending(part, expected)));
+            assert!(again.iter().eq(table.iter()) && again.len() == table.len());
+            assert!(entries.iter().all(|(hash, thread)| again.get(*hash) == Some(*thread)));
+            assert!(!again.extend_ascending(&entries[14_999..], expected), "not above the last");
+        }
         assert_eq!(table.get(1), None);
     }
 
