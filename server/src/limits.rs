@@ -47,6 +47,8 @@ pub const EXECUTOR_PREEMPT_MS: u64 = 1;
 pub const PACEMAKER_MS: u64 = 5;
 /// The same while no executor has any.
 pub const PACEMAKER_IDLE_MS: u64 = 100;
+/// A thread that had nothing to do for this long gives memory back that it does not use.
+pub const MEMORY_IDLE_MS: u64 = 1_000;
 /// Shares of tasks that somebody waits for.
 pub const EXECUTOR_INTERACTIVE_SHARES: usize = 1000;
 /// Shares of the others.

@@ -23,6 +23,7 @@ pub mod lanes;
 pub mod listener;
 pub mod lock;
 pub mod logging;
+pub mod memory;
 pub mod mesh;
 pub mod os;
 pub mod pacemaker;

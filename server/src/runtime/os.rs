@@ -1,5 +1,5 @@
 //! The few system calls that neither std nor a library of ours offers; the audited file for `unsafe` in the server, with
-//! `socket.rs` beside it.
+//! `socket.rs` and `memory.rs` beside it.
 //!
 //! Each block is one call with arguments that live across it and a checked result. Nothing here keeps state.
 #![allow(unsafe_code)]

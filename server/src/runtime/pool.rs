@@ -4,13 +4,18 @@
 //! nothing else; a job whose caller went away is told so through its cancel flag; results wake the caller's executor from
 //! the lane's thread (the channel's wakers are `Send`, glommio queues a foreign wake and writes its eventfd).
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};
 
-use super::os;
 use super::panics::guarded;
+use super::{memory, os};
+use crate::limits::MEMORY_IDLE_MS;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -44,9 +49,11 @@ impl Pool {
             let queue = waiting.clone();
             let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
                 os::lower_own_priority();
-                while let Ok(job) = queue.recv_blocking() {
+                let mut worked = false;
+                while let Some(job) = next(&queue, worked) {
                     // `run` tells the panic of its job; a posted one tells its loss by being dropped.
                     let _ = guarded(job);
+                    worked = true;
                 }
             })?;
             handles.push(handle);
@@ -116,6 +123,32 @@ impl PoolThreads {
         for handle in self.0 {
             let _ = handle.join();
         }
+    }
+}
+
+/// The next job; `None` when there will be none. After work (one hash takes 19 MiB) a quiet thread gives memory back.
+fn next(queue: &Receiver<Job>, worked: bool) -> Option<Job> {
+    if worked {
+        let mut wait = pin!(queue.recv());
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        for _ in 0..2 {
+            if let Poll::Ready(job) = wait.as_mut().poll(&mut cx) {
+                return job.ok();
+            }
+            // Waking too early means giving back too early, no more.
+            std::thread::park_timeout(Duration::from_millis(MEMORY_IDLE_MS));
+        }
+        memory::give_back();
+    }
+    queue.recv_blocking().ok()
+}
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

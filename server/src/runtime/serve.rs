@@ -33,13 +33,13 @@ use super::mesh::{Mesh, Visits, owner};
 use super::pool::Pool;
 use super::seams::Seams;
 use super::state::{CoreState, Shared, SharedParts};
-use super::{os, signals, users};
+use super::{memory, os, signals, users};
 use crate::auth::argon::{HashCost, HashError};
 use crate::auth::{AuthSettings, Authenticator};
 use crate::config::Config;
 use crate::control;
 use crate::core::{Core, CoreParts};
-use crate::limits::{STOP_MS, STOP_SESSIONS_MS};
+use crate::limits::{MEMORY_IDLE_MS, STOP_MS, STOP_SESSIONS_MS};
 use crate::net::admission::{Admission, Caps};
 use crate::net::tls::{CertificateFiles, TlsError, TlsSettings};
 
@@ -318,9 +318,26 @@ async fn core_main(
             let _ = report.send(Ok(()));
             // The starter notices a core that cannot report by the end of all reports.
             drop(report);
-            visits.receive(Rc::new(state)).await;
+            let state = Rc::new(state);
+            spawn(Priority::Background, give_memory_back(Rc::clone(&state)));
+            visits.receive(state).await;
         }
         Err(text) => drop(report.send(Err((index, text)))),
+    }
+}
+
+/// Gives back what opening took and no longer needs, and later what a quiet core does not use any more, until listeners end.
+async fn give_memory_back(core: Rc<CoreState>) {
+    let mut seen = None;
+    let mut given = None;
+    while !core.closing.is_set() {
+        let commands = Some(core.core.counters.get().commands);
+        if commands != given && (commands == seen || given.is_none()) {
+            memory::give_back();
+            given = commands;
+        }
+        seen = commands;
+        or(core.closing.wait(), sleep(Duration::from_millis(MEMORY_IDLE_MS))).await;
     }
 }
 
