@@ -24,9 +24,13 @@ use crate::lanes::analyse::Budget;
 use crate::lanes::search::{SearchError, SearchJob};
 
 /// A connection's bytes, TLS or not.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// The peer has closed its half, even if what it sent before is still unread. Asked while reading has to wait; a stream that
+    /// cannot tell says no, and the end is found when it is read.
+    fn is_hung_up(&self) -> bool {
+        false
+    }
+}
 
 /// A user who may log in. `Send`: it travels with a connection to the core of its shard.
 #[derive(Clone, PartialEq, Eq, Debug)]

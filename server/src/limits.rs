@@ -187,6 +187,8 @@ pub const OUTPUT_PENDING_BYTES_MAX: usize = 64 * 1024;
 pub const OUTPUT_KEPT_BYTES_MAX: usize = 1024;
 /// Input that is read ahead while a handler runs.
 pub const INPUT_AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// How often the end of a stream is looked for while its read-ahead is full.
+pub const HANG_UP_LOOK_MS: u64 = 20;
 /// One read from a connection; on the stack, so that an idle connection holds no buffer.
 pub const INPUT_READ_BYTES: usize = 16 * 1024;
 /// Wrong passwords on one connection before it is closed.

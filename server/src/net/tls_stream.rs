@@ -51,6 +51,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         if self.tls.wants_write() { Err(self) } else { Ok((self.io, self.tls)) }
     }
 
+    /// What is under the encryption.
+    pub fn io(&self) -> &S {
+        &self.io
+    }
+
     pub fn session(&self) -> &ServerConnection {
         &self.tls
     }

@@ -34,6 +34,14 @@ impl Socket {
         fd.try_clone_to_owned()
     }
 
+    /// The peer has closed or reset the connection; bytes that it sent before may still wait to be read.
+    pub fn is_hung_up(&self) -> bool {
+        let mut look = libc::pollfd { fd: self.stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+        // SAFETY: one valid `pollfd`, used during the call only, which does not wait.
+        let found = unsafe { libc::poll(&raw mut look, 1, 0) };
+        found > 0 && look.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+    }
+
     /// Sends small answers at once (without it TLS set-up takes tens of milliseconds). Unix sockets need none of it.
     pub fn send_at_once(&self) {
         // It fails for Unix sockets and for connections that are gone already; both are told by the next read.

@@ -9,6 +9,7 @@ use futures_lite::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use rustls::ServerConnection;
 
 use super::socket::Socket;
+use crate::core::Stream;
 use crate::net::tls_stream::TlsStream;
 
 /// See the module.
@@ -56,6 +57,15 @@ impl Parcel {
         match self.tls {
             None => Transport::Plain(socket),
             Some(tls) => Transport::Tls(Box::new(TlsStream::new(socket, tls))),
+        }
+    }
+}
+
+impl Stream for Transport {
+    fn is_hung_up(&self) -> bool {
+        match self {
+            Transport::Plain(socket) => socket.is_hung_up(),
+            Transport::Tls(stream) => stream.io().is_hung_up(),
         }
     }
 }

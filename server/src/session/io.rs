@@ -19,7 +19,7 @@ use trawl_store::clock::Clock;
 use trawl_store::event::Event;
 
 use crate::core::Stream;
-use crate::limits::{INPUT_AHEAD_BYTES_MAX, INPUT_READ_BYTES};
+use crate::limits::{HANG_UP_LOOK_MS, INPUT_AHEAD_BYTES_MAX, INPUT_READ_BYTES};
 use crate::response::output::{Gone, Output};
 
 /// Tells work that is under way for a client that nobody wants its result any more. Clones are the same.
@@ -182,6 +182,8 @@ pub struct Pump<'a> {
     patience: Patience,
     clock: Rc<dyn Clock>,
     timer: Option<LocalBoxFuture<'static, ()>>,
+    /// Until the next look for an end of the stream behind a full read-ahead.
+    hang_up_look: Option<LocalBoxFuture<'static, ()>>,
     last_read: Duration,
     last_write: Duration,
     /// Since when output waits for the client without progress.
@@ -207,6 +209,7 @@ impl<'a> Pump<'a> {
             patience,
             clock,
             timer: None,
+            hang_up_look: None,
             last_read: now,
             last_write: now,
             stalled_since: None,
@@ -298,7 +301,27 @@ impl<'a> Pump<'a> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        if !self.input.is_closed() {
+            self.poll_hang_up(cx);
+        }
         Poll::Ready(Ok(()))
+    }
+
+    /// The read-ahead is full, so the end of the stream cannot be read: it is looked for instead, or a client that sends much behind a
+    /// long search and goes would keep the lanes busy to its end.
+    fn poll_hang_up(&mut self, cx: &mut Context<'_>) {
+        while !self.cancel.is_set() {
+            if let Some(look) = &mut self.hang_up_look {
+                if look.as_mut().poll(cx).is_pending() {
+                    return;
+                }
+                if self.stream.is_hung_up() {
+                    self.cancel.set();
+                }
+            }
+            self.hang_up_look = Some(self.clock.sleep(Duration::from_millis(HANG_UP_LOOK_MS)));
+        }
+        self.hang_up_look = None;
     }
 
     /// One timer a connection: it wakes at the earliest moment at which patience could end, and looks again.

@@ -43,6 +43,8 @@ pub fn pipe(bytes_max: usize) -> (Pipe, Pipe) {
     (Pipe { incoming: Rc::clone(&a), outgoing: Rc::clone(&b) }, Pipe { incoming: b, outgoing: a })
 }
 
+impl crate::core::Stream for Pipe {}
+
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut way = self.incoming.borrow_mut();

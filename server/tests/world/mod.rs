@@ -143,6 +143,8 @@ impl Pipe {
     }
 }
 
+impl trawl_server::core::Stream for Pipe {}
+
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut ends = self.0.borrow_mut();

@@ -50,6 +50,8 @@ impl Drop for End {
     }
 }
 
+impl trawl_server::core::Stream for End {}
+
 impl AsyncRead for End {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut direction = self.incoming.borrow_mut();

@@ -112,10 +112,12 @@ fn a_search_stops_when_its_client_goes() {
     println!("a complete search: {complete} ticks");
     assert!(complete >= 20, "only {complete} ticks: too little to see a difference");
     drop(other);
-    for with_reset in [false, true] {
+    // Commands behind the search, more than the server reads ahead, do not hide that the client is gone.
+    for (behind, with_reset) in [(0, false), (0, true), (20_000, false), (20_000, true)] {
         let start = quiet(&server, "search");
         let mut hasty = Raw::selected(server.imap, "anna");
         hasty.send(SEARCH);
+        hasty.send(&b"n NOOP\r\n".repeat(behind));
         until("a search that works", || (ticks(&server, "search") > start + 1).then_some(()));
         vanish(hasty, with_reset);
         let spent = quiet(&server, "search") - start;
