@@ -32,7 +32,7 @@ async fn receive(a: &mut Authenticated, cx: &Cx, first: MessageLiteral) -> Answe
     let start = parse_start(&first.head, first.binary).map_err(|error| Refusal::bad(None, error.reason))?;
     let name = a.decode(&start.mailbox)?;
     let mailbox = a.look(|account| account.mailbox_named(&name).map(|mailbox| mailbox.id()))?;
-    let mailbox = mailbox.ok_or_else(Refusal::try_create)?;
+    let mailbox = mailbox.ok_or_else(|| Refusal::try_create(&name))?;
     let (mut head, mut literal) = (start.message, first);
     let mut messages = Vec::new();
     loop {
@@ -128,7 +128,7 @@ fn new_message(cx: &Cx, head: &AppendMessage, content: StoredContent, encoded: V
 async fn commit(a: &Authenticated, mailbox: MailboxId, messages: Vec<NewMessage>) -> Answer {
     let appended = a.shard.append(a.id(), mailbox, messages).await.map_err(|error| match error {
         // It was deleted while the message came in.
-        ChangeError::NoSuchMailbox => Refusal::try_create(),
+        ChangeError::NoSuchMailbox => Refusal::deleted_meanwhile(),
         other => other.into(),
     })?;
     let code = Code::AppendUid { validity: appended.uid_validity, uids: appended.uids };

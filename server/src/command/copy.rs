@@ -42,7 +42,7 @@ pub async fn move_(s: &mut Selected, cx: &Cx, by: Numbers, set: SetArg, mailbox:
 fn target(s: &Selected, name: &MailboxName) -> Result<MailboxId, Refusal> {
     let name = s.auth.decode(name)?;
     let found = s.auth.look(|account| account.mailbox_named(&name).map(|mailbox| mailbox.id()))?;
-    found.ok_or_else(Refusal::try_create)
+    found.ok_or_else(|| Refusal::try_create(&name))
 }
 
 /// A sequence number names a message that the client sees: if others expunged it, it cannot be copied, and so none is. A UID
@@ -58,7 +58,7 @@ fn check_present(s: &Selected, by: Numbers, uids: &UidSet) -> Result<(), Refusal
 /// The target may have been deleted while the copy waited its turn.
 fn refused(error: ChangeError) -> Refusal {
     match error {
-        ChangeError::NoSuchMailbox => Refusal::try_create(),
+        ChangeError::NoSuchMailbox => Refusal::deleted_meanwhile(),
         other => other.into(),
     }
 }

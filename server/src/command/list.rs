@@ -5,7 +5,7 @@
 
 mod pattern;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use trawl_store::state::account::Account;
@@ -39,26 +39,30 @@ pub async fn list(auth: &mut Authenticated, cx: &Cx, command: ListCommand) -> An
     let encoding = auth.encoding();
     let lines = auth.look(|account| {
         let mut lines = Vec::new();
-        for (name, level) in tree(account) {
-            if !patterns.iter().any(|pattern| pattern.matches(&name)) || !level.is_selected(selection) {
+        let tree = tree(account);
+        let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+        let above = Above::new(&tree, selection, &matches);
+        for (name, level) in &tree {
+            let selected = level.is_selected(selection);
+            if !matches(name) || !selected && !above.unlisted.contains(&**name) {
                 continue;
             }
             let attributes = level.attributes(selection, &returns, plain_rev1);
+            let child_info: &[&str] = if above.all.contains(&**name) { options_of(selection) } else { &[] };
             let listed = ListEntry {
                 attributes: &attributes,
                 special_uses: level.special_uses,
-                child_info_subscribed: selection.recursive_match
-                    && selection.subscribed
-                    && level.subscribed_below,
-                ..entry(&name, &[])
+                child_info,
+                ..entry(name, &[])
             };
             let mut line = Vec::new();
             encode::list_entry(&mut line, "LIST", &listed, encoding);
-            if let (Some(items), Some(id)) = (&returns.status, level.mailbox)
+            // What is listed only for what is below has no STATUS (RFC 5819 2).
+            if let (Some(items), Some(id), true) = (&returns.status, level.mailbox, selected)
                 && let Some(mailbox) = account.mailbox(id)
             {
                 let values = status::values(&cx.core, account_id, mailbox, items);
-                encode::status_response(&mut line, &name, encoding, &values);
+                encode::status_response(&mut line, name, encoding, &values);
             }
             lines.push(line);
         }
@@ -109,7 +113,7 @@ fn entry<'a>(name: &'a str, attributes: &'a [ListAttribute]) -> ListEntry<'a> {
         special_uses: SpecialUses::NONE,
         name,
         delimiter: Some('/'),
-        child_info_subscribed: false,
+        child_info: &[],
         old_name: None,
     }
 }
@@ -138,27 +142,55 @@ struct Level {
     /// A name below is subscribed.
     subscribed_below: bool,
     special_uses: SpecialUses,
-    /// A mailbox below has a special use.
-    special_use_below: bool,
-    both_below: bool,
+}
+
+/// For RECURSIVEMATCH: the names above those that the selection options select.
+#[derive(Default)]
+struct Above<'a> {
+    all: BTreeSet<&'a str>,
+    /// Above one that no pattern matches: told of one that is listed itself, a client would learn nothing (RFC 5258 3.5).
+    unlisted: BTreeSet<&'a str>,
+}
+
+impl<'a> Above<'a> {
+    fn new(
+        tree: &'a BTreeMap<Rc<str>, Level>,
+        selection: ListSelection,
+        matches: &dyn Fn(&str) -> bool,
+    ) -> Above<'a> {
+        let mut above = Above::default();
+        if !selection.recursive_match {
+            return above;
+        }
+        for (name, _) in tree.iter().filter(|(_, level)| level.is_selected(selection)) {
+            let names = name.match_indices('/').map(|(at, _)| &name[..at]);
+            if !matches(name) {
+                above.unlisted.extend(names.clone());
+            }
+            above.all.extend(names);
+        }
+        above
+    }
+}
+
+/// What CHILDINFO names (RFC 5258 3.5, RFC 6154 6).
+fn options_of(selection: ListSelection) -> &'static [&'static str] {
+    match (selection.subscribed, selection.special_use) {
+        (true, true) => &["SUBSCRIBED", "SPECIAL-USE"],
+        (true, false) => &["SUBSCRIBED"],
+        (false, true) => &["SPECIAL-USE"],
+        (false, false) => &[],
+    }
 }
 
 impl Level {
+    /// Does it meet the selection options itself?
     fn is_selected(&self, selection: ListSelection) -> bool {
         let subscribed = !selection.subscribed || self.subscribed;
         let special = !selection.special_use || !self.special_uses.is_empty();
         // Without SUBSCRIBED, names that are subscriptions only are not there.
         let there = self.exists || selection.subscribed;
-        if there && subscribed && special {
-            return true;
-        }
-        let below = match (selection.subscribed, selection.special_use) {
-            (true, true) => self.both_below,
-            (true, false) => self.subscribed_below,
-            (false, true) => self.special_use_below,
-            (false, false) => false,
-        };
-        selection.recursive_match && below
+        there && subscribed && special
     }
 
     fn attributes(
@@ -194,8 +226,6 @@ fn tree(account: &Account) -> BTreeMap<Rc<str>, Level> {
         for (at, _) in level.name.match_indices('/') {
             let above = names.entry(Rc::from(&level.name[..at])).or_default();
             above.subscribed_below |= level.subscribed;
-            above.special_use_below |= !special_uses.is_empty();
-            above.both_below |= level.subscribed && !special_uses.is_empty();
         }
         let entry = names.entry(level.name.clone()).or_default();
         entry.mailbox = level.mailbox;

@@ -86,7 +86,9 @@ pub async fn rename(auth: &mut Authenticated, cx: &Cx, from: MailboxName, to: Ma
     let renamed = auth.shard.rename_mailbox(auth.id(), &source, &target, validity).await?;
     if auth.rev2 {
         for (id, old, _) in &renamed.names {
-            tell_new_name(auth, cx, *id, old.as_bytes())?;
+            // The name the client knows is the one it sent, also if it was normalised (RFC 9051 6.3.6).
+            let old = if **old == *source { from.as_bytes() } else { old.as_bytes() };
+            tell_new_name(auth, cx, *id, old)?;
             cx.out.room().await?;
         }
     }
@@ -114,7 +116,7 @@ fn tell_new_name(auth: &Authenticated, cx: &Cx, id: MailboxId, old: &[u8]) -> Re
         special_uses,
         name: &name,
         delimiter: Some('/'),
-        child_info_subscribed: false,
+        child_info: &[],
         old_name: Some(&old),
     };
     cx.out.with(|buffer| encode::list_entry(buffer, "LIST", &entry, auth.encoding()));

@@ -119,7 +119,7 @@ fn tell(selected: &Selected, cx: &Cx, facts: &Facts, asked: &MailboxName) {
             special_uses: facts.special_uses,
             name: &facts.name,
             delimiter: Some('/'),
-            child_info_subscribed: false,
+            child_info: &[],
             // The name was normalised (RFC 9051 6.3.9.7).
             old_name: (*asked != *facts.name).then_some(&*asked),
         };

@@ -281,8 +281,8 @@ pub struct ListEntry<'a> {
     pub name: &'a str,
     /// `"/"`, or None for NIL.
     pub delimiter: Option<char>,
-    /// RFC 5258 3.5: `("CHILDINFO" ("SUBSCRIBED"))`: a child not listed itself is subscribed.
-    pub child_info_subscribed: bool,
+    /// RFC 5258 3.5 `("CHILDINFO" (…))`: the selection options that a name below meets; empty for none.
+    pub child_info: &'a [&'a str],
     /// RFC 9051 6.3.9.7 `("OLDNAME" (…))`: the name before it was normalised or renamed.
     pub old_name: Option<&'a str>,
 }
@@ -304,13 +304,15 @@ pub fn list_entry(out: &mut Vec<u8>, command: &str, entry: &ListEntry<'_>, encod
     }
     // The empty name of `LIST "" ""` must not become an atom, and does not.
     mailbox(out, entry.name, encoding);
-    if entry.child_info_subscribed || entry.old_name.is_some() {
+    let child_info = !entry.child_info.is_empty();
+    if child_info || entry.old_name.is_some() {
         out.extend_from_slice(b" (");
-        if entry.child_info_subscribed {
-            out.extend_from_slice(b"\"CHILDINFO\" (\"SUBSCRIBED\")");
+        if child_info {
+            out.extend_from_slice(b"\"CHILDINFO\" ");
+            list(out, entry.child_info.iter().copied(), |out, option| quoted(out, option.as_bytes()));
         }
         if let Some(old) = entry.old_name {
-            if entry.child_info_subscribed {
+            if child_info {
                 out.push(b' ');
             }
             out.extend_from_slice(b"\"OLDNAME\" (");
@@ -479,7 +481,7 @@ mod tests {
             special_uses: SpecialUses(1 << SpecialUse::Sent as u8),
             name: "Sent Mail",
             delimiter: Some('/'),
-            child_info_subscribed: true,
+            child_info: &["SUBSCRIBED"],
             old_name: None,
         };
         assert_eq!(

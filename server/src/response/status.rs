@@ -15,7 +15,7 @@ use super::output::{Gone, Output};
 use crate::core::{AuthError, Unavailable};
 use crate::lanes::search::SearchError;
 use crate::wire::ast::Tag;
-use crate::wire::name::NameError;
+use crate::wire::name::{NameError, check_new_name};
 
 /// What a handler returns: the tagged OK, or why not.
 pub type Answer = Result<Done, Refusal>;
@@ -72,8 +72,12 @@ impl Refusal {
     pub fn no_such_mailbox() -> Refusal {
         Refusal::no(Code::NonExistent, "There is no such mailbox")
     }
-    /// The target of APPEND, COPY or MOVE is not there but could be made (RFC 9051 6.3.12).
-    pub fn try_create() -> Refusal {
+    /// The target of APPEND, COPY or MOVE is not there: TRYCREATE unless no mailbox can have this name (RFC 9051 6.3.12).
+    pub fn try_create(name: &str) -> Refusal {
+        check_new_name(name).map_or_else(Refusal::from, |()| Refusal::deleted_meanwhile())
+    }
+    /// The target was there when the command began.
+    pub fn deleted_meanwhile() -> Refusal {
         Refusal::no(Code::TryCreate, "There is no such mailbox, create it first")
     }
     /// The mailbox was opened by EXAMINE.
@@ -112,6 +116,7 @@ impl From<ChangeError> for Refusal {
                 Refusal::no(Code::AlreadyExists, "There is a mailbox of that name already")
             }
             ChangeError::HasChildren => Refusal::no(Code::HasChildren, "There are mailboxes below that name"),
+            ChangeError::BelowItself => Refusal::no(Code::Cannot, text),
             ChangeError::Inbox => Refusal::no(Code::Cannot, "INBOX cannot be deleted"),
             ChangeError::Name(error) => Refusal::no(Code::Cannot, error.to_string()),
             ChangeError::UseTaken => Refusal::no(Code::UseAttr, "Another mailbox has this special use"),

@@ -1,6 +1,9 @@
 //! Mailbox names on their way in: the bytes a client sent, and the UTF-8 name they stand for.
 //!
-//! Not here: whether a mailbox of that name exists. In the store a name is UTF-8 with `/` between levels and INBOX in upper case.
+//! Not here: whether a mailbox of that name exists. In the store a name is UTF-8 in normalisation form C with `/` between levels
+//! and INBOX in upper case.
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::mutf7;
 use crate::limits::{MAILBOX_LEVEL_BYTES_MAX, MAILBOX_LEVELS_MAX, MAILBOX_NAME_BYTES_MAX};
@@ -34,6 +37,9 @@ impl MailboxName {
 
     /// The name in UTF-8 with INBOX (the whole name, or the first level) in upper case.
     ///
+    /// It is brought to normalisation form C in either dialect: names must be Net-Unicode, and a client that spells one in
+    /// another form must reach it with every command (RFC 9051 5.1).
+    ///
     /// Under [`NameEncoding::ModifiedUtf7`] a name that is not valid there but holds 8-bit UTF-8 is refused too. Wildcards of a
     /// pattern pass unchanged.
     pub fn decode(&self, encoding: NameEncoding) -> Result<String, NameError> {
@@ -44,6 +50,7 @@ impl MailboxName {
             NameEncoding::Utf8 => String::from_utf8(self.0.clone())
                 .map_err(|_| NameError("The mailbox name is not valid UTF-8"))?,
         };
+        let name = if is_nfc(&name) { name } else { name.nfc().collect() };
         Ok(fold_inbox(name))
     }
 }
@@ -101,6 +108,8 @@ mod tests {
         assert_eq!(name(b"Entw&APw-rfe", NameEncoding::Utf8).as_deref(), Some("Entw&APw-rfe"));
         assert_eq!(name("Entwürfe".as_bytes(), NameEncoding::Utf8).as_deref(), Some("Entwürfe"));
         assert_eq!(name("Entwürfe".as_bytes(), NameEncoding::ModifiedUtf7), None);
+        assert_eq!(name("Entwu\u{308}rfe".as_bytes(), NameEncoding::Utf8).as_deref(), Some("Entwürfe"));
+        assert_eq!(name(b"Entwu&Awg-rfe", NameEncoding::ModifiedUtf7).as_deref(), Some("Entwürfe"));
         assert_eq!(name(b"\xff", NameEncoding::Utf8), None);
     }
 

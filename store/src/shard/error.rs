@@ -14,13 +14,16 @@ pub enum ChangeError {
     NoSuchMailbox,
     #[error("the mailbox exists already")]
     AlreadyExists,
-    /// DELETE of a level that is no mailbox and has mailboxes below; RENAME to a name below itself.
+    /// DELETE of a level that is no mailbox and has mailboxes below.
     #[error("the name has mailboxes below it")]
     HasChildren,
     #[error("INBOX cannot be deleted")]
     Inbox,
     #[error(transparent)]
     Name(#[from] NameError),
+    /// RENAME of a mailbox to a name below its own.
+    #[error("a mailbox cannot move below itself")]
+    BelowItself,
     /// A special use that another mailbox has (RFC 6154 3).
     #[error("another mailbox has this special use")]
     UseTaken,

@@ -217,7 +217,7 @@ fn rename_tree(
     uid_validity: UidValidity,
 ) -> Result<(Vec<Op>, Renamed), ChangeError> {
     if names::below(to, from).is_some() {
-        return Err(ChangeError::HasChildren);
+        return Err(ChangeError::BelowItself);
     }
     let mut ops = Vec::new();
     let mut renamed = Vec::new();
