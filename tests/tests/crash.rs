@@ -12,9 +12,10 @@ use std::rc::Rc;
 
 use trawl_store::disk::Disk;
 use trawl_store::disk::sim::SimDisk;
+use trawl_tests::sim::actor::{Actor, Journal};
 use trawl_tests::sim::disk::EarlyDisk;
 use trawl_tests::sim::state::AccountState;
-use trawl_tests::sim::workload::{Actor, Journal, KINDS};
+use trawl_tests::sim::workload::KINDS;
 use trawl_tests::sim::world::{World, executor};
 
 const SESSIONS: u64 = 3;
