@@ -60,12 +60,15 @@ fn a_slow_reader_costs_bounded_memory_and_gets_everything() {
 
 #[test]
 fn pipelined_commands_wait_for_the_reader() {
-    const COMMANDS: usize = 20_000;
+    const COMMANDS: usize = 80_000;
     let server = Server::start_with("[runtime]\ncores = 1\n");
     server.user("anna");
     let mut other = Client::login(server.imap, "anna", PASSWORD);
     other.ok("SELECT INBOX");
+    // Hashing has given its memory back, or the answers would fit into it.
+    quiet(&server, "");
     let before = resident(&server);
+    println!("{before} bytes at rest");
     let mut slow = Raw::from_address(server.imap, [127, 0, 0, 1].into(), Some(RECEIVE_BYTES));
     slow.select("anna");
     let mut writer = slow.stream.try_clone().unwrap();
@@ -85,7 +88,7 @@ fn pipelined_commands_wait_for_the_reader() {
         other.ok("NOOP");
         let growth = resident(&server).saturating_sub(before);
         println!("{growth} bytes more than before");
-        assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes more than before");
+        assert!(growth < GROWTH_BYTES_MAX / 3, "{growth} bytes more than before");
         let mut lines = std::io::BufRead::lines(BufReader::new(&mut slow.stream));
         for number in 0..COMMANDS {
             let noop = lines.next().unwrap().unwrap();
