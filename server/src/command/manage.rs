@@ -46,14 +46,7 @@ pub async fn delete(mut session: Session, cx: &Cx, asked: MailboxName) -> (Sessi
         Ok(id) => {
             let session = match session {
                 Session::Selected(selected) if id.is_some_and(|id| id == selected.mailbox) => {
-                    write_status(
-                        &cx.out,
-                        None,
-                        Status::Ok,
-                        Some(&Code::Closed),
-                        "The deleted mailbox is closed",
-                    );
-                    deselect(*selected)
+                    close(*selected, cx, "The deleted mailbox is closed")
                 }
                 session => session,
             };
@@ -77,8 +70,30 @@ async fn delete_named(
     Ok(id)
 }
 
-/// `RENAME`, with everything below; of INBOX: its messages move (RFC 9051 6.3.6).
-pub async fn rename(auth: &mut Authenticated, cx: &Cx, from: MailboxName, to: MailboxName) -> Answer {
+/// The session's own command took its mailbox away: it has none selected now (RFC 9051 7.1, CLOSED).
+fn close(selected: Selected, cx: &Cx, why: &str) -> Session {
+    write_status(&cx.out, None, Status::Ok, Some(&Code::Closed), why);
+    deselect(selected)
+}
+
+/// `RENAME`. A session whose own mailbox gets a new UIDVALIDITY by it (its new name has had a greater one) has none selected
+/// then.
+pub async fn rename(mut session: Session, cx: &Cx, from: MailboxName, to: MailboxName) -> (Session, Answer) {
+    let Some(auth) = session.authenticated_mut() else {
+        return (session, Err(Refusal::bad(None, "Log in first")));
+    };
+    let answer = rename_named(auth, cx, from, to).await;
+    let session = match session {
+        Session::Selected(selected) if answer.is_ok() && selected.look(|_| ()).is_err() => {
+            close(*selected, cx, "The renamed mailbox has a new UIDVALIDITY")
+        }
+        session => session,
+    };
+    (session, answer)
+}
+
+/// With everything below; of INBOX: its messages move (RFC 9051 6.3.6).
+async fn rename_named(auth: &Authenticated, cx: &Cx, from: MailboxName, to: MailboxName) -> Answer {
     let source = from.decode(auth.encoding()).map_err(|_| Refusal::no_such_mailbox())?;
     let target = auth.decode(&to)?;
     check_new_name(&target)?;

@@ -43,7 +43,8 @@ fn open(session: Session, cx: &Cx, name: MailboxName, read_only: bool) -> (Sessi
     match look_up(&auth, &name) {
         Ok((facts, view)) => {
             let saved = UidSet::new();
-            let mut selected = Selected { auth, mailbox: facts.mailbox, read_only, view, saved };
+            let (mailbox, uid_validity) = (facts.mailbox, facts.uid_validity);
+            let mut selected = Selected { auth, mailbox, uid_validity, read_only, view, saved };
             selected.begin_recent(&cx.core);
             tell(&selected, cx, &facts, &name);
             let done = if read_only {

@@ -29,7 +29,7 @@ pub async fn now(selected: &mut Selected, cx: &Cx) -> Result<(), Refusal> {
 pub fn keywords(selected: &mut Selected, out: &Output) -> Result<(), Refusal> {
     let (shard, account) = (selected.auth.shard.clone(), selected.auth.id());
     let untold = shard.with_account(account, |account| {
-        let mailbox = account.mailbox(selected.mailbox)?;
+        let mailbox = selected.mailbox_of(account)?;
         Some(selected.view.keywords_untold(mailbox).then(|| mailbox.keywords().to_vec()))
     });
     if let Some(keywords) = untold.ok_or_else(Refusal::account_gone)?.ok_or_else(Refusal::mailbox_deleted)? {
@@ -77,7 +77,7 @@ struct Told {
 fn advance(selected: &mut Selected, core: &Core, expunges: Expunges) -> Result<Told, Refusal> {
     let (shard, account) = (selected.auth.shard.clone(), selected.auth.id());
     let told = shard.with_account(account, |account| {
-        let mailbox = account.mailbox(selected.mailbox)?;
+        let mailbox = selected.mailbox_of(account)?;
         let before = selected.view.next_uid();
         let changes = selected.view.advance(mailbox, expunges == Expunges::Told);
         if changes.exists.is_some() {

@@ -86,7 +86,7 @@ impl Refusal {
     }
     /// Another session deleted the selected mailbox: there is nothing its sequence numbers could mean (RFC 2180 3.3).
     pub fn mailbox_deleted() -> Refusal {
-        Refusal::bye(None, "The selected mailbox was deleted")
+        Refusal::bye(None, "The selected mailbox was deleted, or has a new UIDVALIDITY")
     }
     /// The account is erased, or its shard is not here: neither can happen to a session that lives.
     pub fn account_gone() -> Refusal {

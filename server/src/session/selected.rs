@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use trawl_store::state::account::Account;
 use trawl_store::state::mailbox::Mailbox;
-use trawl_store::types::{Flags, MailboxId, Uid};
+use trawl_store::types::{Flags, MailboxId, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
 use super::Authenticated;
@@ -18,6 +19,8 @@ use crate::response::status::{Code, Refusal, write_status};
 pub struct Selected {
     pub auth: Authenticated,
     pub mailbox: MailboxId,
+    /// As told at SELECT. A mailbox that is renamed can get another one: for this session it is no more then.
+    pub uid_validity: UidValidity,
     /// Opened by EXAMINE.
     pub read_only: bool,
     pub view: View,
@@ -26,11 +29,14 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// Looks at the selected mailbox; BYE when somebody deleted it.
+    /// The selected mailbox as this session knows it: `None` when it was deleted, or got another UIDVALIDITY.
+    pub fn mailbox_of<'a>(&self, account: &'a Account) -> Option<&'a Mailbox> {
+        account.mailbox(self.mailbox).filter(|mailbox| mailbox.uid_validity() == self.uid_validity)
+    }
+
+    /// Looks at the selected mailbox; BYE when it is no more.
     pub fn look<R>(&self, look: impl FnOnce(&Mailbox) -> R) -> Result<R, Refusal> {
-        self.auth
-            .look(|account| account.mailbox(self.mailbox).map(look))?
-            .ok_or_else(Refusal::mailbox_deleted)
+        self.auth.look(|account| self.mailbox_of(account).map(look))?.ok_or_else(Refusal::mailbox_deleted)
     }
 
     /// Refuses what would change a mailbox opened by EXAMINE.
@@ -42,7 +48,7 @@ impl Selected {
     pub fn begin_recent(&mut self, core: &Core) {
         let shard = self.auth.shard.clone();
         shard.with_account(self.auth.id(), |account| {
-            if let Some(mailbox) = account.mailbox(self.mailbox) {
+            if let Some(mailbox) = self.mailbox_of(account) {
                 self.mark_recent(core, mailbox, Uid::MIN);
             }
         });

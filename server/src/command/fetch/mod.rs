@@ -142,7 +142,7 @@ impl Fetch<'_> {
     fn look(&self, uids: &[Uid]) -> Result<(Vec<Known>, Vec<Rc<str>>), Refusal> {
         let (s, view) = (self.s, &self.s.view);
         let looked = s.auth.look(|account| {
-            let mailbox = account.mailbox(s.mailbox)?;
+            let mailbox = s.mailbox_of(account)?;
             let known = |uid: &Uid| {
                 let row = view.row(mailbox, *uid)?;
                 let recent = !s.auth.rev2 && view.is_recent(*uid);

@@ -165,7 +165,7 @@ fn look(
     // Sequence numbers are positions from 1.
     let (Some(low), Some(high)) = (s.view.uid(first + 1), s.view.uid(end)) else { return Ok(()) };
     let looked = s.auth.look(|account| {
-        let mailbox = account.mailbox(s.mailbox)?;
+        let mailbox = s.mailbox_of(account)?;
         // Both ascend; rows that are not in the view and ghosts that are not in the mailbox are the exceptions.
         let mut rows = mailbox.range(low, high).peekable();
         for uid in s.view.uids(first, end) {
