@@ -21,7 +21,8 @@ use crate::mime::header::fields;
 use crate::mime::transfer::Decoder;
 use crate::mime::{Encoding, Kind, Part, header_end, params, parse_until};
 
-/// Version of the extracted text; recorded in the log.
+/// Version of the extracted text. Whatever is derived from it and kept (an index) names the version that made it; the log
+/// keeps no extracted text, and the version of the summary beside each message.
 pub const VERSION: u16 = 1;
 
 /// Which of the two a text belongs to.

@@ -15,7 +15,8 @@ use crate::mime::{self, Encoding, words};
 use envelope::Envelope;
 use imap::Writer;
 
-/// Layout and meaning of the encoded form; recorded beside it.
+/// Layout and meaning of the encoded form; recorded beside it. Version 1 was in no release. A version that was in one stays
+/// readable as it is: what a client was told once never changes (RFC 9051 2.3.1.1). Only a damaged summary is built again.
 pub const VERSION: u16 = 2;
 
 /// What clients are told about a message without reading it. Byte strings are valid IMAP as they are, for rev1 and
