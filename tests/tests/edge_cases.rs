@@ -17,8 +17,16 @@ use imap_codec::imap_types::response::{Data, Response};
 use trawl_tests::client::Client;
 use trawl_tests::server::{PASSWORD, Server};
 
-/// imap-codec stops at this depth of BODYSTRUCTURE, deeper ones are held by our own parser's tests.
-const CODEC_DEPTH_MAX: usize = 8;
+/// Nested deeper than imap-codec reads (it bounds its own recursion); our own tests and imapclient hold these.
+const TOO_DEEP: [&str; 7] = [
+    "synthetic/t_nest20.",
+    "synthetic/t_nest100.",
+    "synthetic/t_nest1000.",
+    "synthetic/t_nest5000.",
+    "synthetic/t_rfc822x10.",
+    "synthetic/t_rfc822x100.",
+    "testmsgs__frag.msg",
+];
 
 fn messages(archive: &Path) -> Vec<(String, Vec<u8>)> {
     let file = std::io::Cursor::new(std::fs::read(archive).unwrap());
@@ -47,35 +55,6 @@ fn crlf(bytes: &[u8]) -> Vec<u8> {
         out.push(byte);
     }
     out
-}
-
-fn depth(structure: &[u8]) -> usize {
-    let (mut at, mut most, mut quoted, mut skip) = (0usize, 0, false, 0usize);
-    for (n, &byte) in structure.iter().enumerate() {
-        if skip > 0 {
-            skip -= 1;
-            continue;
-        }
-        match byte {
-            b'\\' if quoted => skip = 1,
-            b'"' => quoted = !quoted,
-            b'{' if !quoted => {
-                let digits: String = structure[n + 1..]
-                    .iter()
-                    .take_while(|b| b.is_ascii_digit())
-                    .map(|&b| b as char)
-                    .collect();
-                skip = digits.len() + 3 + digits.parse::<usize>().unwrap_or(0);
-            }
-            b'(' if !quoted => {
-                at += 1;
-                most = most.max(at);
-            }
-            b')' if !quoted => at = at.saturating_sub(1),
-            _ => {}
-        }
-    }
-    most
 }
 
 /// The numbers of all parts below `structure`, and whether each is a message.
@@ -181,7 +160,7 @@ fn edge_cases_are_valid_imap_for_a_foreign_parser() {
         }
         for item in ["ENVELOPE", "BODY", "BODYSTRUCTURE"] {
             let line = fetch(&mut client, name, *uid, item, &mut faults);
-            if item != "ENVELOPE" && depth(&line) > CODEC_DEPTH_MAX {
+            if item != "ENVELOPE" && TOO_DEEP.iter().any(|deep| name.contains(deep)) {
                 too_deep += 1;
                 continue;
             }
@@ -216,7 +195,7 @@ fn edge_cases_are_valid_imap_for_a_foreign_parser() {
         }
     }
     println!(
-        "{} messages, {sections} sections, {too_deep} structures deeper than imap-codec reads",
+        "{} messages, {sections} sections, {too_deep} structures left out as too deep for imap-codec",
         uids.len()
     );
     assert!(
