@@ -7,6 +7,7 @@
 //! The MIME parser is our own because every part needs its byte offsets in the stored message and because the
 //! rules for broken mail are part of what SEARCH and BODYSTRUCTURE mean.
 
+pub mod bits;
 pub mod extract;
 pub mod limits;
 pub mod mime;
