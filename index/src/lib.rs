@@ -12,8 +12,11 @@ pub mod extract;
 pub mod limits;
 pub mod mime;
 mod normalise;
+pub mod prepare;
 pub mod query;
 pub mod scan;
+pub mod segment;
 pub mod summary;
+pub mod tokens;
 
 pub use normalise::{Normaliser, normalise};

@@ -48,6 +48,23 @@ pub const HTML_ELEMENTS_MAX: usize = 200_000;
 /// Attributes of one HTML tag that are read.
 pub const HTML_ATTRIBUTES_MAX: usize = 500;
 
+/// Normalised text of one message that the index takes, in octets, texts of all kinds together. What is larger is always
+/// answered by the scan, which needs no memory for it.
+pub const PREPARED_BYTES_MAX: usize = 64 << 20;
+
+/// Messages of one segment: document numbers fit into 16 bits while a segment is built, and a bit per message stays small
+/// enough (4 KB) for a query to hold many of them.
+pub const SEGMENT_MESSAGES_MAX: usize = 32 << 10;
+
+/// Normalised text in one segment, in octets. Keeps what is read and written for one segment in a few hundred megabytes.
+pub const SEGMENT_TEXT_BYTES_MAX: usize = 256 << 20;
+
+/// Memory held by a builder after which it takes no further message. Finishing takes about half as much again; one message
+/// of [`PREPARED_BYTES_MAX`] may exceed it.
+pub const SEGMENT_BUILD_BYTES_MAX: usize = 256 << 20;
+
+const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
+const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
 const _: () = assert!(MESSAGE_ID_BYTES_MAX < FIELD_BYTES_MAX);
 const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);

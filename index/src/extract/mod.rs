@@ -37,6 +37,11 @@ pub enum Source {
 pub trait TextSink {
     /// The next piece of the current text. `Break` ends the walk.
     fn piece(&mut self, source: Source, text: &str) -> ControlFlow<()>;
+    /// The current text is a header field of this name; its value follows in pieces. Not called for a line without a name.
+    fn name(&mut self, name: &str) -> ControlFlow<()> {
+        self.piece(Source::Header, name)?;
+        self.piece(Source::Header, ": ")
+    }
     /// The current text is complete.
     fn end(&mut self, source: Source) -> ControlFlow<()>;
 }
@@ -149,8 +154,7 @@ fn header_texts(header: &[u8], stop: &AtomicBool, sink: &mut impl TextSink) -> C
         }
         if !field.name.is_empty() {
             // Names are ASCII by the rule of the splitter.
-            sink.piece(Source::Header, std::str::from_utf8(field.name).unwrap_or_default())?;
-            sink.piece(Source::Header, ": ")?;
+            sink.name(std::str::from_utf8(field.name).unwrap_or_default())?;
         }
         in_steps(&fields::decoded(&field), stop, |piece| sink.piece(Source::Header, piece))?;
         sink.end(Source::Header)?;
