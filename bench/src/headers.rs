@@ -23,16 +23,22 @@ pub fn of(
     let mut chance = corpus.chance(Purpose::Headers, n | 1 << 62);
     let (seconds, zone) = corpus.date(n);
     let mut lines = Vec::with_capacity(64);
-    if corpus.options.profile != SizeProfile::Small {
-        trace(&mut lines, &mut chance, writer, seconds);
-        authentication(&mut lines, &mut chance, writer, seconds);
+    let traced = corpus.options.profile != SizeProfile::Small;
+    if traced {
+        let hops = if topic.internal { chance.between(1, 2) } else { chance.between(4, 8) };
+        trace(&mut lines, &mut chance, writer, seconds, hops);
+        if !topic.internal {
+            authentication(&mut lines, &mut chance, writer, seconds);
+        }
     }
     written(
         &mut lines,
         &mut chance,
         &Context { corpus, n, topic, vocabulary, writer, charset, people, seconds, zone },
     );
-    if corpus.options.profile != SizeProfile::Small {
+    if traced && topic.internal {
+        exchange(&mut lines, &mut chance, &EXCHANGE[..6]);
+    } else if traced {
         if let Some(list) = topic.list {
             listed(&mut lines, list);
         } else if topic.bulk {
@@ -44,10 +50,9 @@ pub fn of(
 }
 
 /// What each relay put on top (RFC 5321 4.4).
-fn trace(lines: &mut Vec<String>, chance: &mut Chance, writer: &Person, seconds: i64) {
+fn trace(lines: &mut Vec<String>, chance: &mut Chance, writer: &Person, seconds: i64, hops: u64) {
     lines.push(format!("Return-Path: <{}>", writer.address));
     lines.push(format!("Delivered-To: {RECIPIENT}"));
-    let hops = chance.between(4, 8);
     for hop in (0..hops).rev() {
         let from = if hop == 0 {
             format!("[10.{}.{}.{}]", chance.below(256), chance.below(256), chance.below(256))
@@ -241,6 +246,57 @@ const EXCHANGE: [&str; 14] = [
     "X-MS-PublicTrafficType",
 ];
 
+/// Products that put fields of their own on mail.
+const PRODUCTS: u64 = 240;
+const MAKERS: [&str; 20] = [
+    "Barrel",
+    "Beacon",
+    "Cloudpost",
+    "Courier",
+    "Dray",
+    "Envoy",
+    "Ferry",
+    "Gatekeep",
+    "Haul",
+    "Inspect",
+    "Kite",
+    "Ledger",
+    "Mailgate",
+    "Notify",
+    "Outpost",
+    "Parcel",
+    "Quill",
+    "Relay",
+    "Sift",
+    "Track",
+];
+const WHAT: [&str; 12] = [
+    "Id",
+    "Queue-Id",
+    "Message-Info",
+    "Report",
+    "Tenant",
+    "Route",
+    "Signature",
+    "Scan-Result",
+    "Session",
+    "Client",
+    "Reputation",
+    "Trace",
+];
+const _: () = assert!(PRODUCTS as usize == MAKERS.len() * WHAT.len());
+
+fn exchange(lines: &mut Vec<String>, chance: &mut Chance, names: &[&str]) {
+    for name in names {
+        let value = match chance.below(3) {
+            0 => format!("{}-{}-{}-{}", chance.hex(8), chance.hex(4), chance.hex(4), chance.hex(12)),
+            1 => format!("{}.prod.outlook.example", chance.token(16).to_uppercase()),
+            _ => chance.below(100).to_string(),
+        };
+        lines.push(fold(name, &value));
+    }
+}
+
 /// Filters, providers, tools.
 fn extensions(lines: &mut Vec<String>, chance: &mut Chance, seconds: i64) {
     let score = chance.below(90) as f64 / 10.0 - 4.0;
@@ -269,14 +325,7 @@ fn extensions(lines: &mut Vec<String>, chance: &mut Chance, seconds: i64) {
     lines.push("X-Rspamd-Server: rspamd-1".into());
     lines.push(format!("X-Migadu-Flow: FLOW_{}", chance.pick(&["IN", "OUT"])));
     if chance.permille(550) {
-        for name in EXCHANGE {
-            let value = match chance.below(3) {
-                0 => format!("{}-{}-{}-{}", chance.hex(8), chance.hex(4), chance.hex(4), chance.hex(12)),
-                1 => format!("{}.prod.outlook.example", chance.token(16).to_uppercase()),
-                _ => chance.below(100).to_string(),
-            };
-            lines.push(fold(name, &value));
-        }
+        exchange(lines, chance, &EXCHANGE);
         lines.push("X-OriginatorOrg: outlook.example".into());
         lines.push("Thread-Index: ".to_owned() + &chance.token(30));
         lines.push("Accept-Language: en-GB, en-US, de-DE".into());
@@ -285,7 +334,11 @@ fn extensions(lines: &mut Vec<String>, chance: &mut Chance, seconds: i64) {
         lines.push("X-MS-TNEF-Correlator:".into());
     }
     for _ in 0..chance.between(3, 9) {
-        lines.push(format!("X-{}-{}: {}", chance.token(5), chance.token(6), chance.token(20)));
+        // Fields of some hundred products, the first ones in most mail.
+        let product = chance.zipf(PRODUCTS);
+        let (maker, field) =
+            (MAKERS[product as usize % MAKERS.len()], WHAT[product as usize / MAKERS.len() % WHAT.len()]);
+        lines.push(format!("X-{maker}-{field}: {}", chance.token(20)));
     }
     if chance.permille(60) {
         lines.push(format!("X-Priority: {}", chance.between(1, 5)));
