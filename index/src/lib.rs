@@ -1,18 +1,20 @@
 //! What a message says: its MIME structure, the summary that answers clients, its searchable text, and the
 //! scan that defines SEARCH.
 //!
-//! Pure: no I/O, no clock, no thread. Everything is `Send`, works on borrowed bytes, takes bounded stack and
+//! Pure: no I/O (files of the index aside, which `account/files.rs` alone touches), no clock, no thread. Everything is `Send`, works on borrowed bytes, takes bounded stack and
 //! time in proportion to the input, and never panics on any input.
 //!
 //! The MIME parser is our own because every part needs its byte offsets in the stored message and because the
 //! rules for broken mail are part of what SEARCH and BODYSTRUCTURE mean.
 
+pub mod account;
 pub mod bits;
 pub mod extract;
 pub mod limits;
 pub mod mime;
 mod normalise;
 pub mod prepare;
+mod prepared_match;
 pub mod query;
 pub mod scan;
 pub mod segment;

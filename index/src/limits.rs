@@ -65,6 +65,47 @@ pub const SEGMENT_BUILD_BYTES_MAX: usize = 256 << 20;
 
 const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
+/// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.
+pub const INDEX_BUILD_MESSAGES: u64 = 512;
+
+/// Octets of such messages, as stored, from which a segment is built.
+pub const INDEX_BUILD_BYTES: u64 = 8 << 20;
+
+/// Messages that one build takes: a full segment is then a merge of four.
+pub const INDEX_BATCH_MESSAGES_MAX: usize = 8_192;
+
+/// Bytes of normalised text that one build takes; bounds its memory. One message may pass it.
+pub const INDEX_BATCH_TEXT_BYTES_MAX: u64 = 48 << 20;
+
+/// Octets of messages that are read together for a build; one message may pass it.
+pub const INDEX_READ_BYTES_MAX: u64 = 4 << 20;
+
+/// Octets of a message that is prepared for the index at all; a larger one is always scanned. It is read whole, so this
+/// bounds memory.
+pub const INDEX_MESSAGE_BYTES_MAX: u32 = 256 << 20;
+
+/// Segments of an account that may wait for a merge while there is a tail to build.
+pub const SEGMENTS_WAITING_MAX: usize = 64;
+
+/// Bytes of the texts of uncovered messages that an account keeps in memory.
+pub const TAIL_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes of a manifest; a segment takes about 60.
+pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes at either end of a segment file that are compared with the manifest whenever it is opened: they hold its header and
+/// the checksums of everything else.
+pub const INDEX_END_BYTES: usize = 4 << 10;
+
+/// Bytes of an index file that are written, read or summed up between two looks at the stop flag.
+pub const INDEX_FILE_STEP_BYTES: usize = 1 << 20;
+
+/// Bytes searched for one needle between two looks at the stop flag: well below a millisecond.
+pub const MATCH_STEP_BYTES_MAX: usize = 1 << 20;
+
 const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
 const _: () = assert!(MESSAGE_ID_BYTES_MAX < FIELD_BYTES_MAX);
 const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);
+const _: () = assert!(INDEX_BATCH_MESSAGES_MAX <= SEGMENT_MESSAGES_MAX);
+const _: () = assert!(INDEX_BATCH_TEXT_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX as u64);
+const _: () = assert!(INDEX_BUILD_MESSAGES <= INDEX_BATCH_MESSAGES_MAX as u64);

@@ -11,6 +11,10 @@ use std::sync::OnceLock;
 use icu_casemap::CaseMapper;
 use unicode_normalization::char::decompose_compatible;
 
+/// Version of the normalised text; an index names the one that made it. Another mapping of any character, also one that a
+/// dependency brings with new Unicode data, is another version.
+pub const VERSION: u16 = 1;
+
 /// Streaming form: remembers whether the last character was white space.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Normaliser {

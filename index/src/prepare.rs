@@ -5,7 +5,7 @@
 //! space, which would then be folded into the space of the colon. Messages that have such a field, or more text than
 //! [`PREPARED_BYTES_MAX`], are not vouched for: the index never answers for them, the scan always does.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Normaliser;
@@ -154,16 +154,34 @@ impl Prepared {
 
     /// All texts in the order of the message.
     pub fn texts(&self) -> impl Iterator<Item = (Kind<'_>, &str)> {
-        self.texts.iter().map(|text| {
-            let name = self.buffer[text.name as usize..text.start as usize].as_bytes();
-            let kind = match text.tag {
-                Tag::Body => Kind::Body,
-                Tag::Own => Kind::Own { name },
-                Tag::Nested => Kind::Nested { name },
-                Tag::Address(which) => Kind::Address { which },
-            };
-            (kind, &self.buffer[text.start as usize..text.end as usize])
+        (0..self.count()).map(|nth| {
+            let (kind, _, text) = self.nth(nth);
+            (kind, &self.buffer[text])
         })
+    }
+
+    /// How many texts there are.
+    pub(crate) fn count(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// A text: where in the buffer its name is, and where it is itself.
+    pub(crate) fn nth(&self, nth: usize) -> (Kind<'_>, Range<usize>, Range<usize>) {
+        let text = self.texts[nth];
+        let name = text.name as usize..text.start as usize;
+        let bytes = &self.buffer.as_bytes()[name.clone()];
+        let kind = match text.tag {
+            Tag::Body => Kind::Body,
+            Tag::Own => Kind::Own { name: bytes },
+            Tag::Nested => Kind::Nested { name: bytes },
+            Tag::Address(which) => Kind::Address { which },
+        };
+        (kind, name, text.start as usize..text.end as usize)
+    }
+
+    /// Names and texts one behind the other.
+    pub(crate) fn buffer(&self) -> &str {
+        &self.buffer
     }
 
     /// The texts of one area.

@@ -73,6 +73,16 @@ impl Compiled {
         evaluate(&self.root, position, &|_| None)
     }
 
+    /// The answer when `found` tells whether a text key matches: its field and its normalised needle, which for BODY and TEXT
+    /// is not empty.
+    pub(crate) fn answer(&self, position: u32, found: &dyn Fn(&Field, &Finder<'_>) -> bool) -> bool {
+        let known = |index: usize| {
+            let key = &self.keys[index];
+            Some(found(&key.source.field, &key.finder))
+        };
+        evaluate(&self.root, position, &known).unwrap_or_default()
+    }
+
     /// The answer if state and header give it: the body need not be read.
     pub fn before_body(
         &self,

@@ -17,6 +17,9 @@ pub use terms::{Field, Term};
 use crate::prepare::{Area, Kind, Prepared, Which};
 use crate::tokens::Class;
 
+/// Version of the file; an index made by another one is made anew.
+pub const VERSION: u16 = 1;
+
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("damaged segment: {0}")]

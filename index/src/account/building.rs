@@ -1,0 +1,175 @@
+//! A segment while messages are read, prepared and put into it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use roaring::RoaringBitmap;
+
+use super::Tail;
+use super::snapshot;
+use super::work::{Content, Failure, Source, Wanted};
+use crate::limits::{INDEX_BATCH_TEXT_BYTES_MAX, INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX};
+use crate::prepare::Prepared;
+use crate::scan::{Message, Stopped};
+use crate::segment::{BuildError, BuildOptions, Builder};
+
+/// See the module.
+pub(super) struct Building<'a> {
+    /// Messages that are known to make the builder panic.
+    poison: &'a RoaringBitmap,
+    builder: Builder,
+    text: u64,
+    docs: u32,
+    set_aside: Vec<(u32, String)>,
+}
+
+/// What came of it.
+pub(super) struct Made {
+    /// `None` when no message could be taken.
+    pub content: Option<snapshot::Content>,
+    pub set_aside: Vec<(u32, String)>,
+}
+
+pub(super) enum BuildFailure {
+    /// The builder panicked; with this message, or with all of them together.
+    Panicked(Option<u32>),
+    Other(Failure),
+}
+
+impl From<Failure> for BuildFailure {
+    fn from(failure: Failure) -> BuildFailure {
+        BuildFailure::Other(failure)
+    }
+}
+
+impl From<BuildError> for BuildFailure {
+    fn from(error: BuildError) -> BuildFailure {
+        BuildFailure::Other(match error {
+            BuildError::Stopped => Failure::Stopped,
+            error => Failure::Build(error),
+        })
+    }
+}
+
+impl<'a> Building<'a> {
+    pub fn new(poison: &'a RoaringBitmap) -> Building<'a> {
+        let builder = Builder::new(BuildOptions::default());
+        Building { poison, builder, text: 0, docs: 0, set_aside: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.builder.is_full() || self.text >= INDEX_BATCH_TEXT_BYTES_MAX
+    }
+
+    /// Reads these messages and takes them until the segment is full; how many were taken or set aside.
+    pub fn take_all(
+        &mut self,
+        wanted: &[Wanted],
+        source: &mut dyn Source,
+        tail: &Tail,
+        stop: &AtomicBool,
+    ) -> Result<usize, BuildFailure> {
+        let mut taken = 0;
+        while taken < wanted.len() && !self.is_full() {
+            let rest = &wanted[taken..];
+            taken += self.take(&rest[..first_read(rest)], source, tail, stop)?;
+        }
+        Ok(taken)
+    }
+
+    /// The same for messages that are read together.
+    fn take(
+        &mut self,
+        wanted: &[Wanted],
+        source: &mut dyn Source,
+        tail: &Tail,
+        stop: &AtomicBool,
+    ) -> Result<usize, BuildFailure> {
+        let known = tail.get_all(&wanted.iter().map(|wanted| wanted.message).collect::<Vec<_>>());
+        let readable = |wanted: &Wanted| wanted.fingerprint.size <= INDEX_MESSAGE_BYTES_MAX;
+        let unknown: Vec<Wanted> = wanted
+            .iter()
+            .zip(&known)
+            .filter(|(wanted, known)| known.is_none() && readable(wanted))
+            .map(|(wanted, _)| *wanted)
+            .collect();
+        let mut contents = if unknown.is_empty() { Vec::new() } else { source.read(&unknown) }.into_iter();
+        for (nth, (wanted, known)) in wanted.iter().zip(known).enumerate() {
+            if self.is_full() {
+                return Ok(nth);
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped.into());
+            }
+            let texts = match known {
+                Some(texts) => Ok(texts),
+                None if !readable(wanted) => Err("it is too large".to_owned()),
+                None => match contents.next() {
+                    Some(Ok(content)) => prepare(&content, stop)?,
+                    Some(Err(error)) => Err(error),
+                    None => Err("it was not read".to_owned()),
+                },
+            };
+            match texts {
+                _ if self.poison.contains(wanted.message) => {
+                    self.set_aside.push((wanted.message, "indexing it panics".to_owned()));
+                }
+                Ok(texts) if texts.is_vouched() => self.push(wanted.message, &texts)?,
+                Ok(_) => self.set_aside.push((wanted.message, "only the scan can answer for it".to_owned())),
+                Err(why) => self.set_aside.push((wanted.message, why)),
+            }
+        }
+        Ok(wanted.len())
+    }
+
+    fn push(&mut self, message: u32, texts: &Prepared) -> Result<(), BuildFailure> {
+        let pushed = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            super::tests::poisoned(message, false);
+            self.builder.push(message, texts)
+        }));
+        pushed.map_err(|_| BuildFailure::Panicked(Some(message)))??;
+        self.text += texts.text_bytes() as u64;
+        self.docs += 1;
+        Ok(())
+    }
+
+    /// The segment.
+    pub fn finish(self, stop: &AtomicBool) -> Result<Made, BuildFailure> {
+        let Building { builder, text, docs, set_aside, .. } = self;
+        if docs == 0 {
+            return Ok(Made { content: None, set_aside });
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Stopped.into());
+        }
+        let bytes = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            super::tests::poisoned(docs, true);
+            builder.finish()
+        }));
+        let bytes = bytes.map_err(|_| BuildFailure::Panicked(None))??;
+        Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), set_aside })
+    }
+}
+
+/// How many of the first messages are read together: one at least.
+fn first_read(wanted: &[Wanted]) -> usize {
+    let mut bytes = 0;
+    let fits = wanted.iter().take_while(|wanted| {
+        bytes += u64::from(wanted.fingerprint.size);
+        bytes <= INDEX_READ_BYTES_MAX
+    });
+    fits.count().max(1)
+}
+
+/// The texts of a message, or why it has to be set aside.
+fn prepare(content: &Content, stop: &AtomicBool) -> Result<Result<Arc<Prepared>, String>, Failure> {
+    let message = Message { header: &content.header, body: &content.body };
+    match catch_unwind(AssertUnwindSafe(|| Prepared::new(&message, stop))) {
+        Ok(Ok(texts)) => Ok(Ok(Arc::new(texts))),
+        Ok(Err(Stopped)) => Err(Failure::Stopped),
+        Err(_) => Ok(Err("preparing it panics".to_owned())),
+    }
+}
