@@ -13,12 +13,13 @@ pub struct Bits {
 }
 
 impl Bits {
-    pub fn empty(len: u32) -> Bits {
+    /// The empty set.
+    pub fn new(len: u32) -> Bits {
         Bits { words: vec![0; len.div_ceil(64) as usize], len }
     }
 
     pub fn full(len: u32) -> Bits {
-        let mut bits = Bits::empty(len);
+        let mut bits = Bits::new(len);
         bits.insert_range(0..len);
         bits
     }
@@ -102,6 +103,17 @@ impl Bits {
         }
     }
 
+    /// The complement.
+    pub fn invert(&mut self) {
+        let mut full = Bits::full(self.len);
+        full.and_not(self);
+        *self = full;
+    }
+
+    pub fn first(&self) -> Option<u32> {
+        self.iter().next()
+    }
+
     /// Members that are in `other` as well.
     pub fn count_and(&self, other: &Bits) -> u32 {
         self.words.iter().zip(&other.words).map(|(a, b)| (a & b).count_ones()).sum()
@@ -114,6 +126,11 @@ impl Bits {
 
     pub fn words(&self) -> &[u64] {
         &self.words
+    }
+
+    /// To combine with whole words from elsewhere; bits at or beyond the length must stay clear.
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
     }
 
     /// Members in ascending order.
@@ -166,7 +183,7 @@ mod tests {
         for len in [0, 1, 63, 64, 65, 130, 200] {
             for start in 0..len + 2 {
                 for end in 0..len + 2 {
-                    let mut bits = Bits::empty(len);
+                    let mut bits = Bits::new(len);
                     bits.insert_range(start..end);
                     let expected: Vec<u32> = (start..end.min(len)).collect();
                     assert_eq!(bits.iter().collect::<Vec<_>>(), expected, "{len} {start}..{end}");
@@ -180,7 +197,7 @@ mod tests {
     #[test]
     fn sets_like_sets() {
         let of = |members: &[u32]| {
-            let mut bits = Bits::empty(150);
+            let mut bits = Bits::new(150);
             members.iter().for_each(|&doc| bits.insert(doc));
             bits
         };
@@ -194,6 +211,8 @@ mod tests {
         assert_eq!(with(Bits::and), &set(&a) & &set(&b));
         assert_eq!(with(Bits::or), &set(&a) | &set(&b));
         assert_eq!(with(Bits::and_not), &set(&a) - &set(&b));
+        assert_eq!(with(|a, _| a.invert()), &(0..150).collect() - &set(&a));
+        assert_eq!((a.first(), Bits::new(9).first()), (Some(0), None));
         assert_eq!(a.count_and(&b), 2);
         assert!(of(&[1, 149]).is_within(&a) && !b.is_within(&a));
         let mut c = a.clone();
@@ -204,7 +223,7 @@ mod tests {
 
     #[test]
     fn beyond_the_length_there_is_nothing() {
-        let mut bits = Bits::empty(70);
+        let mut bits = Bits::new(70);
         bits.insert(70);
         bits.insert(127);
         bits.insert(9999);

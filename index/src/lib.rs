@@ -17,6 +17,7 @@ pub mod prepare;
 mod prepared_match;
 pub mod query;
 pub mod scan;
+pub mod search;
 pub mod segment;
 pub mod summary;
 pub mod tokens;

@@ -63,6 +63,9 @@ pub const SEGMENT_TEXT_BYTES_MAX: usize = 256 << 20;
 /// of [`PREPARED_BYTES_MAX`] may exceed it.
 pub const SEGMENT_BUILD_BYTES_MAX: usize = 256 << 20;
 
+/// Steps of one search that a trace keeps: a program has few keys, an account few segments.
+pub const TRACE_STEPS_MAX: usize = 10_000;
+
 const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.

@@ -1,0 +1,168 @@
+//! One text key: the places it looks at, and how their answers add up.
+
+use memchr::memmem;
+
+use super::Halt;
+use super::needle::Name;
+use super::program::{Key, Place};
+use super::run::Run;
+use super::scope::Scope;
+use super::texts::Texts;
+use super::trace::shown;
+use crate::bits::Bits;
+use crate::prepare::Area;
+use crate::segment::terms;
+
+impl Run<'_> {
+    pub(super) fn key(&self, key: usize, within: &Bits) -> Result<Bits, Halt> {
+        let key = &self.program.keys[key];
+        self.step(
+            || self.describe(key),
+            within,
+            || {
+                let Some(needle) = key.needle else { return self.presence(&key.place, within) };
+                match &key.place {
+                    Place::Body => self.search(Some(Scope::Body), needle, within),
+                    Place::Text => self.text(needle, within),
+                    Place::Header(name) => self.search(Scope::field(self.segment, name), needle, within),
+                    Place::Address(which) => {
+                        self.search(Scope::address(self.segment, *which), needle, within)
+                    }
+                }
+            },
+        )
+    }
+
+    /// Nanoseconds that a key takes, roughly: only their order matters.
+    pub(super) fn key_cost(&self, key: usize) -> u64 {
+        let key = &self.program.keys[key];
+        match key.place {
+            _ if key.needle.is_none() => 1,
+            Place::Address(_) => 2,
+            Place::Header(_) => 3,
+            Place::Body => 4,
+            Place::Text => 5,
+        }
+    }
+
+    /// In the body, in a header value, or from a field name on.
+    fn text(&self, needle: usize, within: &Bits) -> Result<Bits, Halt> {
+        let mut found = self.search(Some(Scope::Body), needle, within)?;
+        let mut rest = within.clone();
+        for part in [Run::head, Run::span] {
+            rest.and_not(&found);
+            if rest.is_empty() {
+                break;
+            }
+            found.or(&part(self, needle, &rest)?);
+        }
+        Ok(found)
+    }
+
+    fn head(&self, needle: usize, within: &Bits) -> Result<Bits, Halt> {
+        self.search(Some(Scope::Head), needle, within)
+    }
+
+    /// The needle inside a field name, or from there on into the value.
+    fn span(&self, needle: usize, within: &Bits) -> Result<Bits, Halt> {
+        let none = || Ok(Bits::new(within.len()));
+        let value = self.program.values[needle];
+        let needle = &self.program.needles[needle];
+        let Some(span) = needle.span() else { return none() };
+        let vocabulary = self.segment.vocabulary();
+        let matching = vocabulary.names().filter(|&ord| {
+            let name = vocabulary.term(ord).get(1..).unwrap_or_default();
+            !name.is_empty()
+                && match &span.name {
+                    Name::Any => true,
+                    Name::Contains(part) => memmem::find(name, needle.slice(part)).is_some(),
+                    Name::EndsWith(end) => name.ends_with(needle.slice(end)),
+                }
+        });
+        let names: Vec<u32> = matching.collect();
+        if names.is_empty() {
+            return none();
+        }
+        let Some(value) = value else {
+            return self.step(
+                || "field names".into(),
+                within,
+                || {
+                    let mut found = Bits::new(within.len());
+                    for &name in &names {
+                        for term in [terms::present(name), terms::present_nested(name)] {
+                            self.add(terms::Field::Head, &term, &mut found)?;
+                        }
+                        if within.is_within(&found) {
+                            break;
+                        }
+                    }
+                    found.and(within);
+                    Ok(found)
+                },
+            );
+        };
+        let mut found = self.search(Some(Scope::Head), value, within)?;
+        let value = self.program.needles[value].bytes();
+        let mut text = Vec::new();
+        found.try_retain(|doc| {
+            self.cx.check()?;
+            let mut texts = Texts::new(self.segment, doc, Area::Head);
+            while let Some(owner) = texts.next()? {
+                if owner.name.is_some_and(|name| names.binary_search(&name).is_ok()) {
+                    text.clear();
+                    texts.read(&mut text, value.len())?;
+                    if text.starts_with(value) {
+                        return Ok(true);
+                    }
+                }
+                texts.skip()?;
+            }
+            Ok::<bool, Halt>(false)
+        })?;
+        Ok(found)
+    }
+
+    /// The empty needle is in every text: is there such a field?
+    fn presence(&self, place: &Place, within: &Bits) -> Result<Bits, Halt> {
+        let name = match place {
+            Place::Body | Place::Text => return Ok(within.clone()),
+            Place::Header(name) => name.as_slice(),
+            Place::Address(which) => which.name().as_bytes(),
+        };
+        let mut found = Bits::new(within.len());
+        if let Some(name) = self.segment.vocabulary().name(name) {
+            self.add(terms::Field::Head, &terms::present(name), &mut found)?;
+        }
+        found.and(within);
+        Ok(found)
+    }
+
+    /// Adds the documents of a term.
+    pub(super) fn add(&self, field: terms::Field, term: &[u8], found: &mut Bits) -> Result<(), Halt> {
+        if let Some(postings) = self.segment.postings(field, term)? {
+            postings.or_into(found);
+        }
+        Ok(())
+    }
+
+    /// `scope` is `None` if the segment has no such field.
+    fn search(&self, scope: Option<Scope>, needle: usize, within: &Bits) -> Result<Bits, Halt> {
+        match scope {
+            None => Ok(Bits::new(within.len())),
+            Some(scope) if self.program.needles[needle].len() == 1 => self.single(scope, needle, within),
+            Some(scope) => self.several(scope, needle, within),
+        }
+    }
+
+    fn describe(&self, key: &Key) -> String {
+        let needle = key.needle.map_or(&b""[..], |needle| self.program.needles[needle].bytes());
+        let place = match &key.place {
+            Place::Body => "BODY".into(),
+            Place::Text => "TEXT".into(),
+            Place::Header(name) => format!("HEADER {}", shown(name)),
+            Place::Address(which) => which.name().into(),
+        };
+        format!("{place} {}", shown(needle))
+    }
+}
