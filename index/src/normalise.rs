@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn another_mapping_is_another_version() {
+        let mut sum = crc32fast::Hasher::new();
+        for c in (0..0x11_0000).filter_map(char::from_u32) {
+            sum.update(normalise(&c.to_string()).as_bytes());
+        }
+        assert_eq!(
+            (VERSION, sum.finalize()),
+            (1, 2_939_694_928),
+            "raise the version, then write down the new sum"
+        );
+    }
+
+    #[test]
     fn normalising_twice_changes_nothing() {
         for c in (0..0x11_0000).filter_map(char::from_u32) {
             let once = normalise(&c.to_string());
