@@ -9,76 +9,29 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use trawl_index::extract::{self, fields};
 use trawl_index::mime::header_end;
-use trawl_index::normalise;
+use trawl_index::prepare::{Kind, Prepared};
+use trawl_index::scan::Message;
+use trawl_index::tokens::{Class, tokens};
 
-/// Where a token stands: three areas, as in the index.
-const AREAS: [&str; 3] = ["body", "head", "addr"];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Separator,
-    Word,
-    Single,
-}
-
-fn class(c: char) -> Class {
-    match c {
-        '\u{e00}'..='\u{eff}'
-        | '\u{1000}'..='\u{109f}'
-        | '\u{1780}'..='\u{17ff}'
-        | '\u{3005}'..='\u{3007}'
-        | '\u{3040}'..='\u{30ff}'
-        | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}'
-        | '\u{4e00}'..='\u{9fff}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{20000}'..='\u{323af}' => Class::Single,
-        c if c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c) => Class::Word,
-        _ => Class::Separator,
-    }
-}
-
-fn tokens(text: &str, mut each: impl FnMut(Class, &str)) {
-    let (mut start, mut before) = (0, None);
-    for (at, c) in text.char_indices() {
-        let now = class(c);
-        if let Some(was) = before
-            && (was != now || now == Class::Single)
-        {
-            each(was, &text[start..at]);
-            start = at;
-        }
-        before = Some(now);
-    }
-    if let Some(was) = before {
-        each(was, &text[start..]);
-    }
-}
-
-/// The normalised texts of one message: (area, text), field names taken off.
-struct Prepared {
-    texts: Vec<(usize, String)>,
+/// The normalised texts of one message with their areas, and how many header fields it has.
+struct Read {
+    texts: Prepared,
     fields: usize,
 }
 
-fn prepare(message: &[u8]) -> Prepared {
-    let found = extract::texts(message);
-    let mut texts: Vec<(usize, String)> = found.body.iter().map(|t| (0, normalise(t))).collect();
-    for text in &found.header {
-        let value = text.split_once(": ").map_or(text.as_str(), |(_, value)| value);
-        texts.push((1, normalise(value)));
-    }
-    let mut count = 0;
-    for field in trawl_index::mime::header::fields(&message[..header_end(message)]) {
-        count += 1;
-        if ["from", "to", "cc", "bcc"].iter().any(|name| field.is(name.as_bytes())) {
-            texts.push((2, normalise(&fields::addresses(&field).0)));
-        }
-    }
-    Prepared { texts, fields: count }
+fn prepare(message: &[u8]) -> Read {
+    let (header, body) = message.split_at(header_end(message));
+    let stop = AtomicBool::new(false);
+    let texts = Prepared::new(&Message { header, body }, &stop).unwrap_or_else(|_| Prepared::unvouched());
+    Read { texts, fields: trawl_index::mime::header::fields(header).count() }
+}
+
+/// Body, header, addresses: three areas, as in the index.
+fn area(kind: &Kind<'_>) -> usize {
+    kind.area() as usize
 }
 
 /// A term of the corpus: in how many messages, in which areas (bits).
@@ -105,27 +58,28 @@ impl Totals {
         let prepared = prepare(message);
         self.raw += message.len() as u64;
         self.fields.push(prepared.fields);
-        for (area, text) in &prepared.texts {
-            self.text[*area] += text.len() as u64;
-            tokens(text, |class, token| {
+        for (kind, text) in prepared.texts.texts() {
+            let area = area(&kind);
+            self.text[area] += text.len() as u64;
+            for (class, token) in tokens(text) {
                 // A single space between two words is implied and costs nothing.
                 if token == " " {
-                    return;
+                    continue;
                 }
-                self.tokens[*area] += 1;
+                self.tokens[area] += 1;
                 if class == Class::Single || token.len() < 3 {
-                    return;
+                    continue;
                 }
                 let term = self.terms.entry(hasher.hash_one(token)).or_default();
                 if term.messages == 0 {
-                    self.fresh[*area] += 1;
+                    self.fresh[area] += 1;
                 }
                 if term.messages == 0 || term.last != number {
                     term.messages += 1;
                     term.last = number;
                 }
                 term.areas |= 1 << area;
-            });
+            }
         }
     }
 }
@@ -142,17 +96,18 @@ fn literals(messages: &[Vec<u8>], terms: &HashMap<u64, Term>, hasher: &RandomSta
     for message in messages {
         // Canonical addresses share the signature of the header.
         let mut grams: [HashSet<[u8; 3]>; 2] = Default::default();
-        for (area, text) in &prepare(message).texts {
-            tokens(text, |class, token| {
+        for (kind, text) in prepare(message).texts.texts() {
+            let area = area(&kind);
+            for (class, token) in tokens(text) {
                 if class == Class::Single || token.len() < 3 {
-                    return;
+                    continue;
                 }
                 if terms.get(&hasher.hash_one(token)).is_some_and(|t| t.messages == 1) {
-                    out.bytes[*area] += token.len() as u64 + 1;
-                    grams[(*area).min(1)]
+                    out.bytes[area] += token.len() as u64 + 1;
+                    grams[area.min(1)]
                         .extend(token.as_bytes().windows(3).map(|w| [w[0] & 63, w[1] & 63, w[2] & 63]));
                 }
-            });
+            }
         }
         for (sum, grams) in out.grams.iter_mut().zip(&grams) {
             *sum += grams.len() as u64;
@@ -256,8 +211,7 @@ fn main() -> std::io::Result<()> {
     }
     let limit = at.iter().copied().max().unwrap_or(0);
     println!(
-        "| corpus | messages | raw KB | text KB: {} | fields p50 / p90 | tokens: body / header | new terms: body / header | % of terms once: body / header | literal bytes: body / head / addr | literal 3-grams: body / header | vocabulary |",
-        AREAS.join(" / ")
+        "| corpus | messages | raw KB | text KB: body / head / addr | fields p50 / p90 | tokens: body / header | new terms: body / header | % of terms once: body / header | literal bytes: body / head / addr | literal 3-grams: body / header | vocabulary |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let hasher = RandomState::new();
