@@ -5,7 +5,7 @@
 use crate::prepare::Area;
 
 /// The document-level fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// Entries of the vocabulary in body texts, and pairs of adjacent singles.
     Body,

@@ -1,0 +1,352 @@
+//! Turns what a builder has collected into the octets of a segment.
+
+use super::build::{Builder, Interner, NESTED, Numbered, Streams, TEXT, TOKENS, Tag};
+use super::bundle::{Piece, Writer};
+use super::codes::{self, RESERVED, ZONES};
+use super::inverted::{self, AddList};
+use super::signature;
+use super::terms::{self, Field, Term};
+use super::vocabulary::{BLOCK, END, PSEUDO};
+use super::{BuildError, BuildOptions};
+use crate::prepare::Area;
+
+/// No vocabulary, or no field.
+const NONE: u32 = u32::MAX;
+
+/// The order of everything, found out once all tokens are known.
+struct Order {
+    /// Token numbers by ord.
+    ids: Vec<u32>,
+    /// Ord by token number, or [`NONE`] for literals.
+    ords: Vec<u32>,
+    /// Rank by token number.
+    ranks: Vec<u32>,
+}
+
+impl Builder {
+    /// The octets of the segment.
+    pub fn finish(mut self) -> Result<Vec<u8>, BuildError> {
+        let mut out = Writer::new();
+        let docs = self.docs();
+        out.numbers(Piece::Messages, self.messages.iter().copied());
+        out.numbers(Piece::Unvouched, self.unvouched.iter().copied());
+        let order = order(&self.interner, &self.options);
+        vocabulary(&self.interner, &order, self.options.vocabulary_bits_per_gram, &mut out);
+        let head = head_lists(&self, &order);
+        texts(&mut self, &order, &mut out)?;
+        inverted::write(
+            docs,
+            &mut |field, add| match field {
+                Field::Body => body(&self, &order, add),
+                Field::Head => lists(&head, docs, |key| terms::pair((key >> 32) as u32, key as u32), add),
+                Field::Joint => lists(&self.joints, docs, |key| self.meeting_term(key), add),
+                Field::Edge => lists(&self.edges, docs, |key| self.meeting_term(key), add),
+            },
+            &mut out,
+        )?;
+        Ok(out.finish(docs))
+    }
+}
+
+fn order(interner: &Interner, options: &BuildOptions) -> Order {
+    let count = interner.entries.len();
+    let is_vocabulary = |id: u32| {
+        let entry = &interner.entries[id as usize];
+        !options.literals
+            || entry.shared
+            || matches!(entry.tag, Tag::Single | Tag::Name)
+            || interner.bytes(id).len() < signature::GRAM
+    };
+    // The first octets decide most comparisons.
+    let mut sorted: Vec<(u64, u32)> = (0..count as u32)
+        .filter(|&id| is_vocabulary(id))
+        .map(|id| (first_octets(interner.bytes(id).iter()), id))
+        .collect();
+    sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| interner.bytes(a.1).cmp(interner.bytes(b.1))));
+    let ids: Vec<u32> = sorted.into_iter().map(|(_, id)| id).collect();
+    let mut ords = vec![NONE; count];
+    for (ord, &id) in ids.iter().enumerate() {
+        ords[id as usize] = ord as u32;
+    }
+    let mut by_rank = ids.clone();
+    by_rank.sort_by_key(|&id| std::cmp::Reverse(interner.entries[id as usize].occurrences));
+    for zone in ZONES.windows(2) {
+        let place = |rank: u32| (rank.saturating_sub(RESERVED) as usize).min(by_rank.len());
+        let (start, end) = (place(zone[0]), place(zone[1]));
+        by_rank[start..end].sort_unstable_by_key(|&id| ords[id as usize]);
+    }
+    let mut ranks = vec![NONE; count];
+    for (n, &id) in by_rank.iter().enumerate() {
+        ranks[id as usize] = n as u32 + RESERVED;
+    }
+    Order { ids, ords, ranks }
+}
+
+fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(octets).for_each(|(place, &octet)| *place = octet);
+    u64::from_be_bytes(first)
+}
+
+fn vocabulary(interner: &Interner, order: &Order, bits_per_gram: f32, out: &mut Writer) {
+    let mut blob = Vec::new();
+    let mut offsets = vec![0];
+    let mut signature = signature::Writer::new();
+    for (ord, &id) in order.ids.iter().enumerate() {
+        let term = interner.bytes(id);
+        blob.extend_from_slice(term);
+        blob.push(END);
+        offsets.push(blob.len() as u32);
+        signature.token(term);
+        if (ord + 1) as u32 % BLOCK == 0 {
+            signature.end_item();
+        }
+    }
+    if order.ids.len() as u32 % BLOCK != 0 {
+        signature.end_item();
+    }
+    out.piece(Piece::Terms, &blob);
+    out.numbers(Piece::TermOffsets, offsets);
+    out.piece(Piece::TermSignature, &signature.finish(bits_per_gram));
+
+    let term = |ord: u32| interner.bytes(order.ids[ord as usize]);
+    // Names stand last in both orders.
+    let tokens =
+        order.ids.partition_point(|&id| interner.bytes(id).first().is_none_or(|&b| b < PSEUDO)) as u32;
+    let mut reversed: Vec<(u64, u32)> =
+        (0..tokens).map(|ord| (first_octets(term(ord).iter().rev()), ord)).collect();
+    reversed.sort_unstable_by(|a, b| {
+        a.0.cmp(&b.0).then_with(|| term(a.1).iter().rev().cmp(term(b.1).iter().rev()))
+    });
+    let reversed: Vec<u32> =
+        reversed.into_iter().map(|(_, ord)| ord).chain(tokens..order.ids.len() as u32).collect();
+    let mut rank_ord = vec![0; order.ids.len()];
+    let mut rank_reversed = vec![0; order.ids.len()];
+    let rank = |ord: u32| order.ranks[order.ids[ord as usize] as usize];
+    for (position, &ord) in reversed.iter().enumerate() {
+        let place = (rank(ord) - RESERVED) as usize;
+        rank_ord[place] = ord;
+        rank_reversed[place] = position as u32;
+    }
+    out.numbers(Piece::Reversed, reversed);
+    out.numbers(Piece::RankOrd, rank_ord);
+    out.numbers(Piece::RankReversed, rank_reversed);
+    out.numbers(Piece::OrdRank, (0..order.ids.len() as u32).map(rank));
+}
+
+/// Codes and literals of all areas, and the signatures of the literals.
+fn texts(builder: &mut Builder, order: &Order, out: &mut Writer) -> Result<(), BuildError> {
+    let docs = builder.messages.len();
+    let mut body = signature::Writer::new();
+    let literals = |area: Area, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
+        let stream = &builder.streams[area as usize];
+        let interner = &builder.interner;
+        // An octet before the first code, so that it is seen to begin there.
+        let mut run = vec![0x80];
+        let mut literals = Vec::new();
+        let (mut code_offsets, mut literal_offsets) = (vec![1u32], vec![0u32]);
+        for doc in 0..docs {
+            for number in stream.of(doc) {
+                if number < TOKENS {
+                    codes::push(if number == TEXT { codes::TEXT } else { codes::NESTED }, &mut run);
+                    continue;
+                }
+                let id = number - TOKENS;
+                let rank = order.ranks[id as usize];
+                if rank != NONE {
+                    codes::push(rank, &mut run);
+                    continue;
+                }
+                let word = interner.entries[id as usize].tag == Tag::Word;
+                codes::push(if word { codes::LITERAL_WORD } else { codes::LITERAL_SEPARATOR }, &mut run);
+                let bytes = interner.bytes(id);
+                literals.extend_from_slice(bytes);
+                literals.push(END);
+                signature(doc, bytes);
+            }
+            code_offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
+            literal_offsets.push(u32::try_from(literals.len()).map_err(|_| BuildError::Full)?);
+        }
+        let [codes, code_table, literal_piece, literal_table] = pieces(area);
+        out.piece(codes, &run);
+        out.numbers(code_table, code_offsets);
+        out.piece(literal_piece, &literals);
+        out.numbers(literal_table, literal_offsets);
+        Ok::<(), BuildError>(())
+    };
+    let mut at = 0;
+    literals(Area::Body, out, &mut |doc, token| {
+        (at..doc).for_each(|_| body.end_item());
+        at = doc;
+        body.token(token);
+    })?;
+    (at..docs).for_each(|_| body.end_item());
+    out.piece(Piece::BodySignature, &body.finish(builder.options.bits_per_gram));
+    // Head and addresses share a signature, so their literals are collected by message first.
+    let mut head: Vec<Vec<u8>> = vec![Vec::new(); docs];
+    for area in [Area::Head, Area::Addr] {
+        literals(area, out, &mut |doc, token| {
+            head[doc].extend_from_slice(token);
+            head[doc].push(END);
+        })?;
+    }
+    let mut signature = signature::Writer::new();
+    for literals in head {
+        literals.split(|&b| b == END).for_each(|token| signature.token(token));
+        signature.end_item();
+    }
+    out.piece(Piece::HeadSignature, &signature.finish(builder.options.bits_per_gram));
+    builder.streams = Default::default();
+    Ok(())
+}
+
+/// Codes, their offsets, literals, their offsets.
+pub(super) fn pieces(area: Area) -> [Piece; 4] {
+    match area {
+        Area::Body => {
+            [Piece::BodyCodes, Piece::BodyCodeOffsets, Piece::BodyLiterals, Piece::BodyLiteralOffsets]
+        }
+        Area::Head => {
+            [Piece::HeadCodes, Piece::HeadCodeOffsets, Piece::HeadLiterals, Piece::HeadLiteralOffsets]
+        }
+        Area::Addr => {
+            [Piece::AddrCodes, Piece::AddrCodeOffsets, Piece::AddrLiterals, Piece::AddrLiteralOffsets]
+        }
+    }
+}
+
+/// The lists of [`Field::Head`]; keys are the two numbers of a term.
+fn head_lists(builder: &Builder, order: &Order) -> Numbered {
+    let mut lists = Numbered::default();
+    let present = |term: Term| term.iter().fold(0u64, |key, &octet| key << 8 | u64::from(octet));
+    for doc in 0..builder.messages.len() {
+        let number = doc as u32 + 1;
+        for area in [Area::Head, Area::Addr] {
+            // What comes next: a name, and whether the text is nested; or tokens of this field.
+            let (mut expects_name, mut nested, mut field) = (false, false, NONE);
+            for token in builder.streams[area as usize].of(doc) {
+                match token {
+                    TEXT => (expects_name, nested) = (true, false),
+                    NESTED => nested = true,
+                    id => {
+                        let ord = order.ords[(id - TOKENS) as usize];
+                        if expects_name {
+                            expects_name = false;
+                            field = if nested { terms::NESTED } else { ord };
+                            let term = if nested { terms::present_nested(ord) } else { terms::present(ord) };
+                            lists.add(present(term), number);
+                        } else if ord != NONE {
+                            lists.add(u64::from(ord) << 32 | u64::from(field), number);
+                        }
+                    }
+                }
+            }
+        }
+        lists.end();
+    }
+    lists
+}
+
+fn body(builder: &Builder, order: &Order, add: &mut AddList<'_>) -> Result<(), BuildError> {
+    let docs = builder.docs();
+    let count = |ord: usize| builder.interner.entries[order.ids[ord] as usize].body_docs;
+    let ord = |id: u32| order.ords[id as usize];
+    let inverted = Inverted::new(order.ids.len(), count, &builder.body, docs, |id| {
+        Some(ord(id) as usize).filter(|_| ord(id) != NONE)
+    });
+    // Pairs stand right behind their first entry.
+    let mut pairs =
+        Sorted::new(&builder.pairs, docs, |key| terms::pair(ord((key >> 32) as u32), ord(key as u32)));
+    for ord in 0..order.ids.len() {
+        let term = terms::body(ord as u32);
+        pairs.add_below(&term, add)?;
+        let list = inverted.list(ord);
+        if !list.is_empty() {
+            add(&term, list)?;
+        }
+    }
+    pairs.add_rest(add)
+}
+
+fn lists(
+    numbered: &Numbered,
+    docs: u32,
+    term: impl Fn(u64) -> Term,
+    add: &mut AddList<'_>,
+) -> Result<(), BuildError> {
+    Sorted::new(numbered, docs, term).add_rest(add)
+}
+
+/// Lists by term.
+struct Sorted {
+    inverted: Inverted,
+    terms: Vec<(Term, u32)>,
+    at: usize,
+}
+
+impl Sorted {
+    fn new(numbered: &Numbered, docs: u32, term: impl Fn(u64) -> Term) -> Sorted {
+        let count = |list: usize| numbered.counts[list];
+        let inverted = Inverted::new(numbered.keys.len(), count, &numbered.streams, docs, |number| {
+            Some(number as usize)
+        });
+        let mut terms: Vec<(Term, u32)> =
+            numbered.keys.iter().enumerate().map(|(n, &key)| (term(key), n as u32)).collect();
+        terms.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Sorted { inverted, terms, at: 0 }
+    }
+
+    fn add_below(&mut self, bound: &Term, add: &mut AddList<'_>) -> Result<(), BuildError> {
+        while let Some((term, list)) = self.terms.get(self.at).filter(|(term, _)| **term < **bound) {
+            add(term, self.inverted.list(*list as usize))?;
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn add_rest(mut self, add: &mut AddList<'_>) -> Result<(), BuildError> {
+        while let Some((term, list)) = self.terms.get(self.at) {
+            add(term, self.inverted.list(*list as usize))?;
+            self.at += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Documents by list, from lists by document, by counting.
+struct Inverted {
+    starts: Vec<u32>,
+    docs: Vec<u16>,
+}
+
+impl Inverted {
+    fn new(
+        lists: usize,
+        count: impl Fn(usize) -> u32,
+        streams: &Streams,
+        docs: u32,
+        list_of: impl Fn(u32) -> Option<usize>,
+    ) -> Inverted {
+        let mut starts = Vec::with_capacity(lists + 1);
+        let mut total = 0;
+        for list in 0..lists {
+            starts.push(total);
+            total += count(list);
+        }
+        starts.push(total);
+        let mut next = starts.clone();
+        let mut table = vec![0; total as usize];
+        for doc in 0..docs {
+            for list in streams.of(doc as usize).filter_map(&list_of) {
+                // A segment has at most 2^16 documents.
+                table[next[list] as usize] = doc as u16;
+                next[list] += 1;
+            }
+        }
+        Inverted { starts, docs: table }
+    }
+
+    fn list(&self, list: usize) -> &[u16] {
+        &self.docs[self.starts[list] as usize..self.starts[list + 1] as usize]
+    }
+}

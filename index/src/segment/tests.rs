@@ -1,0 +1,493 @@
+//! A segment gives back what was put in, finds it by its own tables, and survives damage.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::normalise;
+use crate::prepare::{Kind, Prepared, Which};
+use crate::tokens::{Class, class_of, tokens};
+
+type Owned = (String, String);
+
+fn kind_name(kind: Kind<'_>) -> String {
+    match kind {
+        Kind::Own { name } => format!("own {}", name.escape_ascii()),
+        Kind::Nested { name } => format!("nested {}", name.escape_ascii()),
+        other => format!("{other:?}"),
+    }
+}
+
+fn decoded(segment: &Segment, doc: u32, area: Area) -> Vec<Owned> {
+    let mut out = Vec::new();
+    let each = &mut |kind: Kind<'_>, text: &[u8]| {
+        out.push((kind_name(kind), String::from_utf8(text.to_vec()).unwrap()));
+    };
+    segment.decode(doc, area, each).unwrap();
+    out
+}
+
+fn texts(prepared: &Prepared, area: Area) -> Vec<Owned> {
+    prepared.area(area).map(|(kind, text)| (kind_name(kind), text.to_owned())).collect()
+}
+
+fn build(messages: &[Prepared], options: BuildOptions) -> Vec<u8> {
+    let mut builder = Builder::new(options);
+    for (n, prepared) in messages.iter().enumerate() {
+        builder.push(n as u32 * 3 + 5, prepared).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+fn open(bytes: Vec<u8>) -> Segment {
+    Segment::open(OwnedBytes::new(bytes), Verify::Checksums).unwrap()
+}
+
+fn docs_of(segment: &Segment, field: Field, term: &[u8]) -> BTreeSet<u32> {
+    let mut bits = Bits::new(segment.docs());
+    if let Some(postings) = segment.postings(field, term).unwrap() {
+        assert_eq!(postings.frequency(), segment.frequency(field, term).unwrap());
+        postings.or_into(&mut bits);
+        assert_eq!(bits.count(), segment.frequency(field, term).unwrap());
+    }
+    bits.iter().collect()
+}
+
+/// Everything that a segment says about its messages, compared with what follows from their texts.
+fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildOptions) {
+    assert_eq!(segment.messages().collect::<Vec<_>>(), messages.keys().copied().collect::<Vec<_>>());
+    let vocabulary = segment.vocabulary();
+    let mut words: BTreeMap<Vec<u8>, BTreeSet<u32>> = BTreeMap::new();
+    let mut expected: BTreeMap<(Field, Vec<u8>), BTreeSet<u32>> = BTreeMap::new();
+    for (doc, (&message, prepared)) in messages.iter().enumerate() {
+        let doc = doc as u32;
+        assert_eq!((segment.message(doc), segment.doc_of(message)), (Some(message), Some(doc)));
+        assert_eq!(segment.unvouched().contains(doc), !prepared.is_vouched());
+        for area in Area::ALL {
+            assert_eq!(decoded(segment, doc, area), texts(prepared, area));
+        }
+        let mut expect = |field, term: Term| {
+            expected.entry((field, term.to_vec())).or_default().insert(doc);
+        };
+        for (kind, text) in prepared.texts() {
+            let area = kind.area();
+            let field = match kind {
+                Kind::Body => None,
+                Kind::Own { name } => vocabulary.name(name),
+                Kind::Nested { name } => {
+                    expect(Field::Head, terms::present_nested(vocabulary.name(name).unwrap()));
+                    Some(terms::NESTED)
+                }
+                Kind::Address { which } => vocabulary.pseudo_name(which),
+            };
+            if let Some(field) = field.filter(|&field| field != terms::NESTED) {
+                expect(Field::Head, terms::present(field));
+            }
+            let all: Vec<(Class, &str)> = tokens(text).collect();
+            for (n, &(class, token)) in all.iter().enumerate() {
+                words.entry(token.as_bytes().to_vec()).or_default().insert(doc);
+                let beside = |at: usize, wanted: Class| all.get(at).filter(|&&(class, _)| class == wanted);
+                let implied = token == " "
+                    && n > 0
+                    && beside(n - 1, Class::Word).is_some()
+                    && beside(n + 1, Class::Word).is_some();
+                if let Some(ord) = vocabulary.ord(token.as_bytes()) {
+                    match field {
+                        None => expect(Field::Body, terms::body(ord)),
+                        Some(_) if implied => {}
+                        Some(field) => expect(Field::Head, terms::head(ord, field)),
+                    }
+                }
+                if area == Area::Addr {
+                    continue;
+                }
+                let edges = match options.edges {
+                    Edges::None => false,
+                    Edges::Body => area == Area::Body,
+                    Edges::BodyAndHead => true,
+                };
+                let tail = terms::tail(token).unwrap();
+                let start = terms::start(token).unwrap();
+                if implied && options.joints {
+                    let (left, right) =
+                        (terms::tail(all[n - 1].1).unwrap(), terms::start(all[n + 1].1).unwrap());
+                    expect(Field::Joint, terms::joint(area, left, right));
+                }
+                if class == Class::Separator && !implied && edges {
+                    if let Some((_, word)) = n.checked_sub(1).and_then(|at| beside(at, Class::Word)) {
+                        expect(Field::Edge, terms::edge_after(area, terms::tail(word).unwrap(), start));
+                    }
+                    if let Some((_, word)) = beside(n + 1, Class::Word) {
+                        expect(Field::Edge, terms::edge_before(area, terms::start(word).unwrap(), tail));
+                    }
+                }
+                if let (Class::Single, Some((_, next)), None) = (class, beside(n + 1, Class::Single), field) {
+                    let ord = |token: &str| vocabulary.ord(token.as_bytes()).unwrap();
+                    expect(Field::Body, terms::pair(ord(token), ord(next)));
+                }
+            }
+        }
+    }
+    for field in Field::ALL {
+        let mut found = BTreeMap::new();
+        segment
+            .terms(field, b"", &mut |term, entry| {
+                let mut bits = Bits::new(segment.docs());
+                segment.open_postings(field, entry).unwrap().or_into(&mut bits);
+                assert_eq!(bits.count(), entry.frequency());
+                found.insert((field, term.to_vec()), bits.iter().collect::<BTreeSet<u32>>());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let wanted: BTreeMap<_, _> = expected
+            .iter()
+            .filter(|((of, _), _)| *of == field)
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        assert_eq!(found, wanted, "{field:?}");
+        for (_, term) in wanted.keys().take(50) {
+            assert_eq!(docs_of(segment, field, term), wanted[&(field, term.clone())]);
+        }
+    }
+    // Vocabulary and literals part the tokens.
+    for (token, docs) in &words {
+        let text = std::str::from_utf8(token).unwrap();
+        let is_vocabulary = vocabulary.ord(token).is_some();
+        let must = docs.len() > 1 || token.len() < 3 || class_of(text) == Class::Single || !options.literals;
+        assert!(is_vocabulary || !must, "{text:?}");
+        for area in Area::ALL {
+            for doc in docs {
+                let of_message = messages.values().nth(*doc as usize).unwrap();
+                let is_here =
+                    of_message.area(area).any(|(_, text)| tokens(text).any(|(_, t)| t.as_bytes() == token));
+                let literals = segment.literals(*doc, area);
+                let is_literal = literals.split(|&b| b == 0xff).any(|literal| literal == &token[..]);
+                assert_eq!(is_literal, is_here && !is_vocabulary, "{text:?}");
+                if is_literal {
+                    let mut within = Bits::full(segment.docs());
+                    segment.literal_candidates(area, token, &mut within);
+                    assert!(within.contains(*doc));
+                }
+            }
+        }
+    }
+    check_vocabulary(vocabulary, &words);
+}
+
+fn check_vocabulary(vocabulary: &Vocabulary, words: &BTreeMap<Vec<u8>, BTreeSet<u32>>) {
+    let all: Vec<&[u8]> = (0..vocabulary.len()).map(|ord| vocabulary.term(ord)).collect();
+    assert!(all.is_sorted());
+    let is_token = |term: &[u8]| term.first().is_none_or(|&b| b < 0xfe);
+    let matching = |matches: &dyn Fn(&[u8]) -> bool| {
+        (0..vocabulary.len())
+            .filter(|&ord| is_token(all[ord as usize]) && matches(all[ord as usize]))
+            .collect::<Vec<_>>()
+    };
+    for ord in 0..vocabulary.len() {
+        let rank = vocabulary.rank(ord);
+        assert_eq!(vocabulary.ord_of_rank(rank), Some(ord));
+        let position = vocabulary.reversed_of_rank(rank).unwrap();
+        assert_eq!(vocabulary.reversed(position), ord);
+        let term = all[ord as usize];
+        match std::str::from_utf8(term) {
+            Ok(text) => assert_eq!(vocabulary.class(ord), Some(class_of(text))),
+            Err(_) => {
+                assert!(vocabulary.class(ord).is_none());
+                assert_eq!(vocabulary.names().contains(&ord), term[0] == 0xff);
+            }
+        }
+    }
+    let fragments = words.keys().take(40).flat_map(|word| {
+        let text = std::str::from_utf8(word).unwrap();
+        let cuts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let middle = cuts[cuts.len() / 2];
+        [&text[..middle], &text[middle..], text, &text[cuts[cuts.len() / 3]..cuts[cuts.len() * 2 / 3]]]
+    });
+    for fragment in fragments.chain(["", "Q", "ZZZZ", "\u{10ffff}"]) {
+        let fragment = fragment.as_bytes();
+        let prefix = vocabulary.prefix(fragment);
+        assert_eq!(prefix.clone().collect::<Vec<_>>(), matching(&|term| term.starts_with(fragment)));
+        let mut suffix: Vec<u32> = vocabulary.suffix(fragment).map(|at| vocabulary.reversed(at)).collect();
+        suffix.sort_unstable();
+        assert_eq!(suffix, matching(&|term| term.ends_with(fragment)));
+        let mut inside = Vec::new();
+        vocabulary.containing(fragment, &mut inside);
+        let contains =
+            |term: &[u8]| fragment.is_empty() || term.windows(fragment.len()).any(|w| w == fragment);
+        assert_eq!(inside, matching(&contains), "{:?}", fragment.escape_ascii().to_string());
+        let ranks = vocabulary.rank_ranges(prefix.clone());
+        let mut ords: Vec<u32> =
+            ranks.into_iter().flatten().filter_map(|rank| vocabulary.ord_of_rank(rank)).collect();
+        ords.sort_unstable();
+        assert_eq!(ords, prefix.collect::<Vec<_>>());
+    }
+}
+
+fn numbered(messages: &[Prepared]) -> BTreeMap<u32, &Prepared> {
+    messages.iter().enumerate().map(|(n, prepared)| (n as u32 * 3 + 5, prepared)).collect()
+}
+
+/// Texts made to break things, and common words so that tokens are shared.
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            " ",
+            " ",
+            " ",
+            "  ",
+            "FOOD",
+            "CART",
+            "A",
+            "E\u{301}",
+            "\u{301}",
+            "日",
+            "本",
+            "日本語",
+            "ก\u{e34}น",
+            "한국",
+            "😀",
+            "👩\u{200d}💻",
+            "\0",
+            "\u{1c}",
+            "\u{1f}",
+            "\n",
+            "\u{2}",
+            "\u{ad}",
+            ".",
+            "-- ",
+            "@",
+            "<",
+            ">",
+            "=3D",
+            "DGVZDA0KYWJJZGVM",
+            "HTTP://X.Y/Z?A=B",
+            "ΣΊΣΥΦΟΣ",
+            "\u{fffd}",
+            "\u{10ffff}",
+            "İ",
+            "ß",
+            "\u{5d0}\u{5b7}",
+        ])
+        .prop_map(str::to_owned),
+        any::<String>(),
+        "[A-Z0-9]{1,12}",
+    ];
+    prop::collection::vec(piece, 0..14).prop_map(|pieces| normalise(&pieces.concat()))
+}
+
+fn message() -> impl Strategy<Value = Prepared> {
+    let name = || prop::sample::select(vec!["", "SUBJECT", "FROM", "X-A", "RECEIVED", "!", "\u{7f}"]);
+    let kind = prop_oneof![
+        Just(0).prop_map(|_| (0, "")),
+        name().prop_map(|name| (1, name)),
+        name().prop_map(|name| (2, name)),
+        (0..4usize).prop_map(|which| (3 + which, "")),
+    ];
+    prop::collection::vec((kind, text()), 0..8).prop_map(|texts| {
+        let mut prepared = Prepared::default();
+        for ((kind, name), text) in &texts {
+            let name = name.as_bytes();
+            let kind = match kind {
+                0 => Kind::Body,
+                1 => Kind::Own { name },
+                2 => Kind::Nested { name },
+                other => Kind::Address { which: Which::ALL[other - 3] },
+            };
+            prepared.push(kind, text);
+        }
+        prepared
+    })
+}
+
+fn options() -> impl Strategy<Value = BuildOptions> {
+    let edges = prop::sample::select(vec![Edges::None, Edges::Body, Edges::BodyAndHead]);
+    (any::<bool>(), edges, any::<bool>()).prop_map(|(joints, edges, literals)| BuildOptions {
+        joints,
+        edges,
+        literals,
+        ..BuildOptions::default()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn gives_back_what_was_put_in(messages in prop::collection::vec(message(), 0..12), options in options()) {
+        check(&open(build(&messages, options)), &numbered(&messages), options);
+    }
+
+    #[test]
+    fn a_merge_is_one_segment_of_all(
+        messages in prop::collection::vec(message(), 1..12),
+        places in prop::collection::vec((0..3usize, any::<bool>()), 12),
+        options in options(),
+    ) {
+        let mut builders = [Builder::new(options), Builder::new(options), Builder::new(options)];
+        let all = numbered(&messages);
+        for ((&number, prepared), (at, _)) in all.iter().zip(&places) {
+            builders[*at].push(number, prepared).unwrap();
+        }
+        let segments = builders.map(|builder| open(builder.finish().unwrap()));
+        let keep = |number: u32| places[(number as usize - 5) / 3].1;
+        let merged = merge(&segments.each_ref(), &keep, options, &|| false).unwrap();
+        let kept: BTreeMap<u32, &Prepared> = all.into_iter().filter(|(number, _)| keep(*number)).collect();
+        let merged = open(merged);
+        // Tokens of one message that were shared before a message was dropped may become literals or stay.
+        check(&merged, &kept, options);
+        // The same messages give the same octets, however they came together.
+        let mut builder = Builder::new(options);
+        kept.iter().for_each(|(&number, prepared)| builder.push(number, prepared).unwrap());
+        let direct = open(builder.finish().unwrap());
+        let ours = |segment: &Segment| {
+            segment.sizes().into_iter().filter(|(name, _)| !name.starts_with("Tantivy")).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(ours(&merged), ours(&direct));
+    }
+}
+
+#[test]
+fn large_and_many_texts() {
+    let mut long = Prepared::default();
+    long.push(Kind::Body, &"X".repeat(100_000));
+    long.push(Kind::Body, &". ".repeat(50_000));
+    long.push(Kind::Body, &"日".repeat(30_000));
+    let mut many = Prepared::default();
+    for n in 0..5_000 {
+        many.push(
+            if n % 2 == 0 { Kind::Body } else { Kind::Nested { name: b"CONTENT-TYPE" } },
+            if n % 3 == 0 { "" } else { "TEXT PLAIN" },
+        );
+    }
+    let messages = [long, many, Prepared::unvouched(), Prepared::default()];
+    check(&open(build(&messages, BuildOptions::default())), &numbered(&messages), BuildOptions::default());
+}
+
+#[test]
+fn an_empty_segment() {
+    let segment = open(build(&[], BuildOptions::default()));
+    check(&segment, &BTreeMap::new(), BuildOptions::default());
+    assert_eq!(
+        merge(&[], &|_| true, BuildOptions::default(), &|| false).map(|bytes| open(bytes).docs()).unwrap(),
+        0
+    );
+}
+
+#[test]
+fn numbers_must_rise_and_a_segment_has_an_end() {
+    let mut builder = Builder::new(BuildOptions::default());
+    builder.push(7, &Prepared::default()).unwrap();
+    assert!(matches!(builder.push(7, &Prepared::default()), Err(BuildError::Order)));
+    for number in 8.. {
+        if builder.is_full() {
+            assert!(matches!(builder.push(number, &Prepared::default()), Err(BuildError::Full)));
+            break;
+        }
+        builder.push(number, &Prepared::default()).unwrap();
+    }
+    assert_eq!(builder.docs() as usize, crate::limits::SEGMENT_MESSAGES_MAX);
+}
+
+#[test]
+fn a_merge_stops() {
+    let segment = open(build(&[Prepared::default()], BuildOptions::default()));
+    let stopped = merge(&[&segment], &|_| true, BuildOptions::default(), &|| true);
+    assert!(matches!(stopped, Err(BuildError::Stopped)));
+}
+
+/// Calls every reader of our own tables with everything and a bit more.
+fn read_everything(segment: &Segment) -> usize {
+    let vocabulary = segment.vocabulary();
+    let mut seen = 0;
+    for doc in (0..segment.docs().min(20)).chain([u32::MAX]) {
+        seen += segment.message(doc).is_some() as usize;
+        seen += segment.doc_of(doc).is_some() as usize;
+        for area in Area::ALL {
+            seen += segment.codes(doc, area).len() + segment.literals(doc, area).len();
+            let _ = segment.decode(doc, area, &mut |_, text| seen += text.len());
+        }
+    }
+    for ord in (0..vocabulary.len().min(500)).chain([u32::MAX]) {
+        let term = vocabulary.term(ord).to_vec();
+        let rank = vocabulary.rank(ord);
+        seen += usize::from(vocabulary.class(ord).is_some());
+        seen += vocabulary.ord_of_rank(rank).unwrap_or(0) as usize & 1;
+        seen += vocabulary.reversed_of_rank(rank).unwrap_or(0) as usize & 1;
+        seen += vocabulary.reversed(ord) as usize & 1;
+        for part in [&term[..], &term[..term.len() / 2], &term[term.len() / 2..]] {
+            let prefix = vocabulary.prefix(part);
+            seen += prefix.len() + vocabulary.suffix(part).len();
+            seen += vocabulary.rank_ranges(prefix).len();
+            let mut out = Vec::new();
+            vocabulary.containing(part, &mut out);
+            seen += out.len();
+            let mut within = Bits::full(segment.docs());
+            segment.literal_candidates(Area::Body, part, &mut within);
+            segment.literal_candidates(Area::Addr, part, &mut within);
+            seen += within.iter().count();
+        }
+        seen += usize::from(vocabulary.name(&term).is_some()) + usize::from(vocabulary.ord(&term).is_some());
+    }
+    seen += segment.unvouched().count() as usize + vocabulary.names().len() + segment.sizes().len();
+    let _ = merge(&[segment], &|_| true, BuildOptions::default(), &|| false).map(|bytes| seen += bytes.len());
+    seen
+}
+
+fn small() -> Vec<u8> {
+    let mut messages = vec![Prepared::unvouched()];
+    for n in 0..6 {
+        let mut prepared = Prepared::default();
+        prepared.push(Kind::Own { name: b"SUBJECT" }, &format!("FOOD CART {n}"));
+        prepared.push(Kind::Address { which: Which::From }, "J <J@X.ORG>");
+        prepared.push(Kind::Nested { name: b"" }, "日本 AND LITERAL");
+        prepared.push(Kind::Body, &format!("THE FOOD, THE CART. UNIQUE{n}TOKEN {n} ÜNÏ 日本語"));
+        messages.push(prepared);
+    }
+    build(&messages, BuildOptions::default())
+}
+
+/// Where the pieces of tantivy begin: what is before is ours.
+fn tantivy_start(file: &[u8]) -> usize {
+    let bundle = bundle::Bundle::open(&OwnedBytes::new(file.to_vec())).unwrap();
+    let meta = bundle.piece(bundle::Piece::TantivyMeta);
+    file.windows(meta.len()).position(|window| window == meta.as_slice()).unwrap()
+}
+
+#[test]
+fn damage_never_panics() {
+    let file = small();
+    assert!(read_everything(&open(file.clone())) > 1000);
+    for cut in 0..file.len() {
+        assert!(Segment::open(OwnedBytes::new(file[..cut].to_vec()), Verify::Shape).is_err());
+    }
+    let ours = tantivy_start(&file);
+    let mut readable = 0;
+    for at in 0..ours {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = file.clone();
+            damaged[at] ^= flip;
+            if let Ok(segment) = Segment::open(OwnedBytes::new(damaged), Verify::Shape) {
+                readable += 1;
+                read_everything(&segment);
+            }
+        }
+    }
+    assert!(readable > ours, "damage was looked at in {readable} files of {ours} octets");
+}
+
+#[test]
+fn checksums_notice_every_flip() {
+    let file = small();
+    let mut unnoticed = 0;
+    for at in 0..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 0x04;
+        unnoticed += usize::from(Segment::open(OwnedBytes::new(damaged), Verify::Checksums).is_ok());
+    }
+    // Only the gaps between pieces, and the end of the header, are nobody's.
+    let pieces: u64 = open(file.clone()).sizes().iter().map(|(_, len)| len).sum();
+    let contents = 40 + open(file.clone()).sizes().len() * 24;
+    assert_eq!(unnoticed, file.len() - pieces as usize - contents);
+}
