@@ -431,7 +431,6 @@ fn read_everything(segment: &Segment) -> usize {
         seen += usize::from(vocabulary.name(&term).is_some()) + usize::from(vocabulary.ord(&term).is_some());
     }
     seen += segment.unvouched().count() as usize + vocabulary.names().len() + segment.sizes().len();
-    let _ = merge(&[segment], &|_| true, BuildOptions::default(), &|| false).map(|bytes| seen += bytes.len());
     seen
 }
 
@@ -465,16 +464,17 @@ fn damage_never_panics() {
     let ours = tantivy_start(&file);
     let mut readable = 0;
     for at in 0..ours {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut damaged = file.clone();
-            damaged[at] ^= flip;
-            if let Ok(segment) = Segment::open(OwnedBytes::new(damaged), Verify::Shape) {
-                readable += 1;
-                read_everything(&segment);
+        let mut damaged = file.clone();
+        damaged[at] ^= [0x01, 0x80, 0xff][at % 3];
+        if let Ok(segment) = Segment::open(OwnedBytes::new(damaged), Verify::Shape) {
+            readable += 1;
+            read_everything(&segment);
+            if at % 16 == 0 {
+                let _ = merge(&[&segment], &|_| true, BuildOptions::default(), &|| false);
             }
         }
     }
-    assert!(readable > ours, "damage was looked at in {readable} files of {ours} octets");
+    assert!(readable > ours / 2, "damage was looked at in {readable} files of {ours} octets");
 }
 
 #[test]
