@@ -3,14 +3,14 @@
 //! It holds: between looking at the head and queueing there is no await; a queued commit is noted in the head, and
 //! is taken out again when it settles, applied or failed.
 
-use super::{ChangeError, Inner, Shard};
+use super::{Arrived, ChangeError, Inner, Shard};
 use crate::error::CommitError;
 use crate::log::{CommitKind, Generation, Ticket};
 use crate::state::account::Account;
 use crate::state::apply::Touched;
 use crate::state::head::{Head, MailboxHead};
 use crate::state::ops::{self, Op};
-use crate::types::{AccountId, Lsn, MailboxId, ModSeq, Row};
+use crate::types::{AccountId, Lsn, MailboxId, MessageNumber, ModSeq, Row};
 use crate::uid_set::UidSet;
 use std::rc::Rc;
 
@@ -172,8 +172,29 @@ impl Inner {
         if let (Some(lsn), Some(observer)) = (applied, observer) {
             observer(lsn);
         }
+        if applied.is_some() {
+            self.tell_arrivals(account, ops);
+        }
         touched.notify();
         self.turn.notify();
+    }
+
+    /// Tells whoever watches that a commit brought messages.
+    fn tell_arrivals(&self, account: AccountId, ops: &[Op]) {
+        let Some(told) = self.arrivals.borrow().clone() else { return };
+        let appended = ops.iter().filter_map(|op| match op {
+            Op::Append { messages, .. } => Some(messages),
+            _ => None,
+        });
+        let (mut messages, mut bytes, mut last) = (0, 0, None);
+        for message in appended.flatten() {
+            messages += 1;
+            bytes += u64::from(message.facts.size);
+            last = Some(message.message);
+        }
+        if let Some(last) = last {
+            told(account, Arrived { messages, bytes, next: MessageNumber(last.0.saturating_add(1)) });
+        }
     }
 }
 

@@ -39,7 +39,7 @@ use crate::state::account::Account;
 use crate::state::apply::{State, Touched};
 use crate::state::ops;
 use crate::state::view::ViewLease;
-use crate::types::{AccountId, Lsn, MailboxId, ShardId};
+use crate::types::{AccountId, Lsn, MailboxId, MessageNumber, ShardId};
 use commit::Lane;
 use message::Squeezer;
 use std::cell::RefCell;
@@ -131,10 +131,23 @@ pub(crate) struct Inner {
     pub(crate) report: ShardReport,
     pub(crate) checkpoints: Checkpoints,
     observer: RefCell<Option<Observer>>,
+    arrivals: RefCell<Option<Arrivals>>,
 }
 
 /// What a simulation wants to be told: see [`Shard::observe`].
 type Observer = Rc<dyn Fn(Lsn)>;
+/// Who is told of new messages: see [`Shard::watch_arrivals`].
+type Arrivals = Rc<dyn Fn(AccountId, Arrived)>;
+
+/// New messages of one account, durable and applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrived {
+    pub messages: u32,
+    /// Sum of their RFC822.SIZEs.
+    pub bytes: u64,
+    /// The number that the next message of the account gets.
+    pub next: MessageNumber,
+}
 
 impl Shard {
     /// Makes the folders of a new shard, durably, and opens it.
@@ -218,6 +231,7 @@ impl Shard {
             squeezer: RefCell::new(Squeezer::new()),
             report,
             observer: RefCell::default(),
+            arrivals: RefCell::default(),
         };
         Ok(Shard { inner: Rc::new(inner) })
     }
@@ -231,6 +245,12 @@ impl Shard {
     /// after a crash with the state at each commit).
     pub fn observe(&self, observer: impl Fn(Lsn) + 'static) {
         *self.inner.observer.borrow_mut() = Some(Rc::new(observer));
+    }
+
+    /// Calls `told` after each commit that brought messages, before anybody can see them. It must be quick: it runs for every
+    /// delivery.
+    pub fn watch_arrivals(&self, told: impl Fn(AccountId, Arrived) + 'static) {
+        *self.inner.arrivals.borrow_mut() = Some(Rc::new(told));
     }
 
     /// Refuses new changes, waits for the queued ones, writes a checkpoint.

@@ -101,6 +101,17 @@ impl Account {
     pub fn facts(&self, message: MessageNumber) -> Option<MessageFacts> {
         self.messages.get(message)
     }
+    /// The number that the next message gets; all that were given out are below it.
+    pub fn next_message(&self) -> MessageNumber {
+        self.messages.next()
+    }
+    /// Messages with numbers from `from` on, ascending, whether or not a mailbox still holds them.
+    pub fn messages_from(
+        &self,
+        from: MessageNumber,
+    ) -> impl Iterator<Item = (MessageNumber, MessageFacts)> + '_ {
+        self.messages.iter_from(from)
+    }
     /// Notified after each applied commit that creates, deletes or renames mailboxes or changes subscriptions.
     pub fn changed(&self) -> &Event {
         &self.changed

@@ -4,7 +4,7 @@
 //! is below `uid_next`, every MODSEQ at most `highest_modseq`.
 
 use super::expunged::Expunged;
-use super::rows::Rows;
+use super::rows::{RowBlock, Rows};
 use super::view::Views;
 use crate::event::Event;
 use crate::limits;
@@ -100,6 +100,14 @@ impl Mailbox {
     /// Rows from `low` to `high`, both included.
     pub fn range(&self, low: Uid, high: Uid) -> impl Iterator<Item = Row> + '_ {
         self.rows.range(low, high)
+    }
+    /// How many rows have a UID below `uid`.
+    pub fn below(&self, uid: Uid) -> u32 {
+        self.rows.below(uid)
+    }
+    /// The rows at positions `from..to`, by columns.
+    pub fn blocks(&self, from: u32, to: u32) -> impl Iterator<Item = RowBlock<'_>> + '_ {
+        self.rows.blocks(from, to)
     }
     /// Rows whose UID is in the set, ascending.
     pub fn rows_in<'a>(&'a self, uids: &'a UidSet) -> impl Iterator<Item = Row> + 'a {

@@ -99,12 +99,22 @@ impl MessageTable {
 
     /// All messages, ascending by number.
     pub fn iter(&self) -> impl Iterator<Item = (MessageNumber, MessageFacts)> + '_ {
+        self.iter_from(MessageNumber(0))
+    }
+
+    /// Messages with numbers from `from` on, ascending.
+    pub fn iter_from(&self, from: MessageNumber) -> impl Iterator<Item = (MessageNumber, MessageFacts)> + '_ {
+        let from = from.0 as usize;
+        let page = from / PAGE_MESSAGES;
         self.pages
+            .get(page..)
+            .unwrap_or_default()
             .iter()
             .flat_map(|page| page.iter())
-            .enumerate()
-            .filter(|(_, packed)| packed.address != 0)
-            .map(|(number, packed)| (MessageNumber(number as u32), packed.facts()))
+            .zip(page * PAGE_MESSAGES..)
+            .skip(from % PAGE_MESSAGES)
+            .filter(|(packed, _)| packed.address != 0)
+            .map(|(packed, number)| (MessageNumber(number as u32), packed.facts()))
     }
 }
 
@@ -134,6 +144,10 @@ mod tests {
         }
         assert_eq!(table.next(), MessageNumber(3000));
         assert!(table.iter().all(|(n, known)| known == facts(n.0)));
+        for from in [1, 511, 512, 2999, 3000, u32::MAX] {
+            let wanted = table.iter().filter(|(number, _)| number.0 >= from);
+            assert!(table.iter_from(MessageNumber(from)).eq(wanted), "{from}");
+        }
         assert_eq!(table.iter().count(), (0..3000).filter(|n: &u32| !n.is_multiple_of(7)).count());
     }
 }

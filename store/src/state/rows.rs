@@ -104,6 +104,30 @@ impl Page {
     }
 }
 
+/// Neighbouring rows of one page, column by column: what a loop over a whole mailbox looks at.
+pub struct RowBlock<'a> {
+    page: &'a Page,
+    rows: &'a [Packed],
+    first: u32,
+}
+
+impl RowBlock<'_> {
+    /// Position of its first row.
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = MessageNumber> + '_ {
+        self.rows.iter().map(|row| MessageNumber(row.message))
+    }
+    /// The flags that every row holds itself: bits 0..32 of [`Flags`].
+    pub fn low_flags(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.rows.iter().map(|row| row.flags)
+    }
+    pub fn flags(&self) -> impl ExactSizeIterator<Item = Flags> + '_ {
+        self.rows.iter().map(|row| self.page.unpack(row).flags)
+    }
+}
+
 /// The rows of one mailbox.
 #[derive(Clone, Default)]
 pub struct Rows {
@@ -197,6 +221,27 @@ impl Rows {
         let rows = &self.pages[page].rows;
         let index = rows.iter().position(Packed::is_unseen)?;
         Some((self.starts[page] + index as u32, rows[index].uid))
+    }
+
+    /// How many rows have a UID below `uid`.
+    pub fn below(&self, uid: Uid) -> u32 {
+        let (page, index) = self.seek(uid);
+        self.starts.get(page).map_or(self.len, |start| start + index as u32)
+    }
+
+    /// The rows at positions `from..to` as blocks.
+    pub fn blocks(&self, from: u32, to: u32) -> impl Iterator<Item = RowBlock<'_>> + '_ {
+        let first = self.starts.partition_point(|start| *start <= from).saturating_sub(1);
+        self.starts[first.min(self.starts.len())..]
+            .iter()
+            .zip(&self.pages[first.min(self.pages.len())..])
+            .take_while(move |(start, _)| **start < to)
+            .filter_map(move |(start, page)| {
+                let low = from.saturating_sub(*start) as usize;
+                let high = ((to - start) as usize).min(page.rows.len());
+                let rows = page.rows.get(low..high).filter(|rows| !rows.is_empty())?;
+                Some(RowBlock { page, rows, first: start + low as u32 })
+            })
     }
 
     /// Rows with UIDs from `low` to `high`, both included, ascending.
@@ -413,6 +458,21 @@ mod tests {
                     prop_assert_eq!(rows.at(position as u32), Some(*known));
                     prop_assert_eq!(rows.position(known.uid), Some(position as u32));
                     prop_assert_eq!(rows.get(known.uid), Some(*known));
+                }
+                for uid in [1, 200, next].into_iter().filter_map(Uid::new) {
+                    prop_assert_eq!(rows.below(uid) as usize, plain.range(..uid.get()).count());
+                }
+                for (from, to) in [(0, rows.len()), (0, u32::MAX), (300, 900), (700, 600)] {
+                    let (mut at, mut seen) = (from, Vec::new());
+                    for block in rows.blocks(from, to) {
+                        prop_assert_eq!(block.first(), at);
+                        at += block.messages().len() as u32;
+                        let columns = block.messages().zip(block.flags()).zip(block.low_flags());
+                        seen.extend(columns.map(|((message, flags), low)| (message, flags, low)));
+                    }
+                    let wanted = plain.values().skip(from as usize).take(to.saturating_sub(from) as usize);
+                    let wanted = wanted.map(|row| (row.message, row.flags, row.flags.0 as u32));
+                    prop_assert_eq!(seen, wanted.collect::<Vec<_>>());
                 }
                 prop_assert_eq!(rows.uids(), plain.values().map(|row| row.uid).collect::<UidSet>());
                 let unseen = plain.values().position(|row| !row.flags.contains(Flags::SEEN));
