@@ -29,6 +29,7 @@ pub struct Config {
     /// Folder of the store.
     pub store: PathBuf,
     pub storage: StorageConfig,
+    pub index: IndexConfig,
     pub listen: ListenConfig,
     pub tls: TlsConfig,
     pub auth: AuthConfig,
@@ -45,6 +46,18 @@ pub struct StorageConfig {
     pub shards: u16,
     /// Log written since the last checkpoint before a shard makes a new one; bounds the time of a start.
     pub checkpoint_bytes: ByteSize,
+}
+
+/// `[index]`: the search index, which is derived from the mail and can be removed at any time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexConfig {
+    /// Without it every search over text reads the messages.
+    pub enabled: bool,
+    /// Memory that the indexes of all accounts which are in use may take together, beside the page cache.
+    pub memory: ByteSize,
+    /// Threads that make indexes; 0: one for every two cores of the machine.
+    pub lanes: u16,
 }
 
 /// `[listen]`: the addresses served; an empty list switches a listener off.
@@ -166,6 +179,7 @@ impl Default for Config {
         Config {
             store: PathBuf::from("/var/lib/trawl"),
             storage: StorageConfig::default(),
+            index: IndexConfig::default(),
             listen: ListenConfig::default(),
             tls: TlsConfig::default(),
             auth: AuthConfig::default(),
@@ -179,6 +193,12 @@ impl Default for Config {
 impl Default for StorageConfig {
     fn default() -> Self {
         StorageConfig { shards: 0, checkpoint_bytes: ByteSize::mib(64) }
+    }
+}
+
+impl Default for IndexConfig {
+    fn default() -> Self {
+        IndexConfig { enabled: true, memory: ByteSize::mib(256), lanes: 0 }
     }
 }
 
@@ -237,6 +257,13 @@ impl RuntimeConfig {
     /// Search lanes to start.
     pub fn lanes_effective(&self) -> usize {
         if self.lanes == 0 { machine_cores() } else { usize::from(self.lanes) }
+    }
+}
+
+impl IndexConfig {
+    /// Indexing lanes to start.
+    pub fn lanes_effective(&self) -> usize {
+        if self.lanes == 0 { (machine_cores() / 2).max(1) } else { usize::from(self.lanes) }
     }
 }
 

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::{AsyncRead, AsyncWrite};
-use roaring::RoaringBitmap;
+use trawl_index::account::AccountIndex;
 use trawl_store::LocalBoxFuture;
 use trawl_store::clock::Clock;
 use trawl_store::event::Event;
@@ -21,7 +21,7 @@ use trawl_store::types::{AccountId, MailboxId, ShardId, Uid, UidValidity, WallTi
 
 use crate::config::Config;
 use crate::lanes::analyse::Budget;
-use crate::lanes::search::{SearchError, SearchJob};
+use crate::lanes::search::{Found, SearchError, SearchJob};
 
 /// A connection's bytes, TLS or not.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {
@@ -66,8 +66,10 @@ pub trait Auth {
 
 /// Work that would block the core, done elsewhere. The simulated twin does it inline.
 pub trait Lanes {
-    /// The positions of the candidates that match.
-    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<RoaringBitmap, SearchError>>;
+    /// The positions that match.
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>>;
+    /// The search index of an account, opened by a lane if it is not; `None`: there is none, everything is scanned.
+    fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>>;
     /// The encoded summary of a message ([`trawl_index::summary::Summary`]).
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>>;
 }

@@ -7,7 +7,7 @@
 //! 3. `wire::fragment` finds the edges of a command in the input, `wire::parse` its meaning (`wire::ast`).
 //! 4. [`command::TABLE`] says in which states it is allowed and which handler runs it.
 //! 5. The handler reads the account's state, which is in memory and durable, and asks the store for changes.
-//! 6. Messages' text is searched on lanes ([`lanes`]); the session only waits.
+//! 6. Text is searched on lanes ([`lanes`]), through indexes that others keep ([`indexing`]); the session only waits.
 //! 7. Untagged responses go to [`response::output::Output`]; a slow reader stops the handler there.
 //! 8. [`mailbox::sync`] tells what other sessions did, by this session's own sequence numbers ([`mailbox::view`]).
 //! 9. [`response::status`] makes the tagged OK, NO or BAD of the handler's result.
@@ -21,6 +21,7 @@ pub mod command;
 pub mod config;
 pub mod control;
 pub mod core;
+pub mod indexing;
 pub mod lanes;
 pub mod limits;
 pub mod mailbox;

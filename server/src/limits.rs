@@ -65,8 +65,16 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 
 // --- lanes
 
-/// Pieces of searches that wait for a lane; more searches are refused.
+/// Searches that wait for lanes; more are refused.
 pub const SEARCH_QUEUE_JOBS_MAX: usize = 256;
+/// The same of one account, so that one cannot take the whole queue.
+pub const SEARCH_QUEUE_ACCOUNT_JOBS_MAX: usize = 64;
+/// Searches that wait for their account's index to be opened; more do without.
+pub const INDEX_OPEN_QUEUE_MAX: usize = 1024;
+/// Mappings of open indexes, over all accounts: a process may have 65,530, and others need some.
+pub const INDEX_MAPS_MAX: usize = 16 * 1024;
+/// Rows that are looked at for an indexing lane before others run.
+pub const INDEX_WINDOW_MESSAGES: u32 = 64 * 1024;
 /// Messages that wait for their analysis.
 pub const ANALYSIS_QUEUE_JOBS_MAX: usize = 256;
 
@@ -88,6 +96,11 @@ const _: () = const { assert!(STOP_SESSIONS_MS < STOP_MS) };
 
 /// Connections of the control socket that are open at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+/// Messages that one search over it shows, the characters of each of their fields, and the lines of one explanation: an answer
+/// is one line of bounded length.
+pub const CONTROL_HITS_MAX: usize = 500;
+pub const CONTROL_HIT_TEXT_CHARS_MAX: usize = 120;
+pub const CONTROL_LINES_MAX: usize = 2_000;
 
 // --- wire
 
@@ -160,8 +173,8 @@ pub const FETCH_PIECE_BYTES: usize = 128 << 10;
 pub const FETCH_TRANSFORM_BYTES_MAX: u64 = 256 << 10;
 /// Messages whose headers are read in one batch are together no larger than this.
 pub const FETCH_HEADER_BATCH_BYTES_MAX: u64 = 4 << 20;
-/// Messages whose state one step of SEARCH looks at before others run.
-pub const SEARCH_WINDOW_MESSAGES: usize = 4096;
+/// Messages whose state one step of SEARCH looks at before others run: about a hundred microseconds.
+pub const SEARCH_WINDOW_MESSAGES: usize = 8192;
 /// Messages in one APPEND: each holds its summary in memory until the commit.
 pub const APPEND_MESSAGES_MAX: usize = 4096;
 
@@ -169,6 +182,11 @@ const _: () = assert!(FETCH_PIECE_BYTES as u64 <= FETCH_TRANSFORM_BYTES_MAX);
 
 // --- work on the lanes
 
+/// Messages whose texts are in memory that one step of a search looks at.
+pub const SEARCH_PREPARED_MESSAGES: usize = 64;
+/// Texts that one search may leave in memory for the next: messages, and their bytes as stored.
+pub const SEARCH_KEPT_MESSAGES_MAX: usize = 8192;
+pub const SEARCH_KEPT_BYTES_MAX: u64 = 32 << 20;
 /// Messages that one search worker reads at once.
 pub const SEARCH_BATCH_MESSAGES_MAX: usize = 64;
 /// Bytes of messages that one search worker reads at once; a larger message is read alone.

@@ -84,9 +84,71 @@ pub enum Command {
         json: bool,
     },
 
+    /// Search the mail of an account
+    ///
+    /// Prints mailbox, UID, date, sender and subject of the newest messages that match. The program is what IMAP's SEARCH
+    /// takes (RFC 9051, 6.4.4). Works while the server runs, and when it does not. Exit code 1: nothing was found.
+    #[command(after_help = "Examples:
+  trawl search anna 'SUBJECT invoice SINCE 1-Jan-2024'
+  trawl search anna 'OR FROM bob BODY \"food cart\"' --mailbox Archive")]
+    Search(SearchArgs),
+
+    /// Show how a search is done: what is looked at, where, and how long it takes
+    #[command(after_help = "Example:\n  trawl explain anna INBOX 'UNSEEN BODY \"food cart\"'")]
+    Explain(ExplainArgs),
+
+    /// Make the search index of an account, or of all, anew
+    ///
+    /// The index is derived from the mail; searches answer the same without it, only slower. The work is done in the
+    /// background; when no server runs, by this command.
+    #[command(after_help = "Examples:\n  trawl reindex anna --wait\n  trawl reindex --keep --wait")]
+    Reindex(ReindexArgs),
+
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Account
+    pub user: String,
+    /// Search keys, as one argument
+    pub program: String,
+    /// Only this mailbox; without it all of them
+    #[arg(long, short, value_name = "MAILBOX")]
+    pub mailbox: Option<String>,
+    /// Show at most this many messages (500 at the most), the newest
+    #[arg(long, default_value_t = 50, value_name = "COUNT")]
+    pub max: u32,
+    /// As one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Account
+    pub user: String,
+    /// Mailbox
+    pub mailbox: String,
+    /// Search keys, as one argument
+    pub program: String,
+    /// Search this often and show the last time
+    #[arg(long, default_value_t = 1, value_name = "TIMES")]
+    pub repeat: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct ReindexArgs {
+    /// Account; without it all of them
+    pub user: Option<String>,
+    /// Wait until it is done
+    #[arg(long)]
+    pub wait: bool,
+    /// Keep what there is and add only what it lacks
+    #[arg(long)]
+    pub keep: bool,
 }
 
 #[derive(Debug, Subcommand)]

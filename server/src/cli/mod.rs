@@ -7,6 +7,7 @@ mod control;
 mod error;
 mod import;
 mod init;
+mod search;
 mod settings;
 mod status;
 mod users;
@@ -46,6 +47,9 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::User(command) => users::run(&config, command),
         Command::Import(kind) => import::run(&config, kind),
         Command::Check => check::run(&config),
+        Command::Search(arguments) => search::search(&config, arguments),
+        Command::Explain(arguments) => search::explain(&config, arguments),
+        Command::Reindex(arguments) => search::reindex(&config, arguments),
         Command::Status { json } => status::run(&config, *json),
         Command::Config(_) => unreachable!("handled above, without a valid configuration"),
     }

@@ -7,7 +7,7 @@ use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use super::control::Server;
 use super::error::CliError;
 use crate::config::Config;
-use crate::control::protocol::{Answer, Request, Status};
+use crate::control::protocol::{Answer, IndexStatus, Request, Status};
 
 pub fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let server = Server::find_or_start(config)?;
@@ -44,6 +44,10 @@ fn print(status: &Status, running: bool) {
         println!("server       not running");
     }
     println!("accounts     {}", status.users);
+    match &status.index {
+        None => println!("index        switched off"),
+        Some(index) => print_index(index),
+    }
     for shard in &status.shards {
         println!(
             "shard {:04}   {} accounts, {} mailboxes, {} messages, {} of log, LSN {}",
@@ -60,5 +64,26 @@ fn print(status: &Status, running: bool) {
         if let Some(reason) = &shard.poisoned {
             println!("             TAKES NO CHANGES until a restart: {reason}");
         }
+    }
+}
+
+fn print_index(index: &IndexStatus) {
+    println!(
+        "index        {} open, {} segments, {} messages, {} on disk, {} of memory",
+        index.open,
+        index.segments,
+        HumanCount(index.messages),
+        HumanBytes(index.disk_bytes),
+        HumanBytes(index.memory_bytes)
+    );
+    println!(
+        "             {} accounts waiting, {} being indexed, {} messages to be indexed, {} indexed since the start",
+        index.queued,
+        index.working,
+        HumanCount(index.tail_messages),
+        HumanCount(index.indexed_messages)
+    );
+    if let Some(error) = &index.last_error {
+        println!("             last error: {error}");
     }
 }

@@ -52,7 +52,7 @@ fn locate(text: &str, path: &str) -> Option<usize> {
 }
 
 fn check(config: &Config) -> Result<(), Fault> {
-    let Config { store, storage, listen: _, tls, auth, runtime, limits, log: _ } = config;
+    let Config { store, storage, index, listen: _, tls, auth, runtime, limits, log: _ } = config;
     if store.as_os_str().is_empty() {
         return Err(("store", "must not be empty".into()));
     }
@@ -63,6 +63,10 @@ fn check(config: &Config) -> Result<(), Fault> {
         super::ByteSize::mib(1),
         super::ByteSize::mib(1 << 20),
     )?;
+
+    let (least, most) = (super::ByteSize::mib(8), super::ByteSize::mib(1 << 20));
+    within_size("index.memory", index.memory, least, most)?;
+    within("index.lanes", u64::from(index.lanes), 0, 1024)?;
 
     if tls.certificate.is_some() && tls.key.is_none() {
         return Err(("tls.certificate", "tls.key must be given too".into()));

@@ -14,6 +14,15 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 # Log written before a new checkpoint; bounds the time of a start.
 #checkpoint_bytes = "64MiB"
 
+[index]
+# The search index. It is derived from the mail: its folder can be removed at any time and is made again. Without it every search
+# over text reads the messages, and answers the same.
+#enabled = true
+# Memory that the indexes of all accounts which are in use may take together, beside the page cache.
+#memory = "256MiB"
+# Threads that make indexes, at the lowest priority. 0: one for every two cores.
+#lanes = 0
+
 [listen]
 # IMAP with STARTTLS, and IMAP over TLS. An empty list switches a listener off.
 # "[::]:143" serves IPv6 and IPv4.

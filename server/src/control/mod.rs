@@ -1,4 +1,5 @@
 //! The control socket: user commands, status and imports while the server runs.
 
 pub mod protocol;
+pub mod query;
 pub mod server;

@@ -30,6 +30,28 @@ pub enum Request {
         name: String,
     },
     Status,
+    /// Makes the search index of an account, or of all, anew; with `keep`, only what it lacks.
+    Reindex {
+        user: Option<String>,
+        keep: bool,
+    },
+    /// Whether indexes are still being made, of an account or of any.
+    Indexing {
+        user: Option<String>,
+    },
+    /// The messages of an account, or of one of its mailboxes, that match; at most `max` are shown.
+    Search {
+        user: String,
+        mailbox: Option<String>,
+        program: String,
+        max: u32,
+    },
+    /// What a search does.
+    Explain {
+        user: String,
+        mailbox: String,
+        program: String,
+    },
     /// Turns the connection into an IMAP session of `user`.
     Imap {
         user: String,
@@ -47,6 +69,22 @@ pub enum Answer {
     },
     Status {
         status: Status,
+    },
+    /// How many accounts' indexes are to be made.
+    Reindex {
+        accounts: u64,
+    },
+    Indexing {
+        busy: bool,
+        index: IndexStatus,
+    },
+    Hits {
+        hits: Vec<Hit>,
+        /// Also those that are not shown.
+        total: u64,
+    },
+    Explained {
+        explained: Explained,
     },
     /// Refused; the text is for a person.
     Refused {
@@ -77,7 +115,55 @@ pub struct Status {
     pub listening: Vec<String>,
     pub connections: u64,
     pub users: u64,
+    /// None: the search index is switched off.
+    pub index: Option<IndexStatus>,
     pub shards: Vec<ShardStatus>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexStatus {
+    /// Indexes that are open, with what they hold; the others are on disk only.
+    pub open: u64,
+    pub segments: u64,
+    pub messages: u64,
+    pub disk_bytes: u64,
+    pub memory_bytes: u64,
+    /// Accounts that wait to be indexed, and those that are being.
+    pub queued: u64,
+    pub working: u64,
+    /// Messages that no segment covers yet, as far as they were counted since the start.
+    pub tail_messages: u64,
+    /// Messages that were indexed since the start.
+    pub indexed_messages: u64,
+    pub last_error: Option<String>,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    pub mailbox: String,
+    pub uid: u32,
+    /// INTERNALDATE to the minute, in its zone.
+    pub date: String,
+    pub from: String,
+    pub subject: String,
+}
+
+/// What a search did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// Messages in the mailbox, and those that could match once everything but text was looked at.
+    pub messages: u64,
+    pub left_by_state: u64,
+    pub state_us: u64,
+    /// Of those: how many the index answered for, how many were searched in memory, how many were read from the log.
+    pub indexed: u64,
+    pub in_memory: u64,
+    pub read: u64,
+    pub found: u64,
+    pub total_us: u64,
+    /// Step by step, for a person.
+    pub lines: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +191,11 @@ impl std::fmt::Debug for Request {
             Request::UserList => f.write_str("user_list"),
             Request::UserDelete { name } => write!(f, "user_delete {name}"),
             Request::Status => f.write_str("status"),
+            Request::Reindex { user, keep } => write!(f, "reindex {user:?} keep={keep}"),
+            Request::Indexing { user } => write!(f, "indexing {user:?}"),
+            // What is searched for is nobody's business.
+            Request::Search { user, .. } => write!(f, "search {user}"),
+            Request::Explain { user, .. } => write!(f, "explain {user}"),
             Request::Imap { user } => write!(f, "imap {user}"),
             Request::Stop => f.write_str("stop"),
         }

@@ -9,10 +9,15 @@ use std::path::Path;
 use std::rc::Rc;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use trawl_store::LocalBoxFuture;
 use trawl_store::shard::shard_dir;
 use trawl_store::types::ShardId;
 
-use super::protocol::{Answer, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status};
+use super::protocol::{Answer, IndexStatus, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status};
+use super::query;
+use crate::core::AccountRef;
+use crate::indexing::Indexing;
+use crate::indexing::backlog::Task;
 use crate::limits::CONTROL_CONNECTIONS_MAX;
 use crate::net::admission::{Admission, Caps};
 use crate::runtime::connection::preauthenticate;
@@ -123,6 +128,34 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
             Ok(status) => return Answer::Status { status },
             Err(text) => Err(text),
         },
+        Request::Reindex { user, keep } => match reindex(core, user.as_deref(), keep).await {
+            Ok(accounts) => return Answer::Reindex { accounts },
+            Err(text) => Err(text),
+        },
+        Request::Indexing { user } => match indexing(core, user.as_deref()) {
+            Ok((busy, index)) => return Answer::Indexing { busy, index },
+            Err(text) => Err(text),
+        },
+        Request::Search { user, mailbox, program, max } => {
+            let asked = at_owner(core, &user, move |there, account| {
+                Box::pin(async move {
+                    query::search(&there, account, mailbox.as_deref(), &program, max as usize).await
+                })
+            });
+            match asked.await {
+                Ok((hits, total)) => return Answer::Hits { hits, total },
+                Err(text) => Err(text),
+            }
+        }
+        Request::Explain { user, mailbox, program } => {
+            let asked = at_owner(core, &user, move |there, account| {
+                Box::pin(async move { query::explain(&there, account, &mailbox, &program).await })
+            });
+            match asked.await {
+                Ok(explained) => return Answer::Explained { explained },
+                Err(text) => Err(text),
+            }
+        }
         Request::Stop => Ok(()),
         Request::Imap { .. } => unreachable!("sessions are made by the caller"),
     };
@@ -132,15 +165,75 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
     }
 }
 
-fn session_of(
-    core: &CoreState,
-    user: &str,
-) -> Result<(crate::core::AccountRef, crate::net::admission::Place), String> {
-    let name = crate::auth::prepare::user_name(user).map_err(|error| error.to_string())?;
-    let users = core.shared.users.load();
-    let account = users.get(&name).and_then(|user| account_of(user)).ok_or("no such user")?;
+fn session_of(core: &CoreState, user: &str) -> Result<(AccountRef, crate::net::admission::Place), String> {
+    let account = account(core, user)?;
     let place = core.shared.admission.connect(None).map_err(|full| full.to_string())?;
     Ok((account, place))
+}
+
+/// The account of a user, for whom who has the socket may act.
+fn account(core: &CoreState, user: &str) -> Result<AccountRef, String> {
+    let name = crate::auth::prepare::user_name(user).map_err(|error| error.to_string())?;
+    let users = core.shared.users.load();
+    Ok(users.get(&name).and_then(|user| account_of(user)).ok_or("no such user")?)
+}
+
+/// Asks the core that owns a user's account.
+async fn at_owner<T: Send + 'static>(
+    core: &Rc<CoreState>,
+    user: &str,
+    question: impl FnOnce(Rc<CoreState>, AccountRef) -> LocalBoxFuture<'static, Result<T, String>>
+    + Send
+    + 'static,
+) -> Result<T, String> {
+    let account = account(core, user)?;
+    let owner = core.shared.mesh.owner(account.shard);
+    let asked = core.shared.mesh.ask(owner, move |there| question(there, account));
+    asked.await.map_err(|error| error.to_string())?
+}
+
+const NO_INDEX: &str = "the search index is switched off (index.enabled)";
+
+/// Queues the indexes of an account, or of all; how many accounts that are.
+async fn reindex(core: &Rc<CoreState>, user: Option<&str>, keep: bool) -> Result<u64, String> {
+    let (indexing, _) = core.shared.indexing.as_ref().ok_or(NO_INDEX)?;
+    let accounts: Vec<AccountRef> = match user {
+        Some(user) => vec![account(core, user)?],
+        None => core.shared.users.load().iter().filter_map(|user| account_of(user)).collect(),
+    };
+    for account in &accounts {
+        let task = if keep { Task::Account } else { Task::Anew };
+        indexing.backlog.add(task((account.shard, account.account)));
+    }
+    Ok(accounts.len() as u64)
+}
+
+fn indexing(core: &CoreState, user: Option<&str>) -> Result<(bool, IndexStatus), String> {
+    let (indexing, _) = core.shared.indexing.as_ref().ok_or(NO_INDEX)?;
+    let keys = match user {
+        Some(user) => {
+            let account = account(core, user)?;
+            vec![(account.shard, account.account)]
+        }
+        None => Vec::new(),
+    };
+    Ok((indexing.backlog.is_busy(&keys), index_status(indexing)))
+}
+
+fn index_status(indexing: &Indexing) -> IndexStatus {
+    let figures = indexing.figures();
+    IndexStatus {
+        open: figures.open,
+        segments: figures.segments,
+        messages: figures.messages,
+        disk_bytes: figures.disk_bytes,
+        memory_bytes: figures.memory_bytes,
+        queued: figures.queued,
+        working: figures.working,
+        tail_messages: figures.tail_messages,
+        indexed_messages: figures.indexed_messages,
+        last_error: figures.last_error,
+    }
 }
 
 /// Figures of the whole server.
@@ -163,6 +256,7 @@ async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
         listening: shared.listening(),
         connections: shared.admission.connections() as u64,
         users: shared.users.load().iter().count() as u64,
+        index: shared.indexing.as_ref().map(|(indexing, _)| index_status(indexing)),
         shards,
     })
 }

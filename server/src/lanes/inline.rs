@@ -2,13 +2,15 @@
 //!
 //! For tests and the simulated world; the server's lanes are threads (`runtime`).
 
-use roaring::RoaringBitmap;
+use std::sync::Arc;
+
+use trawl_index::account::AccountIndex;
 use trawl_store::LocalBoxFuture;
 use trawl_store::shard::Shard;
 
 use super::analyse::analyse;
-use super::{SearchError, SearchJob};
-use crate::core::Lanes;
+use super::{Found, SearchError, SearchJob};
+use crate::core::{AccountRef, Lanes};
 
 /// Lanes of one shard.
 #[derive(Clone)]
@@ -23,8 +25,11 @@ impl InlineLanes {
 }
 
 impl Lanes for InlineLanes {
-    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<RoaringBitmap, SearchError>> {
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
+    }
+    fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        Box::pin(async { None })
     }
 
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {

@@ -4,6 +4,8 @@
 
 pub mod analyse;
 pub mod inline;
+pub mod queue;
 pub mod search;
+pub mod trace;
 
-pub use search::{SearchError, SearchJob};
+pub use search::{Found, SearchError, SearchJob};

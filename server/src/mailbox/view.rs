@@ -4,6 +4,8 @@
 //! view changes only by what the client is told; a message that others expunged stays in it, readable, until the client is
 //! told (RFC 3501 5.5, 7.4.1). A view costs eight bytes a run of UIDs.
 
+use std::ops::{Range, RangeInclusive};
+
 use trawl_store::state::mailbox::Mailbox;
 use trawl_store::state::view::ViewLease;
 use trawl_store::types::{ModSeq, Row, Uid};
@@ -32,6 +34,8 @@ pub struct View {
     /// This session's own changes: rows that still have this MODSEQ need not be told.
     own: Vec<(UidSet, ModSeq)>,
     lease: ViewLease,
+    /// How often messages left the view.
+    removals: u64,
 }
 
 /// What the client is to be told, in this order.
@@ -61,6 +65,7 @@ impl View {
             keywords_told: mailbox.keywords().len(),
             own: Vec::new(),
             lease,
+            removals: 0,
         }
     }
 
@@ -89,6 +94,26 @@ impl View {
     /// The UIDs at positions `from..to`, ascending: position p (from 0) has sequence number p + 1.
     pub fn uids(&self, from: u32, to: u32) -> impl Iterator<Item = Uid> + '_ {
         self.uids.uids(from, to)
+    }
+
+    /// The same as ranges, both ends included.
+    pub fn slice(&self, from: u32, to: u32) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        self.uids.slice(from, to)
+    }
+
+    /// The positions of the messages with UIDs in a range, both ends included.
+    pub fn positions(&self, uids: RangeInclusive<u32>) -> Range<u32> {
+        let below = |uid: Option<Uid>| uid.map_or(0, |uid| self.uids.below(uid));
+        let end = match uids.end().checked_add(1) {
+            Some(end) => below(Uid::new(end)),
+            None => self.len(),
+        };
+        below(Uid::new(*uids.start()))..end
+    }
+
+    /// Counts up whenever messages leave the view: until then positions stay what they are.
+    pub fn removals(&self) -> u64 {
+        self.removals
     }
 
     /// The UIDs of the view, from the first message that is not in it on: what a search sees next.
@@ -240,6 +265,7 @@ impl View {
         if gone.is_empty() {
             return Vec::new();
         }
+        self.removals += 1;
         let seqs = self.uids.remove(&gone).into_iter().rev().map(|position| position + 1).collect();
         for uid in gone.iter() {
             self.recent.remove(uid);

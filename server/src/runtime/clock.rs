@@ -21,6 +21,13 @@ impl ProcessStart {
     }
 }
 
+impl ProcessStart {
+    /// Nanoseconds since then.
+    pub fn nanos(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
 impl CoreClock {
     pub fn new(start: ProcessStart) -> CoreClock {
         CoreClock(start)

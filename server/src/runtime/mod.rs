@@ -19,6 +19,7 @@
 pub mod clock;
 pub mod connection;
 pub mod executor;
+pub mod indexing;
 pub mod lanes;
 pub mod listener;
 pub mod lock;

@@ -10,14 +10,25 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Niceness of lanes: enough that an executor which wakes is run first, not so much that a search starves.
 const LANE_NICENESS: libc::c_int = 10;
+/// That of threads whose work nobody waits for.
+const BACKGROUND_NICENESS: libc::c_int = 15;
 
 /// Lets the executors go before the calling thread: batch scheduling, higher niceness. Best effort: a sandbox may refuse.
 pub fn lower_own_priority() {
+    lower_to(LANE_NICENESS);
+}
+
+/// The same for work that nobody waits for: lanes go before it as well.
+pub fn lowest_own_priority() {
+    lower_to(BACKGROUND_NICENESS);
+}
+
+fn lower_to(niceness: libc::c_int) {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: 0 names the calling thread for both calls; `parameters` outlives the call.
     unsafe {
         libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters);
-        libc::setpriority(libc::PRIO_PROCESS, 0, LANE_NICENESS);
+        libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
     }
 }
 

@@ -5,17 +5,17 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use trawl_index::account::AccountIndex;
 use trawl_store::LocalBoxFuture;
 use trawl_store::clock::Clock;
 use trawl_store::directory::{User, UserState};
 use trawl_store::types::UidValidity;
 
 use super::state::Shared;
-use super::users;
+use super::{indexing, users};
 use crate::auth::{Refusal, prepare};
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
-use crate::lanes::search::{SearchError, SearchJob};
+use crate::lanes::search::{Found, SearchError, SearchJob};
 
 /// All seams of one core.
 pub struct Seams {
@@ -86,8 +86,11 @@ impl Registry for Seams {
 }
 
 impl Lanes for Seams {
-    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<RoaringBitmap, SearchError>> {
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(self.shared.lanes.search(job))
+    }
+    fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        Box::pin(indexing::for_search(&self.shared, (account.shard, account.account)))
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {
         Box::pin(self.shared.lanes.analyse(message))

@@ -1,6 +1,6 @@
 //! The server from start to stop: what `trawl serve` runs, and what the other commands run inside themselves when no server does.
 //!
-//! Order of the start: io_uring, the lock, TLS, threads, shards (each core its own), interrupted user operations, control socket, listeners. A
+//! Order of the start: io_uring, the lock, TLS, threads, shards (each core its own), indexing lanes, interrupted user operations, control socket, listeners. A
 //! failure at any step undoes the steps before it and is told in one sentence. Order of the stop: listeners, sessions (BYE, the commands
 //! in flight end), lanes, shards (drained and checkpointed), directory, executors.
 
@@ -26,11 +26,12 @@ use trawl_store::types::ShardId;
 use super::clock::{CoreClock, ProcessStart};
 use super::connection::{Opening, welcome};
 use super::executor::{self, IoUringRefused, Priority, sleep, spawn};
+use super::indexing::{self as runtime_indexing, Opener};
 use super::lanes::LanePools;
 use super::listener::{self, accept_until};
 use super::lock::{LockError, lock};
 use super::mesh::{Mesh, Visits, owner};
-use super::pool::Pool;
+use super::pool::{Pool, PoolThreads};
 use super::seams::Seams;
 use super::state::{CoreState, Shared, SharedParts};
 use super::{memory, os, signals, users};
@@ -39,6 +40,8 @@ use crate::auth::{AuthSettings, Authenticator};
 use crate::config::Config;
 use crate::control;
 use crate::core::{Core, CoreParts};
+use crate::indexing::backlog::Task;
+use crate::indexing::{self, Indexing};
 use crate::limits::{MEMORY_IDLE_MS, STOP_MS, STOP_SESSIONS_MS};
 use crate::net::admission::{Admission, Caps};
 use crate::net::tls::{CertificateFiles, TlsError, TlsSettings};
@@ -97,6 +100,10 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
             .map_err(ServeError::Threads)?;
     let (lanes, lane_threads) =
         LanePools::start(store.clone(), config.runtime.lanes_effective()).map_err(ServeError::Threads)?;
+    let (indexing, opening_threads) = match indexing(&config, &meta, &options).map_err(ServeError::Threads)? {
+        Some((indexing, opener, threads)) => (Some((indexing, opener)), Some(threads)),
+        None => (None, None),
+    };
     let (stop, stopped) = async_channel::bounded(1);
     let (mesh, visits) = Mesh::new(config.runtime.cores_effective());
     let shared = Arc::new(Shared::new(SharedParts {
@@ -110,20 +117,51 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         mesh,
         tls: tls.clone(),
         lanes,
+        indexing,
         stop: stop.clone(),
         config,
     }));
 
     let cores = Cores::start(&shared, visits)?;
+    let index_threads = match (&shared.indexing, opening_threads) {
+        (Some((indexing, _)), Some(opening)) => {
+            let lanes = shared.config.index.lanes_effective();
+            Some(runtime_indexing::start(&shared, indexing, lanes, opening).map_err(ServeError::Threads)?)
+        }
+        _ => None,
+    };
     let served = run(&shared, &options, stopped, stop, tls);
     let watchdog = options.network.then(Watchdog::start).flatten();
     let stopped = cores.stop(&shared);
     hashing.stop();
     hashing_threads.join();
     lane_threads.join();
+    if let Some(threads) = index_threads {
+        threads.join();
+    }
     control::server::unbind(&shared.store);
     drop(watchdog);
     served.and(stopped)
+}
+
+/// What keeps the search indexes, if the settings want them. A server for one command indexes nothing unasked.
+fn indexing(
+    config: &Config,
+    meta: &StoreMeta,
+    options: &ServeOptions,
+) -> std::io::Result<Option<(Arc<Indexing>, Opener, PoolThreads)>> {
+    if !config.index.enabled {
+        return Ok(None);
+    }
+    let settings = indexing::Settings {
+        store: config.store.clone(),
+        store_uuid: meta.uuid,
+        epoch: meta.epoch,
+        memory_bytes: config.index.memory.0,
+        on_arrival: options.network,
+    };
+    let (opener, threads) = runtime_indexing::opener()?;
+    Ok(Some((Arc::new(Indexing::new(settings)), opener, threads)))
 }
 
 /// From running cores to the wish to stop.
@@ -160,6 +198,11 @@ fn run(
         listening = ?shared.listening(),
         "serving"
     );
+    if options.network
+        && let Some((indexing, _)) = &shared.indexing
+    {
+        indexing.backlog.add(Task::Survey);
+    }
     if let Some(ready) = &options.ready {
         // Whoever asked may have stopped waiting.
         let _ = ready.try_send(());
@@ -284,6 +327,10 @@ impl Cores {
         block_on(async {
             everywhere(|core| Box::pin(stop_sessions(core))).await;
             shared.lanes.stop();
+            if let Some((indexing, opener)) = &shared.indexing {
+                indexing.end();
+                opener.stop();
+            }
             everywhere(|core| Box::pin(stop_shards(core))).await;
             everywhere(|core| Box::pin(stop_directory(core))).await;
         });
@@ -376,6 +423,12 @@ async fn open(index: usize, shared: Arc<Shared>, start: ProcessStart) -> Result<
         tell_recovery(shard, opened.report());
         let running = opened.clone();
         spawn(Priority::Interactive, async move { running.run().await });
+        if let Some((indexing, _)) = &shared.indexing {
+            let indexing = Arc::clone(indexing);
+            opened.watch_arrivals(move |account, arrived| {
+                indexing.arrived((shard, account), arrived.messages, arrived.bytes);
+            });
+        }
         core.own(shard, opened);
     }
     let directory = if index == 0 {

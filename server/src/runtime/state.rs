@@ -16,11 +16,13 @@ use trawl_store::disk::Disk;
 use trawl_store::event::Event;
 use trawl_store::meta::StoreMeta;
 
+use super::indexing::Opener;
 use super::lanes::LanePools;
 use super::mesh::Mesh;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::core::{Core, Stop};
+use crate::indexing::Indexing;
 use crate::net::admission::Admission;
 use crate::net::tls::TlsSettings;
 
@@ -37,6 +39,8 @@ pub struct Shared {
     /// None: no network.
     pub tls: Option<Arc<TlsSettings>>,
     pub lanes: LanePools,
+    /// None: every search reads messages.
+    pub indexing: Option<(Arc<Indexing>, Opener)>,
     /// One message stops the server.
     pub stop: Sender<()>,
     listening: Mutex<Vec<String>>,
@@ -52,12 +56,13 @@ pub struct SharedParts {
     pub admission: Admission,
     pub tls: Option<Arc<TlsSettings>>,
     pub lanes: LanePools,
+    pub indexing: Option<(Arc<Indexing>, Opener)>,
     pub stop: Sender<()>,
 }
 
 impl Shared {
     pub fn new(parts: SharedParts) -> Shared {
-        let SharedParts { config, meta, mesh, authenticator, admission, tls, lanes, stop } = parts;
+        let SharedParts { config, meta, mesh, authenticator, admission, tls, lanes, indexing, stop } = parts;
         Shared {
             store: config.store.clone(),
             config,
@@ -68,6 +73,7 @@ impl Shared {
             admission,
             tls,
             lanes,
+            indexing,
             stop,
             listening: Mutex::default(),
             next_connection: AtomicU64::new(1),

@@ -8,6 +8,7 @@ use trawl_store::types::{Flags, MailboxId, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
 use super::Authenticated;
+use crate::command::search::places::Places;
 use crate::core::Core;
 use crate::mailbox::recent;
 use crate::mailbox::view::View;
@@ -26,6 +27,8 @@ pub struct Selected {
     pub view: View,
     /// `$`: the result that the last SEARCH RETURN (SAVE) kept (RFC 5182); holds UIDs of the view.
     pub saved: UidSet,
+    /// What searches keep of the view.
+    pub places: Places,
 }
 
 impl Selected {

@@ -11,14 +11,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use trawl_index::account::AccountIndex;
 use trawl_store::LocalBoxFuture;
 use trawl_store::shard::Shard;
 use trawl_store::types::UidValidity;
 
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
-use crate::lanes::{SearchError, SearchJob, analyse};
+use crate::lanes::{Found, SearchError, SearchJob, analyse};
 
 /// Passwords in clear, verified at once.
 #[derive(Clone, Default)]
@@ -53,8 +54,11 @@ pub struct SimLanes {
 }
 
 impl Lanes for SimLanes {
-    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<RoaringBitmap, SearchError>> {
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
+    }
+    fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        Box::pin(async { None })
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {
         Box::pin(async move { analyse::analyse(&message) })

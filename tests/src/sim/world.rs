@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use trawl_index::account::AccountIndex;
 use trawl_server::config::Config;
 use trawl_server::core::{
     AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
 use trawl_server::lanes::analyse::analyse;
-use trawl_server::lanes::search::{SearchError, SearchJob};
+use trawl_server::lanes::search::{Found, SearchError, SearchJob};
 use trawl_server::session::{self, Connection, Start};
 use trawl_store::LocalBoxFuture;
 use trawl_store::clock::{Clock, SimClock};
@@ -189,8 +189,11 @@ struct Inline {
 }
 
 impl Lanes for Inline {
-    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<RoaringBitmap, SearchError>> {
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
+    }
+    fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        Box::pin(async { None })
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {
         Box::pin(async move { analyse(&message) })

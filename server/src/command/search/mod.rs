@@ -1,26 +1,29 @@
 //! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182).
 //!
 //! State keys are evaluated here, over windows of the view with a yield between them; what is left goes to the search
-//! lanes with the messages that can still match. What must hold: the answer is about this session's view,
+//! lanes with the messages that can still match (`text`). What must hold: the answer is about this session's view,
 //! messages that others expunged included until the client is told; it is complete or it is a NO.
 
 pub mod answer;
+pub mod places;
 pub mod plan;
 pub mod state;
+pub mod text;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
 
-use futures_lite::future::{self, yield_now};
+use futures_lite::future::yield_now;
 use roaring::RoaringBitmap;
-use trawl_index::query::Node;
-use trawl_store::types::{Flags, MessageFacts, Row, Uid};
+use trawl_store::state::account::Account;
+use trawl_store::state::mailbox::Mailbox;
+use trawl_store::types::{Flags, Row, Uid};
 use trawl_store::uid_set::UidSet;
 
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
-use crate::lanes::search::{Candidate, SearchError, SearchJob};
+use crate::lanes::search::SearchError;
 use crate::limits::SEARCH_WINDOW_MESSAGES;
+use crate::mailbox::view::View;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
@@ -40,10 +43,10 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
         s.saved = UidSet::new();
     }
     let positions = answer?;
-    let uids = || ascending(positions.iter().filter_map(|position| s.view.uid(position + 1)).map(Uid::get));
+    let uids = || uids(&s.view, &positions);
     let found = match command.by {
         Numbers::Uid => uids(),
-        Numbers::Sequence => ascending(positions.iter().map(|position| position + 1)),
+        Numbers::Sequence => sequence_numbers(&positions),
     };
     let by_uid = command.by == Numbers::Uid;
     match command.returns {
@@ -63,54 +66,81 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
     Ok(Done::ok("SEARCH done"))
 }
 
-/// A set of numbers that come in ascending order.
-fn ascending(numbers: impl Iterator<Item = u32>) -> RoaringBitmap {
-    let mut set = RoaringBitmap::new();
-    let appended = set.append(numbers);
-    debug_assert!(appended.is_ok(), "the view is in ascending order");
-    set
+/// Sequence numbers are positions from 1.
+fn sequence_numbers(positions: &RoaringBitmap) -> RoaringBitmap {
+    let (mut numbers, mut ranges) = (RoaringBitmap::new(), positions.iter());
+    while let Some(range) = ranges.next_range() {
+        numbers.insert_range(range.start() + 1..=range.end().saturating_add(1));
+    }
+    numbers
+}
+
+fn uids(view: &View, positions: &RoaringBitmap) -> RoaringBitmap {
+    let (mut uids, mut ranges) = (RoaringBitmap::new(), positions.iter());
+    while let Some(range) = ranges.next_range() {
+        for (low, high) in view.slice(*range.start(), range.end().saturating_add(1)) {
+            uids.insert_range(low.get()..=high.get());
+        }
+    }
+    uids
 }
 
 /// The positions of the view that match.
-async fn find(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<RoaringBitmap, Refusal> {
-    let messages = s.view.len();
-    let mut program = compile(s, cx, command)?;
-    let mut evaluation = Evaluation::new(std::mem::take(&mut program.state));
-    if !evaluation.is_empty() {
-        let mut rows = Vec::new();
-        for first in (0..messages).step_by(SEARCH_WINDOW_MESSAGES) {
-            rows.clear();
-            look(s, first, |uid, known| {
-                let row = known.map(|(row, facts)| SearchRow {
-                    uid,
-                    flags: row.flags,
-                    internal: facts.internal,
-                    sent_day: facts.sent_day,
-                    size: facts.size,
-                    recent: s.view.is_recent(uid),
-                });
-                rows.push(row);
-            })?;
-            evaluation.window(first, &rows);
-            breathe(cx).await?;
-        }
-    }
-    match program.resolve(&evaluation.finish(), messages) {
+async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<RoaringBitmap, Refusal> {
+    match resolve(s, cx, command).await? {
         Rest::Found(positions) => Ok(positions),
-        Rest::Text { node, candidates } => scan(s, cx, &node, &candidates).await,
+        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await,
     }
 }
 
-fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Refusal> {
-    let mut saved = RoaringBitmap::new();
-    for range in s.view.within(&s.saved).ranges() {
-        saved.insert_range(range.start().get()..=range.end().get());
+/// Answers the keys on state.
+pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Rest, Refusal> {
+    let messages = s.view.len();
+    let mut program = compile(s, cx, command)?;
+    let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), messages);
+    if !evaluation.is_empty() {
+        let reach = program.reach(messages);
+        let mut rows = Vec::new();
+        for first in reach.clone().step_by(SEARCH_WINDOW_MESSAGES) {
+            let window = first..reach.end.min(first.saturating_add(SEARCH_WINDOW_MESSAGES as u32));
+            look(s, |account, mailbox| {
+                if shows_as_is(&s.view, mailbox) {
+                    for block in mailbox.blocks(window.start, window.end) {
+                        evaluation.block(&block, |message| account.facts(message));
+                    }
+                    return;
+                }
+                rows.clear();
+                rows.extend(view_rows(&s.view, mailbox, window).map(|(_, row)| {
+                    let row = row?;
+                    let facts = account.facts(row.message)?;
+                    let (flags, internal) = (row.flags, facts.internal);
+                    Some(SearchRow { flags, internal, sent_day: facts.sent_day, size: facts.size })
+                }));
+                evaluation.rows(first, &rows);
+            })?;
+            breathe(cx).await?;
+        }
     }
+    Ok(program.resolve(&evaluation.finish(), messages))
+}
+
+fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Refusal> {
+    let view = &s.view;
+    let positions = |uids: &UidSet| {
+        let mut positions = RoaringBitmap::new();
+        for range in uids.ranges() {
+            positions.insert_range(view.positions(range.start().get()..=range.end().get()));
+        }
+        positions
+    };
     let program = s.look(|mailbox| {
         let context = Context {
-            messages: s.view.len(),
-            largest_uid: s.view.largest_uid().map_or(0, Uid::get),
-            saved: &saved,
+            messages: view.len(),
+            largest_uid: view.largest_uid().map_or(0, Uid::get),
+            saved: &|| positions(&s.saved),
+            places: &|uids| view.positions(uids),
+            recent: &|| positions(view.recent()),
             now: cx.core.clock.wall().0.div_euclid(1000),
             keyword: &|name| mailbox.keyword(name).map(Flags::keyword),
             charset: command.charset.as_deref(),
@@ -123,59 +153,33 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Re
     })
 }
 
-/// Reads the messages that can match on the search lanes.
-async fn scan(
-    s: &Selected,
-    cx: &Cx,
-    node: &Node,
-    positions: &RoaringBitmap,
-) -> Result<RoaringBitmap, Refusal> {
-    let mut candidates = Vec::with_capacity(positions.len() as usize);
-    for first in (0..s.view.len()).step_by(SEARCH_WINDOW_MESSAGES) {
-        let mut position = first;
-        look(s, first, |_, known| {
-            if let Some((_, facts)) = known
-                && positions.contains(position)
-            {
-                candidates.push(Candidate { position, size: facts.size, address: facts.address });
-            }
-            position += 1;
-        })?;
-        breathe(cx).await?;
-    }
-    // A flag of its own: lanes raise it when the search is over, and the client may search again.
-    let stop = Arc::new(AtomicBool::new(false));
-    let job = SearchJob::new(node, s.auth.shard.lane_reader(), candidates, Arc::clone(&stop));
-    let gone = async {
-        cx.cancel.wait().await;
-        stop.store(true, Ordering::Relaxed);
-        Err(SearchError::Cancelled)
-    };
-    Ok(future::or(cx.core.lanes.search(job), gone).await?)
+/// Looks at the selected mailbox and its account.
+fn look<R>(s: &Selected, look: impl FnOnce(&Account, &Mailbox) -> R) -> Result<R, Refusal> {
+    let looked = s.auth.look(|account| Some(look(account, s.mailbox_of(account)?)))?;
+    looked.ok_or_else(Refusal::mailbox_deleted)
 }
 
-/// Shows a window of the view, from position `first` on, with what the mailbox knows of each message; `None`
-/// for one of which nothing is left.
-fn look(
-    s: &Selected,
-    first: u32,
-    mut show: impl FnMut(Uid, Option<(Row, MessageFacts)>),
-) -> Result<(), Refusal> {
-    let end = s.view.len().min(first.saturating_add(SEARCH_WINDOW_MESSAGES as u32));
+/// Whether position p of the view is row p of the mailbox: nothing in the view was expunged by others. Rows below the UID at
+/// which the view ends are all in the view.
+fn shows_as_is(view: &View, mailbox: &Mailbox) -> bool {
+    mailbox.below(view.next_uid()) == view.len()
+}
+
+/// The messages of a window of the view, with their rows as the mailbox or, for those that others expunged, the view has them;
+/// `None` for one of which nothing is left.
+fn view_rows<'a>(
+    view: &'a View,
+    mailbox: &'a Mailbox,
+    window: Range<u32>,
+) -> impl Iterator<Item = (Uid, Option<Row>)> + 'a {
     // Sequence numbers are positions from 1.
-    let (Some(low), Some(high)) = (s.view.uid(first + 1), s.view.uid(end)) else { return Ok(()) };
-    let looked = s.auth.look(|account| {
-        let mailbox = s.mailbox_of(account)?;
-        // Both ascend; rows that are not in the view and ghosts that are not in the mailbox are the exceptions.
-        let mut rows = mailbox.range(low, high).peekable();
-        for uid in s.view.uids(first, end) {
-            while rows.next_if(|row| row.uid < uid).is_some() {}
-            let row = rows.next_if(|row| row.uid == uid).or_else(|| s.view.row(mailbox, uid));
-            show(uid, row.and_then(|row| Some((row, account.facts(row.message)?))));
-        }
-        Some(())
-    })?;
-    looked.ok_or_else(Refusal::mailbox_deleted)
+    let ends = view.uid(window.start + 1).zip(view.uid(window.end));
+    // Both ascend; rows that are not in the view and ghosts that are not in the mailbox are the exceptions.
+    let mut rows = ends.into_iter().flat_map(|(low, high)| mailbox.range(low, high)).peekable();
+    view.uids(window.start, window.end).map(move |uid| {
+        while rows.next_if(|row| row.uid < uid).is_some() {}
+        (uid, rows.next_if(|row| row.uid == uid).or_else(|| view.row(mailbox, uid)))
+    })
 }
 
 /// Lets others run; stops when the client is gone.

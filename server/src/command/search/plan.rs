@@ -2,7 +2,9 @@
 //!
 //! Pure. Not here: rows (`state`), reading messages (`lanes`), the answer (`answer`).
 //! What must hold: a program means the same as its key; state keys never reach the lanes as keys, only
-//! as the bitmaps they gave.
+//! as the bitmaps they gave. Keys on positions, UIDs and \Recent are bitmaps from the start: no row is read for them.
+
+use std::ops::{Range, RangeInclusive};
 
 use roaring::RoaringBitmap;
 use trawl_index::mime::charset;
@@ -11,7 +13,7 @@ use trawl_store::types::Flags;
 
 use super::state::StateKey;
 use crate::wire::ast::SearchKey;
-use crate::wire::set::{SeqSet, SetArg};
+use crate::wire::set::SetArg;
 
 /// What a key means depends on the session it is searched in.
 pub struct Context<'a> {
@@ -19,8 +21,12 @@ pub struct Context<'a> {
     pub messages: u32,
     /// The largest UID in the view, 0 for an empty one: what `*` means among UIDs.
     pub largest_uid: u32,
-    /// UIDs that `$` stands for (RFC 5182).
-    pub saved: &'a RoaringBitmap,
+    /// Positions of the messages that `$` stands for (RFC 5182).
+    pub saved: &'a dyn Fn() -> RoaringBitmap,
+    /// Positions of the messages whose UIDs are in a range, both ends included.
+    pub places: &'a dyn Fn(RangeInclusive<u32>) -> Range<u32>,
+    /// Positions of the messages that are recent in this session (RFC 3501 2.3.2).
+    pub recent: &'a dyn Fn() -> RoaringBitmap,
     /// Seconds since 1970 of OLDER and YOUNGER (RFC 5032).
     pub now: i64,
     /// The flag of a keyword, if any message of the mailbox ever had it.
@@ -50,6 +56,8 @@ pub struct Program {
 enum Tree {
     Everything,
     Nothing,
+    /// These positions.
+    Known(RoaringBitmap),
     /// Index into [`Program::state`].
     State(usize),
     Text(TextKey),
@@ -76,6 +84,14 @@ impl Program {
         let mut planner = Planner { context, charset, state: Vec::new() };
         let tree = planner.tree(key)?;
         Ok(Program { state: planner.state, tree })
+    }
+
+    /// Positions outside of this range do not match, whatever rows and texts say: no row there need be read.
+    pub fn reach(&self, messages: u32) -> Range<u32> {
+        let mut universe = RoaringBitmap::new();
+        universe.insert_range(0..messages);
+        let reach = reach(&self.tree, &universe);
+        reach.min().unwrap_or(0)..reach.max().map_or(0, |last| last.saturating_add(1))
     }
 
     /// Puts the bitmaps of [`Program::state`] in place. `messages` is the size of the view.
@@ -108,16 +124,23 @@ impl Planner<'_> {
             SearchKey::Or(a, b) => Tree::Or(vec![self.tree(a)?, self.tree(b)?]),
             SearchKey::Not(key) => Tree::Not(Box::new(self.tree(key)?)),
             SearchKey::Sequence(SetArg::Saved) | SearchKey::Uid(SetArg::Saved) => {
-                let saved = self.context.saved.clone();
-                self.state(StateKey::Uids(saved))
+                Tree::Known((self.context.saved)())
             }
             SearchKey::Sequence(SetArg::Numbers(set)) => {
-                let positions = numbers(set, self.context.messages, 1, self.context.messages);
-                self.state(StateKey::Positions(positions))
+                let messages = self.context.messages;
+                let mut positions = RoaringBitmap::new();
+                for range in set.resolve(messages) {
+                    // Sequence numbers are positions from 1.
+                    positions.insert_range(range.start() - 1..(*range.end()).min(messages));
+                }
+                Tree::Known(positions)
             }
             SearchKey::Uid(SetArg::Numbers(set)) => {
-                let uids = numbers(set, self.context.largest_uid, 0, self.context.largest_uid);
-                self.state(StateKey::Uids(uids))
+                let mut positions = RoaringBitmap::new();
+                for range in set.resolve(self.context.largest_uid) {
+                    positions.insert_range((self.context.places)(range));
+                }
+                Tree::Known(positions)
             }
             SearchKey::Answered => self.state(StateKey::Has(Flags::ANSWERED)),
             SearchKey::Deleted => self.state(StateKey::Has(Flags::DELETED)),
@@ -129,11 +152,9 @@ impl Planner<'_> {
             SearchKey::Undraft => self.state(StateKey::Lacks(Flags::DRAFT)),
             SearchKey::Unflagged => self.state(StateKey::Lacks(Flags::FLAGGED)),
             SearchKey::Unseen => self.state(StateKey::Lacks(Flags::SEEN)),
-            SearchKey::New => {
-                Tree::And(vec![self.state(StateKey::Recent), self.state(StateKey::Lacks(Flags::SEEN))])
-            }
-            SearchKey::Old => Tree::Not(Box::new(self.state(StateKey::Recent))),
-            SearchKey::Recent => self.state(StateKey::Recent),
+            SearchKey::New => Tree::And(vec![self.recent(), self.state(StateKey::Lacks(Flags::SEEN))]),
+            SearchKey::Old => Tree::Not(Box::new(self.recent())),
+            SearchKey::Recent => self.recent(),
             SearchKey::Keyword(keyword) => match (self.context.keyword)(keyword.as_str()) {
                 Some(flag) => self.state(StateKey::Has(flag)),
                 None => Tree::Nothing,
@@ -170,6 +191,10 @@ impl Planner<'_> {
         })
     }
 
+    fn recent(&self) -> Tree {
+        Tree::Known((self.context.recent)())
+    }
+
     fn state(&mut self, key: StateKey) -> Tree {
         let known = self.state.iter().position(|known| *known == key);
         Tree::State(known.unwrap_or_else(|| {
@@ -188,23 +213,12 @@ impl Planner<'_> {
     }
 }
 
-/// The numbers of `set` up to `last`, less `offset`. `star` is what `*` means.
-fn numbers(set: &SeqSet, star: u32, offset: u32, last: u32) -> RoaringBitmap {
-    let mut numbers = RoaringBitmap::new();
-    for range in set.resolve(star) {
-        let (low, high) = (*range.start(), (*range.end()).min(last));
-        if low <= high {
-            numbers.insert_range(low - offset..=high - offset);
-        }
-    }
-    numbers
-}
-
 /// Evaluates all that needs no text; the result is `Node::State` when nothing does.
 fn fold(tree: Tree, state: &[RoaringBitmap], universe: &RoaringBitmap) -> Node {
     match tree {
         Tree::Everything => Node::State(universe.clone()),
         Tree::Nothing => Node::State(RoaringBitmap::new()),
+        Tree::Known(found) => Node::State(found),
         Tree::State(key) => Node::State(state[key].clone()),
         Tree::Text(key) => Node::Text(key),
         Tree::Not(tree) => match fold(*tree, state, universe) {
@@ -246,6 +260,22 @@ fn fold(tree: Tree, state: &[RoaringBitmap], universe: &RoaringBitmap) -> Node {
     }
 }
 
+/// A set that holds every position that can match before rows are read.
+fn reach(tree: &Tree, universe: &RoaringBitmap) -> RoaringBitmap {
+    match tree {
+        Tree::Nothing => RoaringBitmap::new(),
+        Tree::Known(found) => found & universe,
+        Tree::Everything | Tree::State(_) | Tree::Text(_) => universe.clone(),
+        Tree::Not(tree) => match &**tree {
+            Tree::Known(found) => universe - found,
+            Tree::Everything => RoaringBitmap::new(),
+            _ => universe.clone(),
+        },
+        Tree::And(trees) => trees.iter().fold(universe.clone(), |set, tree| set & reach(tree, universe)),
+        Tree::Or(trees) => trees.iter().fold(RoaringBitmap::new(), |set, tree| set | reach(tree, universe)),
+    }
+}
+
 /// A set that holds every position that can match.
 fn bound(node: &Node, universe: &RoaringBitmap) -> RoaringBitmap {
     match node {
@@ -264,9 +294,10 @@ mod tests {
     use super::super::state::{Evaluation, SearchRow};
     use super::*;
     use crate::wire::ast::{Day, Keyword};
+    use crate::wire::set::SeqSet;
     use crate::wire::set::{Bound, SeqRange};
     use proptest::prelude::*;
-    use trawl_store::types::{Uid, ZonedTime};
+    use trawl_store::types::ZonedTime;
 
     const KNOWN: &str = "known";
 
@@ -274,11 +305,34 @@ mod tests {
         (name == KNOWN).then(|| Flags::keyword(3))
     }
 
-    fn context(saved: &RoaringBitmap, rows: &[SearchRow]) -> Context<'static> {
+    /// A row, its UID, and whether it is recent.
+    #[derive(Clone, Copy, Debug)]
+    struct TestRow {
+        row: SearchRow,
+        uid: u32,
+        recent: bool,
+    }
+
+    fn positions(rows: &[TestRow], wanted: impl Fn(&TestRow) -> bool) -> RoaringBitmap {
+        (0..).zip(rows).filter(|(_, row)| wanted(row)).map(|(position, _)| position).collect()
+    }
+
+    fn leak<T>(value: T) -> &'static T {
+        Box::leak(Box::new(value))
+    }
+
+    fn context(saved: &RoaringBitmap, rows: &[TestRow]) -> Context<'static> {
+        let (saved, rows) = (saved.clone(), rows.to_vec());
+        let (for_saved, for_places, for_recent) = (rows.clone(), rows.clone(), rows.clone());
         Context {
             messages: rows.len() as u32,
-            largest_uid: rows.last().map_or(0, |row| row.uid.get()),
-            saved: Box::leak(Box::new(saved.clone())),
+            largest_uid: rows.last().map_or(0, |row| row.uid),
+            saved: leak(move || positions(&for_saved, |row| saved.contains(row.uid))),
+            places: leak(move |uids: RangeInclusive<u32>| {
+                let below = |uid: u32| for_places.partition_point(|row| row.uid < uid) as u32;
+                below(*uids.start())..below(uids.end().saturating_add(1))
+            }),
+            recent: leak(move || positions(&for_recent, |row| row.recent)),
             now: 1_000_000,
             keyword: &keyword,
             charset: None,
@@ -304,23 +358,24 @@ mod tests {
         })
     }
 
-    fn naive(key: &SearchKey, position: u32, row: &SearchRow, context: &Context<'_>) -> bool {
+    fn naive(key: &SearchKey, position: u32, at: &TestRow, context: &Context<'_>) -> bool {
+        let row = &at.row;
         let flag = |flag| row.flags.contains(flag);
         match key {
             SearchKey::All => true,
-            SearchKey::And(keys) => keys.iter().all(|key| naive(key, position, row, context)),
-            SearchKey::Or(a, b) => naive(a, position, row, context) || naive(b, position, row, context),
-            SearchKey::Not(key) => !naive(key, position, row, context),
+            SearchKey::And(keys) => keys.iter().all(|key| naive(key, position, at, context)),
+            SearchKey::Or(a, b) => naive(a, position, at, context) || naive(b, position, at, context),
+            SearchKey::Not(key) => !naive(key, position, at, context),
             SearchKey::Sequence(SetArg::Saved) | SearchKey::Uid(SetArg::Saved) => {
-                context.saved.contains(row.uid.get())
+                (context.saved)().contains(position)
             }
             SearchKey::Sequence(SetArg::Numbers(set)) => in_set(set, position + 1, context.messages),
-            SearchKey::Uid(SetArg::Numbers(set)) => in_set(set, row.uid.get(), context.largest_uid),
+            SearchKey::Uid(SetArg::Numbers(set)) => in_set(set, at.uid, context.largest_uid),
             SearchKey::Seen => flag(Flags::SEEN),
             SearchKey::Unseen => !flag(Flags::SEEN),
-            SearchKey::New => row.recent && !flag(Flags::SEEN),
-            SearchKey::Old => !row.recent,
-            SearchKey::Recent => row.recent,
+            SearchKey::New => at.recent && !flag(Flags::SEEN),
+            SearchKey::Old => !at.recent,
+            SearchKey::Recent => at.recent,
             SearchKey::Keyword(word) => word.as_str() == KNOWN && flag(Flags::keyword(3)),
             SearchKey::Unkeyword(word) => !(word.as_str() == KNOWN && flag(Flags::keyword(3))),
             SearchKey::Since(day) => row.internal.day() >= day.0,
@@ -390,7 +445,7 @@ mod tests {
         })
     }
 
-    fn any_rows() -> impl Strategy<Value = Vec<SearchRow>> {
+    fn any_rows() -> impl Strategy<Value = Vec<TestRow>> {
         let row = (
             1u32..4,
             any::<bool>(),
@@ -412,7 +467,7 @@ mod tests {
                         flags = flags.with(Flags::keyword(3));
                     }
                     let internal = ZonedTime { seconds, zone_minutes: 60 };
-                    SearchRow { uid: Uid::new(uid).unwrap(), flags, internal, sent_day, size, recent }
+                    TestRow { row: SearchRow { flags, internal, sent_day, size }, uid, recent }
                 })
                 .collect()
         })
@@ -426,8 +481,10 @@ mod tests {
         ) {
             let context = context(&saved.into_iter().collect(), &rows);
             let mut program = Program::new(&key, &context).unwrap();
-            let mut evaluation = Evaluation::new(std::mem::take(&mut program.state));
-            evaluation.window(0, &rows.iter().copied().map(Some).collect::<Vec<_>>());
+            let reach = program.reach(context.messages);
+            let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), context.messages);
+            let reached = &rows[reach.start as usize..reach.end as usize];
+            evaluation.rows(reach.start, &reached.iter().map(|at| Some(at.row)).collect::<Vec<_>>());
             let state = evaluation.finish();
             let rest = program.resolve(&state, context.messages);
             for (position, row) in (0u32..).zip(&rows) {

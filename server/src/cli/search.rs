@@ -1,0 +1,122 @@
+//! `trawl search`, `trawl explain` and `trawl reindex`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget};
+
+use super::args::{ExplainArgs, ReindexArgs, SearchArgs};
+use super::control::{Control, Server};
+use super::error::CliError;
+use crate::config::Config;
+use crate::control::protocol::{Answer, Explained, Hit, Request};
+
+/// How often a command that waits for indexing looks.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+
+fn senseless() -> CliError {
+    CliError::new("the server gave an answer that makes no sense")
+}
+
+pub fn search(config: &Config, arguments: &SearchArgs) -> Result<ExitCode, CliError> {
+    let request = Request::Search {
+        user: arguments.user.clone(),
+        mailbox: arguments.mailbox.clone(),
+        program: arguments.program.clone(),
+        max: arguments.max,
+    };
+    let server = Server::find_or_start(config)?;
+    let answer = server.connect()?.ask(&request)?;
+    server.finish()?;
+    let Answer::Hits { hits, total } = answer else { return Err(senseless()) };
+    if arguments.json {
+        println!("{}", serde_json::to_string(&hits).map_err(CliError::new)?);
+    } else {
+        print(&hits, total);
+    }
+    Ok(if total == 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn print(hits: &[Hit], total: u64) {
+    let width = |text: fn(&Hit) -> &str| hits.iter().map(|hit| text(hit).chars().count()).max().unwrap_or(0);
+    let (mailbox, from) = (width(|hit| &hit.mailbox), width(|hit| &hit.from).min(40));
+    for hit in hits {
+        let sender: String = hit.from.chars().take(from).collect();
+        println!("{:mailbox$}  {:>8}  {}  {sender:from$}  {}", hit.mailbox, hit.uid, hit.date, hit.subject);
+    }
+    let shown = hits.len() as u64;
+    if total > shown {
+        println!("{} of {} messages; --max shows more", HumanCount(shown), HumanCount(total));
+    }
+}
+
+pub fn explain(config: &Config, arguments: &ExplainArgs) -> Result<ExitCode, CliError> {
+    let request = Request::Explain {
+        user: arguments.user.clone(),
+        mailbox: arguments.mailbox.clone(),
+        program: arguments.program.clone(),
+    };
+    let server = Server::find_or_start(config)?;
+    let mut control = server.connect()?;
+    let answers = (0..arguments.repeat.max(1)).map(|_| control.ask(&request)).collect::<Result<Vec<_>, _>>();
+    drop(control);
+    server.finish()?;
+    // The last one: what came before has warmed the caches.
+    let Some(Answer::Explained { explained }) = answers?.pop() else { return Err(senseless()) };
+    tell(&explained);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(explained: &Explained) {
+    let Explained { messages, left_by_state, state_us, indexed, in_memory, read, found, total_us, lines } =
+        explained;
+    println!("messages       {}", HumanCount(*messages));
+    println!("left by state  {} in {state_us} us", HumanCount(*left_by_state));
+    println!(
+        "looked at      {} by the index, {} in memory, {} read from the log",
+        HumanCount(*indexed),
+        HumanCount(*in_memory),
+        HumanCount(*read)
+    );
+    lines.iter().for_each(|line| println!("  {line}"));
+    println!("found          {} in {total_us} us", HumanCount(*found));
+}
+
+pub fn reindex(config: &Config, arguments: &ReindexArgs) -> Result<ExitCode, CliError> {
+    let server = Server::find_or_start(config)?;
+    let mut control = server.connect()?;
+    let user = arguments.user.clone();
+    let request = Request::Reindex { user: user.clone(), keep: arguments.keep };
+    let Answer::Reindex { accounts } = control.ask(&request)? else { return Err(senseless()) };
+    println!("Queued the search index of {}.", counted(accounts));
+    // A server of our own ends with this command, and its indexing with it.
+    if arguments.wait || !server.was_running() {
+        wait(&mut control, user)?;
+    }
+    drop(control);
+    server.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn counted(accounts: u64) -> String {
+    if accounts == 1 { "1 account".to_owned() } else { format!("{} accounts", HumanCount(accounts)) }
+}
+
+fn wait(control: &mut Control, user: Option<String>) -> Result<(), CliError> {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let request = Request::Indexing { user };
+    let mut before = None;
+    loop {
+        let Answer::Indexing { busy, index } = control.ask(&request)? else { return Err(senseless()) };
+        let done = index.indexed_messages - *before.get_or_insert(index.indexed_messages);
+        if !busy {
+            bar.finish_and_clear();
+            println!("Done: {} messages indexed.", HumanCount(done));
+            return Ok(());
+        }
+        bar.set_message(format!("{} messages indexed", HumanCount(done)));
+        bar.set_position(done);
+        #[allow(clippy::disallowed_methods, reason = "the command line has no executor to block")]
+        std::thread::sleep(LOOK_PAUSE);
+    }
+}

@@ -1,0 +1,155 @@
+//! The keys on text: which messages the index answers for, which ones are searched in memory, which ones are read.
+//!
+//! What must hold: the three are disjoint and together all that can match; the snapshot of the index is taken once for a
+//! search; what the index could not answer after all is scanned.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_lite::future;
+use roaring::RoaringBitmap;
+use trawl_index::account::AccountIndex;
+use trawl_index::prepare::Prepared;
+use trawl_index::query::Node;
+use trawl_store::types::MessageNumber;
+
+use super::{breathe, places};
+use crate::lanes::search::{Candidate, Found, Indexed, Order, SearchError, SearchJob};
+use crate::lanes::trace::SearchTrace;
+use crate::limits::{SEARCH_KEPT_BYTES_MAX, SEARCH_KEPT_MESSAGES_MAX, SEARCH_WINDOW_MESSAGES};
+use crate::mailbox::message_numbers::MessageNumbers;
+use crate::response::status::Refusal;
+use crate::session::{Cx, Selected};
+
+/// What a search looked at, for a person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Looked {
+    /// Messages that could match, before their text was looked at.
+    pub candidates: u64,
+    /// Of those, how many the index answered for, how many were searched in memory, how many were read.
+    pub indexed: u64,
+    pub in_memory: u64,
+    pub read: u64,
+}
+
+/// A trace to be filled by the search.
+pub struct Watch {
+    pub trace: Arc<SearchTrace>,
+    pub looked: Looked,
+}
+
+/// The positions among `positions` that match `node`, whose state bitmaps hold positions.
+pub async fn find(
+    s: &mut Selected,
+    cx: &Cx,
+    node: &Node,
+    positions: RoaringBitmap,
+    mut watch: Option<&mut Watch>,
+) -> Result<RoaringBitmap, Refusal> {
+    let numbers = places::numbers(s, cx).await?;
+    let index = cx.core.lanes.index(&s.auth.account).await;
+    // Nobody can take it apart from here on: the snapshot covers what it covers, everything else is searched as it is.
+    let snapshot = index.as_ref().map(|index| index.snapshot());
+    let apart = match &snapshot {
+        Some(snapshot) => places::uncovered(s, cx, snapshot).await? & &positions,
+        None => positions.clone(),
+    };
+    let (prepared, scan) = gather(s, cx, &numbers, &apart, index.as_deref()).await?;
+    if let Some(watch) = watch.as_deref_mut() {
+        watch.looked = Looked {
+            candidates: positions.len(),
+            indexed: positions.len() - apart.len(),
+            in_memory: prepared.len() as u64,
+            read: scan.len() as u64,
+        };
+    }
+    let indexed = match (&index, snapshot) {
+        (Some(index), Some(snapshot)) if positions.len() > apart.len() => Some(Indexed {
+            index: Arc::clone(index),
+            snapshot,
+            numbers: Arc::clone(&numbers),
+            positions,
+            trace: watch.as_deref().map(|watch| Arc::clone(&watch.trace)),
+        }),
+        _ => None,
+    };
+    let order = Order { indexed, prepared, keep: keep(index.as_ref(), &scan), scan, ..base(s, node) };
+    let Found { mut positions, left } = run(cx, order).await?;
+    if !left.is_empty() {
+        let (_, scan) = gather(s, cx, &numbers, &left, None).await?;
+        if let Some(watch) = watch {
+            watch.looked.indexed -= left.len();
+            watch.looked.read += left.len();
+        }
+        positions |= run(cx, Order { scan, ..base(s, node) }).await?.positions;
+    }
+    Ok(positions)
+}
+
+fn base(s: &Selected, node: &Node) -> Order {
+    Order {
+        account: (s.auth.account.shard, s.auth.id()),
+        node: node.clone(),
+        reader: s.auth.shard.lane_reader(),
+        indexed: None,
+        prepared: Vec::new(),
+        scan: Vec::new(),
+        keep: None,
+        // A flag of its own: lanes raise it when the search is over, and the client may search again.
+        cancel: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+async fn run(cx: &Cx, order: Order) -> Result<Found, Refusal> {
+    let stop = Arc::clone(&order.cancel);
+    let gone = async {
+        cx.cancel.wait().await;
+        stop.store(true, Ordering::Relaxed);
+        Err(SearchError::Cancelled)
+    };
+    Ok(future::or(cx.core.lanes.search(SearchJob::new(order)), gone).await?)
+}
+
+type Gathered = (Vec<(u32, Arc<Prepared>)>, Vec<Candidate>);
+
+/// The messages at these positions: those whose texts are in memory, and where the others are.
+async fn gather(
+    s: &Selected,
+    cx: &Cx,
+    numbers: &MessageNumbers,
+    positions: &RoaringBitmap,
+    index: Option<&AccountIndex>,
+) -> Result<Gathered, Refusal> {
+    let (mut prepared, mut scan) = (Vec::new(), Vec::with_capacity(positions.len() as usize));
+    let mut positions = positions.iter();
+    let mut window = vec![0; SEARCH_WINDOW_MESSAGES];
+    loop {
+        let window = positions.next_many(&mut window);
+        if window.is_empty() {
+            return Ok((prepared, scan));
+        }
+        let messages: Vec<u32> = window.iter().map(|position| numbers.number(*position)).collect();
+        let texts = match index {
+            Some(index) if !index.tail().is_empty() => index.tail().get_all(&messages),
+            _ => vec![None; messages.len()],
+        };
+        s.auth.look(|account| {
+            for ((position, message), texts) in window.iter().zip(messages).zip(texts) {
+                if let Some(texts) = texts {
+                    prepared.push((*position, texts));
+                } else if let Some(facts) = account.facts(MessageNumber(message)) {
+                    let (size, address) = (facts.size, facts.address);
+                    scan.push(Candidate { position: *position, message, size, address });
+                }
+            }
+        })?;
+        breathe(cx).await?;
+    }
+}
+
+/// Where the texts of these messages are kept, if there are not too many of them.
+fn keep(index: Option<&Arc<AccountIndex>>, scan: &[Candidate]) -> Option<Arc<AccountIndex>> {
+    let bytes: u64 = scan.iter().map(|candidate| u64::from(candidate.size)).sum();
+    let few = scan.len() <= SEARCH_KEPT_MESSAGES_MAX && bytes <= SEARCH_KEPT_BYTES_MAX;
+    index.filter(|_| few).map(Arc::clone)
+}

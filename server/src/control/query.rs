@@ -1,0 +1,235 @@
+//! `trawl search` and `trawl explain`: the SEARCH of a session, asked over the control socket.
+//!
+//! Each mailbox is looked at as a session would see it that has just opened it read-only; everything from there on is what SEARCH
+//! does. Not here: who may ask (the socket), printing.
+
+use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use trawl_index::extract::fields;
+use trawl_index::mime::header;
+use trawl_store::log::Address;
+use trawl_store::types::{Uid, ZonedTime};
+use trawl_store::uid_set::UidSet;
+
+use super::protocol::{Explained, Hit};
+use crate::command::search::places::Places;
+use crate::command::search::plan::Rest;
+use crate::command::search::resolve;
+use crate::command::search::text::{self, Looked, Watch};
+use crate::core::AccountRef;
+use crate::lanes::trace::{SearchTrace, SegmentTrace};
+use crate::limits::{CONTROL_HIT_TEXT_CHARS_MAX, CONTROL_HITS_MAX, CONTROL_LINES_MAX};
+use crate::mailbox::view::View;
+use crate::response::output::Output;
+use crate::response::status::Refusal;
+use crate::runtime::clock::ProcessStart;
+use crate::runtime::state::CoreState;
+use crate::session::io::{Cancel, Input, Patience};
+use crate::session::reader::Reader;
+use crate::session::{Authenticated, Connection, Cx, Link, Selected};
+use crate::wire::ast::{CommandBody, Day, SearchCommand, Tag};
+use crate::wire::date::civil_from_day;
+use crate::wire::fragment::Policy;
+
+/// Text of a refusal, for a person.
+type Refused = String;
+
+/// The newest messages of an account that match, at most `max` of them in all, and how many there are. On the core that owns
+/// the account.
+pub async fn search(
+    core: &Rc<CoreState>,
+    account: AccountRef,
+    mailbox: Option<&str>,
+    program: &str,
+    max: usize,
+) -> Result<(Vec<Hit>, u64), Refused> {
+    let command = parse(program)?;
+    let (mut hits, mut total) = (Vec::new(), 0);
+    let names = match mailbox {
+        Some(name) => vec![name.to_owned()],
+        None => mailboxes(core, &account)?,
+    };
+    for name in names {
+        let (mut selected, cx) = open(core, &account, &name)?;
+        let found = match resolve(&selected, &cx, &command).await.map_err(said)? {
+            Rest::Found(positions) => positions,
+            Rest::Text { node, candidates } => {
+                text::find(&mut selected, &cx, &node, candidates, None).await.map_err(said)?
+            }
+        };
+        total += found.len();
+        let room = max.min(CONTROL_HITS_MAX).saturating_sub(hits.len());
+        hits.extend(show(&selected, &name, &found, room).await?);
+    }
+    Ok((hits, total))
+}
+
+/// What a search does, and how long each part takes. On the core that owns the account.
+pub async fn explain(
+    core: &Rc<CoreState>,
+    account: AccountRef,
+    mailbox: &str,
+    program: &str,
+) -> Result<Explained, Refused> {
+    let command = parse(program)?;
+    let clock = ProcessStart::now();
+    let trace = Arc::new(SearchTrace::new(Box::new(move || clock.nanos())));
+    let (mut selected, cx) = open(core, &account, mailbox)?;
+    let messages = u64::from(selected.view.len());
+    let start = clock.nanos();
+    let rest = resolve(&selected, &cx, &command).await.map_err(said)?;
+    let state_us = clock.nanos().saturating_sub(start) / 1000;
+    let mut explained = Explained { messages, state_us, ..Explained::default() };
+    let found = match rest {
+        Rest::Found(positions) => {
+            explained.left_by_state = positions.len();
+            explained.lines.push("mailbox state alone answers it".to_owned());
+            positions
+        }
+        Rest::Text { node, candidates } => {
+            let mut watch = Watch { trace: Arc::clone(&trace), looked: Looked::default() };
+            let found = text::find(&mut selected, &cx, &node, candidates, Some(&mut watch)).await;
+            let found = found.map_err(said)?;
+            let Looked { candidates, indexed, in_memory, read } = watch.looked;
+            (explained.left_by_state, explained.indexed) = (candidates, indexed);
+            (explained.in_memory, explained.read) = (in_memory, read);
+            trace.take().iter().for_each(|segment| tell(segment, &mut explained.lines));
+            found
+        }
+    };
+    explained.found = found.len();
+    explained.total_us = clock.nanos().saturating_sub(start) / 1000;
+    if explained.lines.len() > CONTROL_LINES_MAX {
+        explained.lines.truncate(CONTROL_LINES_MAX);
+        explained.lines.push("...".to_owned());
+    }
+    Ok(explained)
+}
+
+fn tell(segment: &SegmentTrace, lines: &mut Vec<String>) {
+    let SegmentTrace { segment, before, after, nanos, steps } = segment;
+    lines.push(format!("segment {segment}: {before} -> {after} in {} us", nanos / 1000));
+    lines.extend(steps.iter().map(|step| format!("  {step}")));
+}
+
+/// The program as the argument of a SEARCH.
+fn parse(program: &str) -> Result<SearchCommand, Refused> {
+    let line = format!("x UID SEARCH {program}");
+    match crate::wire::parse(line.as_bytes()) {
+        Ok(command) => match command.body {
+            CommandBody::Search(search) => Ok(search),
+            _ => Err("this is not a search program".to_owned()),
+        },
+        Err(bad) => Err(format!("the search program is not understood: {}", bad.reason)),
+    }
+}
+
+fn said(refusal: Refusal) -> Refused {
+    refusal.text.into_owned()
+}
+
+fn gone() -> Refused {
+    "there is no such account".to_owned()
+}
+
+fn mailboxes(core: &CoreState, account: &AccountRef) -> Result<Vec<String>, Refused> {
+    let shard = core.core.shard(account.shard).ok_or_else(gone)?;
+    let names = shard.with_account(account.account, |account| {
+        account.mailboxes().map(|mailbox| mailbox.name().to_string()).collect()
+    });
+    names.ok_or_else(gone)
+}
+
+/// A mailbox as a session has it that nobody is connected to.
+fn open(core: &Rc<CoreState>, account: &AccountRef, name: &str) -> Result<(Selected, Cx), Refused> {
+    let shard = core.core.shard(account.shard).ok_or_else(gone)?;
+    let no_such = || format!("there is no mailbox {name:?}");
+    let id = shard.with_account(account.account, |account| account.mailbox_named(name).map(|m| m.id()));
+    let id = id.ok_or_else(gone)?.ok_or_else(no_such)?;
+    let lease = shard.lease(account.account, id).ok_or_else(no_such)?;
+    let opened = shard.with_account(account.account, |account| {
+        account.mailbox(id).map(|mailbox| (mailbox.uid_validity(), View::new(mailbox, lease)))
+    });
+    let (uid_validity, view) = opened.flatten().ok_or_else(no_such)?;
+    let auth = Authenticated { account: account.clone(), shard, rev2: true, ticket: Box::new(()) };
+    let selected = Selected {
+        auth,
+        mailbox: id,
+        uid_validity,
+        read_only: true,
+        view,
+        saved: UidSet::new(),
+        places: Places::default(),
+    };
+    let limits = &core.core.config.limits;
+    let now = core.core.clock.monotonic();
+    let silence = limits.idle_timeout.0;
+    let link = Link {
+        core: Rc::clone(&core.core),
+        connection: Connection { id: core.shared.connection_id(), peer: None, tls: false, starttls: false },
+        out: Output::new(),
+        reader: Reader::new(Input::default(), Policy::authenticated()),
+        cancel: Cancel::default(),
+        patience: Patience::new(silence, now + silence, limits.stall_timeout.0),
+    };
+    let Some(tag) = Tag::new(b"x") else { unreachable!("a letter is a tag") };
+    Ok((selected, Cx { link, tag }))
+}
+
+/// The newest of the messages found.
+async fn show(
+    selected: &Selected,
+    mailbox: &str,
+    found: &RoaringBitmap,
+    room: usize,
+) -> Result<Vec<Hit>, Refused> {
+    let newest: Vec<u32> = found.iter().rev().take(room).collect();
+    let known: Vec<(Uid, ZonedTime, Address)> = selected
+        .auth
+        .look(|account| {
+            let one = |position: &u32| {
+                let uid = selected.view.uid(position + 1)?;
+                let row = selected.view.row(selected.mailbox_of(account)?, uid)?;
+                let facts = account.facts(row.message)?;
+                Some((uid, facts.internal, facts.address))
+            };
+            newest.iter().filter_map(one).collect()
+        })
+        .map_err(said)?;
+    let addresses: Vec<Address> = known.iter().map(|(_, _, address)| *address).collect();
+    let headers = selected.auth.shard.read_headers(&addresses).await;
+    let hit = |((uid, internal, _), header): (&(Uid, ZonedTime, Address), _)| {
+        let header: Vec<u8> = Result::unwrap_or_default(header);
+        let field = |name: &str| {
+            let field = header::fields(&header).find(|field| field.is(name.as_bytes()));
+            shortened(&field.map(|field| fields::decoded(&field).into_owned()).unwrap_or_default())
+        };
+        Hit {
+            mailbox: mailbox.to_owned(),
+            uid: uid.get(),
+            date: date(*internal),
+            from: field("from"),
+            subject: field("subject"),
+        }
+    };
+    Ok(known.iter().zip(headers).map(hit).collect())
+}
+
+/// One line, not too long.
+fn shortened(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().filter(|c| !c.is_control()).take(CONTROL_HIT_TEXT_CHARS_MAX).collect()
+}
+
+/// As written in its zone: `2021-03-04 05:06`.
+fn date(time: ZonedTime) -> String {
+    let minutes = (time.seconds + i64::from(time.zone_minutes) * 60).div_euclid(60);
+    let (year, month, day) = civil_from_day(Day(time.day()));
+    let of_day = minutes.rem_euclid(24 * 60);
+    let mut out = String::new();
+    let _ = write!(out, "{year:04}-{month:02}-{day:02} {:02}:{:02}", of_day / 60, of_day % 60);
+    out
+}

@@ -1,0 +1,86 @@
+//! How many messages of each account are in no segment yet, as far as commits told it.
+//!
+//! Counts only decide when an account is looked at; the lane that looks asks the log itself. Accounts that nothing arrived for
+//! since the start are not here.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use trawl_index::limits::{INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES};
+
+use super::AccountKey;
+
+#[derive(Clone, Copy, Default)]
+struct Tail {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Tail {
+    fn is_due(self) -> bool {
+        self.messages >= INDEX_BUILD_MESSAGES || self.messages > 0 && self.bytes >= INDEX_BUILD_BYTES
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Feed {
+    tails: Mutex<HashMap<AccountKey, Tail>>,
+}
+
+impl Feed {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountKey, Tail>> {
+        self.tails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what arrived; true when the account became due with it.
+    pub fn add(&self, key: AccountKey, messages: u64, bytes: u64) -> bool {
+        let mut tails = self.lock();
+        let tail = tails.entry(key).or_default();
+        let was_due = tail.is_due();
+        tail.messages += messages;
+        tail.bytes += bytes;
+        tail.is_due() && !was_due
+    }
+
+    /// A lane has looked at the account: this is what it left.
+    pub fn settle(&self, key: AccountKey, messages: u64, bytes: u64) {
+        let mut tails = self.lock();
+        if messages == 0 {
+            tails.remove(&key);
+        } else {
+            tails.insert(key, Tail { messages, bytes });
+        }
+    }
+
+    pub fn forget(&self, key: AccountKey) {
+        self.lock().remove(&key);
+    }
+
+    /// Messages of all accounts.
+    pub fn messages(&self) -> u64 {
+        self.lock().values().map(|tail| tail.messages).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trawl_store::types::{AccountId, ShardId};
+
+    #[test]
+    fn an_account_becomes_due_once() {
+        let feed = Feed::default();
+        let key = |account| (ShardId(0), AccountId(account));
+        assert!((1..INDEX_BUILD_MESSAGES).all(|_| !feed.add(key(1), 1, 10)));
+        assert!(feed.add(key(1), 1, 10) && !feed.add(key(1), 1, 10));
+        assert!(feed.add(key(2), 1, INDEX_BUILD_BYTES), "by bytes as well");
+        assert_eq!(feed.messages(), INDEX_BUILD_MESSAGES + 2);
+        feed.settle(key(1), 3, 30);
+        feed.settle(key(2), 0, 0);
+        assert_eq!(feed.messages(), 3);
+        assert!(feed.add(key(1), INDEX_BUILD_MESSAGES, 0), "and again after it was looked at");
+        feed.forget(key(1));
+        assert_eq!(feed.messages(), 0);
+    }
+}

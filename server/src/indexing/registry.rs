@@ -1,0 +1,126 @@
+//! The indexes that are open, bounded by memory and mappings: those used least recently are closed.
+//!
+//! What must hold: an account's index is open once at most; one that a search or a lane holds is not closed; opening one
+//! keeps nobody from getting another.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use trawl_index::account::{AccountIndex, Opened};
+
+use super::AccountKey;
+use crate::limits::INDEX_MAPS_MAX;
+
+/// See the module.
+pub struct Registry {
+    memory_bytes_max: u64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    slots: HashMap<AccountKey, Slot>,
+    /// Counts uses.
+    now: u64,
+}
+
+#[derive(Default)]
+struct Slot {
+    index: Option<Arc<AccountIndex>>,
+    /// Held while it is opened.
+    opening: Arc<Mutex<()>>,
+    used: u64,
+}
+
+impl Registry {
+    pub fn new(memory_bytes_max: u64) -> Registry {
+        Registry { memory_bytes_max, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index if it is open.
+    pub fn get(&self, key: AccountKey) -> Option<Arc<AccountIndex>> {
+        let mut inner = self.lock();
+        inner.now += 1;
+        let now = inner.now;
+        let slot = inner.slots.get_mut(&key)?;
+        slot.used = now;
+        slot.index.clone()
+    }
+
+    /// The index, opened with `open` if it is not; then also what was found.
+    pub fn open(
+        &self,
+        key: AccountKey,
+        open: impl FnOnce() -> io::Result<(AccountIndex, Opened)>,
+    ) -> io::Result<(Arc<AccountIndex>, Option<Opened>)> {
+        if let Some(index) = self.get(key) {
+            return Ok((index, None));
+        }
+        let opening = Arc::clone(&self.lock().slots.entry(key).or_default().opening);
+        let _opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have done it meanwhile.
+        if let Some(index) = self.get(key) {
+            return Ok((index, None));
+        }
+        let (index, found) = open()?;
+        let index = Arc::new(index);
+        let mut inner = self.lock();
+        inner.now += 1;
+        let used = inner.now;
+        let slot = inner.slots.entry(key).or_default();
+        (slot.index, slot.used) = (Some(Arc::clone(&index)), used);
+        drop(inner);
+        Ok((index, Some(found)))
+    }
+
+    /// Closes an index, whoever holds it.
+    pub fn remove(&self, key: AccountKey) -> Option<Arc<AccountIndex>> {
+        self.lock().slots.remove(&key)?.index
+    }
+
+    /// All that are open.
+    pub fn all(&self) -> Vec<Arc<AccountIndex>> {
+        self.lock().slots.values().filter_map(|slot| slot.index.clone()).collect()
+    }
+
+    /// Closes those used least recently until the others are within the bounds. For lanes: closing unmaps files.
+    pub fn shrink(&self) {
+        let closed: Vec<Arc<AccountIndex>> = {
+            let mut inner = self.lock();
+            let mut open: Vec<(u64, AccountKey, u64, usize)> = Vec::with_capacity(inner.slots.len());
+            for (key, slot) in &inner.slots {
+                if let Some(index) = &slot.index {
+                    let figures = index.figures();
+                    open.push((slot.used, *key, figures.memory as u64, figures.maps));
+                }
+            }
+            let mut memory: u64 = open.iter().map(|(_, _, memory, _)| memory).sum();
+            let mut maps: usize = open.iter().map(|(_, _, _, maps)| maps).sum();
+            if memory <= self.memory_bytes_max && maps <= INDEX_MAPS_MAX {
+                return;
+            }
+            open.sort_unstable_by_key(|(used, ..)| *used);
+            let mut closed = Vec::new();
+            for (_, key, its_memory, its_maps) in open {
+                if memory <= self.memory_bytes_max && maps <= INDEX_MAPS_MAX {
+                    break;
+                }
+                let held = |slot: &Slot| slot.index.as_ref().is_none_or(|index| Arc::strong_count(index) > 1);
+                if inner.slots.get(&key).is_none_or(held) {
+                    continue;
+                }
+                closed.extend(inner.slots.remove(&key).and_then(|slot| slot.index));
+                memory -= its_memory;
+                maps -= its_maps;
+            }
+            closed
+        };
+        tracing::debug!(closed = closed.len(), "search indexes closed to stay within index.memory");
+        drop(closed);
+    }
+}

@@ -1,0 +1,42 @@
+//! Searches for tests that care only how they are worked off.
+
+use std::sync::Arc;
+
+use trawl_index::prepare::Prepared;
+use trawl_index::query::Node;
+use trawl_store::log::Address;
+use trawl_store::shard::LaneReader;
+use trawl_store::types::{AccountId, ShardId};
+
+use super::{AccountKey, Candidate, Order, SearchJob};
+
+impl Candidate {
+    /// Some message at a position.
+    pub fn at(position: u32) -> Candidate {
+        Candidate { position, message: position, size: 1, address: Address { segment: 1, offset: position } }
+    }
+}
+
+/// For nothing, in nothing.
+pub fn order() -> Order {
+    Order {
+        account: (ShardId(0), AccountId(0)),
+        node: Node::All,
+        reader: LaneReader::new([0; 16], ShardId(0)),
+        indexed: None,
+        prepared: Vec::new(),
+        scan: Vec::new(),
+        keep: None,
+        cancel: Arc::default(),
+    }
+}
+
+pub fn job_of(account: AccountKey, scan: Vec<Candidate>) -> SearchJob {
+    SearchJob::new(Order { account, scan, ..order() })
+}
+
+/// A search over so many texts in memory.
+pub fn prepared_job(account: AccountKey, messages: u32) -> SearchJob {
+    let prepared = (0..messages).map(|at| (at, Arc::new(Prepared::default()))).collect();
+    SearchJob::new(Order { account, prepared, ..order() })
+}

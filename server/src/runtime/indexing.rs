@@ -1,0 +1,310 @@
+//! Threads for the search indexes, and how they reach the log: they ask the executor that owns an account what there is, and
+//! read it themselves.
+//!
+//! What must hold: an executor that is asked answers in windows; an index lane waits for executors, never the other way
+//! round, except for the first search of an account, which waits until a thread of its own has opened its index.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_lite::future::block_on;
+use roaring::RoaringBitmap;
+use trawl_index::account::work::{Batch, Content, Source, Wanted};
+use trawl_index::account::{AccountIndex, Fingerprint, Known};
+use trawl_index::limits::{INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES};
+use trawl_store::LocalBoxFuture;
+use trawl_store::shard::{LaneReader, Shard};
+use trawl_store::state::account::Account;
+use trawl_store::types::{MessageFacts, MessageNumber};
+
+use super::executor::yield_if_needed;
+use super::lanes::LaneDisk;
+use super::os;
+use super::pool::{Pool, PoolThreads};
+use super::state::{CoreState, Shared};
+use crate::indexing::{AccountKey, AccountSource, Indexing};
+use crate::limits::{INDEX_OPEN_QUEUE_MAX, INDEX_WINDOW_MESSAGES};
+
+/// The threads; joined at the end.
+pub struct IndexThreads {
+    lanes: Vec<std::thread::JoinHandle<()>>,
+    opening: PoolThreads,
+}
+
+/// Where searches have indexes opened.
+pub type Opener = Pool;
+
+/// Makes the pool that opens indexes for searches.
+pub fn opener() -> io::Result<(Opener, PoolThreads)> {
+    Pool::start("index-open", 1, INDEX_OPEN_QUEUE_MAX)
+}
+
+/// Starts `lanes` indexing lanes, which end when [`Indexing::end`] is called.
+pub fn start(
+    shared: &Arc<Shared>,
+    indexing: &Arc<Indexing>,
+    lanes: usize,
+    opening: PoolThreads,
+) -> io::Result<IndexThreads> {
+    let mut threads = Vec::new();
+    for _ in 0..lanes.max(1) {
+        let (shared, indexing) = (Arc::clone(shared), Arc::clone(indexing));
+        let lane = std::thread::Builder::new().name("index".to_owned());
+        threads.push(lane.spawn(move || index_lane(&shared, &indexing))?);
+    }
+    Ok(IndexThreads { lanes: threads, opening })
+}
+
+impl IndexThreads {
+    pub fn join(self) {
+        for lane in self.lanes {
+            let _ = lane.join();
+        }
+        self.opening.join();
+    }
+}
+
+fn index_lane(shared: &Arc<Shared>, indexing: &Indexing) {
+    os::lowest_own_priority();
+    while let Some(task) = indexing.backlog.next() {
+        let mut sources = |key| LogSource::new(shared, key);
+        let mut accounts = || all_accounts(shared);
+        let again = indexing.perform(task, &mut sources, &mut accounts);
+        indexing.backlog.done(task, again);
+    }
+}
+
+/// The index of an account for a search; opened by a thread of its own if need be. `None`: there is none at the moment.
+pub async fn for_search(shared: &Arc<Shared>, key: AccountKey) -> Option<Arc<AccountIndex>> {
+    let (indexing, opener) = shared.indexing.as_ref()?;
+    if let Some(index) = indexing.opened(key) {
+        return Some(index);
+    }
+    let (there, for_open) = (Arc::clone(shared), Arc::clone(indexing));
+    let opened = opener.run(move |_| for_open.open(key, &mut LogSource::new(&there, key))).await;
+    match opened {
+        Ok(Ok(index)) => Some(index),
+        Ok(Err(error)) => {
+            tracing::warn!(shard = key.0.0, account = key.1.0, %error, "a search index cannot be opened");
+            None
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a search index is not opened");
+            None
+        }
+    }
+}
+
+/// All accounts, with the numbers of their next messages.
+fn all_accounts(shared: &Arc<Shared>) -> io::Result<Vec<(AccountKey, u32)>> {
+    let mut all = Vec::new();
+    for core in 0..shared.mesh.cores() {
+        let asked = shared.mesh.ask(core, |core: Rc<CoreState>| {
+            Box::pin(async move {
+                let mut accounts = Vec::new();
+                for (id, shard) in core.core.shards() {
+                    for account in shard.accounts() {
+                        let next = shard.with_account(account, |account| account.next_message().0);
+                        accounts.extend(next.map(|next| ((id, account), next)));
+                    }
+                    yield_if_needed().await;
+                }
+                accounts
+            })
+        });
+        all.extend(block_on(asked).map_err(io::Error::other)?);
+    }
+    Ok(all)
+}
+
+/// The messages of one account, for an indexing lane.
+pub struct LogSource {
+    shared: Arc<Shared>,
+    key: AccountKey,
+    reader: LaneReader,
+    disk: LaneDisk,
+}
+
+impl LogSource {
+    pub fn new(shared: &Arc<Shared>, key: AccountKey) -> LogSource {
+        LogSource {
+            reader: LaneReader::new(shared.meta.uuid, key.0),
+            disk: LaneDisk::new(shared.store.clone()),
+            shared: Arc::clone(shared),
+            key,
+        }
+    }
+
+    /// Asks the executor that owns the account; `None` when there is no such account.
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(Shard) -> LocalBoxFuture<'static, Option<T>> + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        if self.stopped() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let id = self.key.0;
+        let asked = self.shared.mesh.ask(self.shared.mesh.owner(id), move |core: Rc<CoreState>| {
+            Box::pin(async move {
+                let shard = core.core.shard(id)?;
+                question(shard).await
+            })
+        });
+        block_on(asked).map_err(io::Error::other)
+    }
+
+    fn stopped(&self) -> bool {
+        self.shared.indexing.as_ref().is_some_and(|(indexing, _)| indexing.stop.load(Ordering::Relaxed))
+    }
+}
+
+fn fingerprint(facts: &MessageFacts) -> Fingerprint {
+    Fingerprint { size: facts.size, internal: facts.internal.seconds }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "there is no such account")
+}
+
+impl Source for LogSource {
+    fn known(&mut self, witness: Option<u32>) -> io::Result<Known> {
+        let account = self.key.1;
+        let known = self.ask(move |shard| {
+            Box::pin(async move {
+                let lsn = shard.durable_lsn().0;
+                shard.with_account(account, |account| Known {
+                    lsn,
+                    next: account.next_message().0,
+                    witness: witness.and_then(|n| account.facts(MessageNumber(n))).as_ref().map(fingerprint),
+                })
+            })
+        })?;
+        known.ok_or_else(gone)
+    }
+
+    fn batch(&mut self, from: u32, messages_max: usize) -> io::Result<Batch> {
+        let account = self.key.1;
+        let batch = self.ask(move |shard| {
+            Box::pin(async move {
+                let lsn = shard.durable_lsn().0;
+                let (live, next) = live(&shard, account, from).await?;
+                shard.with_account(account, |account| {
+                    let facts = |message| Some((message, account.facts(MessageNumber(message))?));
+                    let mut wanted = live.iter().filter_map(facts).map(|(message, facts)| Wanted {
+                        message,
+                        address: facts.address,
+                        fingerprint: fingerprint(&facts),
+                    });
+                    let batch: Vec<Wanted> = wanted.by_ref().take(messages_max).collect();
+                    // Up to the next one that is wanted, or to the end.
+                    let upto = wanted.next().map_or(next, |wanted| wanted.message);
+                    Batch { wanted: batch, upto, lsn }
+                })
+            })
+        })?;
+        batch.ok_or_else(gone)
+    }
+
+    fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>> {
+        let addresses: Vec<_> = wanted.iter().map(|wanted| wanted.address).collect();
+        let disk = &mut self.disk;
+        let messages = self.reader.read_messages(&addresses, true, &mut |places| disk.read(places));
+        messages
+            .into_iter()
+            .map(|read| match read {
+                Ok(message) => Ok(Content { header: message.header, body: message.body }),
+                Err(error) => Err(error.to_string()),
+            })
+            .collect()
+    }
+
+    fn live(&mut self) -> Option<RoaringBitmap> {
+        let account = self.key.1;
+        let asked = self.ask(move |shard| Box::pin(async move { live(&shard, account, 0).await }));
+        asked.ok().flatten().map(|(live, _)| live)
+    }
+}
+
+impl AccountSource for LogSource {
+    fn tail(&mut self, from: u32) -> io::Result<Option<(u32, u64)>> {
+        let account = self.key.1;
+        self.ask(move |shard| {
+            Box::pin(async move {
+                shard.with_account(account, |account| {
+                    let (mut messages, mut bytes) = (0, 0);
+                    for (_, facts) in account.messages_from(MessageNumber(from)) {
+                        messages += 1;
+                        bytes += u64::from(facts.size);
+                        if messages >= INDEX_BUILD_MESSAGES || bytes >= INDEX_BUILD_BYTES {
+                            break;
+                        }
+                    }
+                    (account.next_message().0, bytes)
+                })
+            })
+        })
+    }
+}
+
+/// How often looking for live messages begins anew because mailboxes changed meanwhile, before it does not yield any more.
+const LIVE_TRIES: usize = 3;
+
+/// The messages from `from` on that some mailbox holds, and the number of the next message. A message that moves while this
+/// looks would be missed, so it looks again when anything changed.
+async fn live(
+    shard: &Shard,
+    account: trawl_store::types::AccountId,
+    from: u32,
+) -> Option<(RoaringBitmap, u32)> {
+    for nth in 0..=LIVE_TRIES {
+        let next = shard.with_account(account, |account| account.next_message().0)?;
+        let mut words = vec![0u64; (next.saturating_sub(from) as usize).div_ceil(64)];
+        let (stamp, mailboxes) = shard.with_account(account, |account| {
+            (changes(account), account.mailboxes().map(|mailbox| mailbox.id()).collect::<Vec<_>>())
+        })?;
+        for id in mailboxes {
+            let mut at = 0;
+            loop {
+                let more = shard.with_account(account, |account| {
+                    let Some(mailbox) = account.mailbox(id) else { return false };
+                    let to = at + INDEX_WINDOW_MESSAGES;
+                    for block in mailbox.blocks(at, to) {
+                        for message in block.messages() {
+                            if let Some(bit) = message.0.checked_sub(from)
+                                && let Some(word) = words.get_mut((bit / 64) as usize)
+                            {
+                                *word |= 1 << (bit % 64);
+                            }
+                        }
+                    }
+                    at = to;
+                    to < mailbox.counts().messages
+                })?;
+                if nth < LIVE_TRIES {
+                    yield_if_needed().await;
+                }
+                if !more {
+                    break;
+                }
+            }
+        }
+        if shard.with_account(account, changes)? == stamp {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let offsets = RoaringBitmap::from_lsb0_bytes(0, &bytes);
+            let live = if from == 0 {
+                offsets
+            } else {
+                offsets.into_iter().map(|bit| bit + from).filter(|message| *message < next).collect()
+            };
+            return Some((live, next));
+        }
+    }
+    None
+}
+
+/// Says whether mailboxes changed: each commit that touches one counts it up.
+fn changes(account: &Account) -> (usize, u64) {
+    account.mailboxes().fold((0, 0), |(count, sum), mailbox| (count + 1, sum + mailbox.version()))
+}
