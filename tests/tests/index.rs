@@ -1,0 +1,267 @@
+//! The search index of a running server: answers are those of a server without one, whatever happens to its folder; a
+//! message is found at once; the commands of the tool that are about it.
+
+// A test that cannot get an answer has failed; it may say so by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+
+use trawl_bench::output::{Mbox, Sink};
+use trawl_bench::{Corpus, Options, SizeProfile};
+use trawl_tests::client::Client;
+use trawl_tests::server::{PASSWORD, Server};
+
+const SEED: u64 = 23;
+/// More than makes a tail due, so that there are segments, and no multiple of it, so that there is a tail.
+const COUNT: u64 = 1_700;
+
+/// Programs of every kind: words, parts of them, several, punctuation, headers, addresses, names of fields, none, all, nested.
+const PROGRAMS: &[&str] = &[
+    "BODY the",
+    "BODY e",
+    "BODY \"\"",
+    "BODY zzqqxx",
+    "TEXT received",
+    "TEXT \"subject: re\"",
+    "TEXT \": \"",
+    "TEXT example.",
+    "SUBJECT re",
+    "SUBJECT \"\"",
+    "FROM a",
+    "FROM \"@\"",
+    "TO example",
+    "CC \"\"",
+    "HEADER Message-ID \"\"",
+    "HEADER Message-ID 1",
+    "HEADER X-Nothing \"\"",
+    "BODY \" the \"",
+    "BODY \". \"",
+    "BODY \"of the\"",
+    "NOT BODY the",
+    "UNSEEN BODY the",
+    "OR UNSEEN BODY the",
+    "OR SUBJECT re (NOT FROM a BODY and)",
+    "SINCE 1-Jan-2020 TEXT in",
+    "1:100 BODY the",
+    "LARGER 2000 NOT TEXT the",
+    "NOT (OR SEEN BODY a) TEXT 2",
+];
+
+fn mbox(folder: &Path, seed: u64, count: u64) -> PathBuf {
+    let path = folder.join(format!("mail-{seed}.mbox"));
+    let corpus = Corpus::new(Options { seed, count, profile: SizeProfile::Small });
+    let mut sink = Mbox(Vec::new());
+    for message in corpus.iter() {
+        sink.put(&message).unwrap();
+    }
+    sink.finish().unwrap();
+    std::fs::write(&path, sink.0).unwrap();
+    path
+}
+
+fn server() -> Server {
+    let server = Server::start();
+    server.user("anna");
+    let path = mbox(server.folder.path(), SEED, COUNT);
+    server.tool(&["import", "mbox", "anna", path.to_str().unwrap(), "--quiet"]);
+    server
+}
+
+/// What every program finds.
+fn answers(server: &Server) -> Vec<Vec<String>> {
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    client.ok("EXAMINE INBOX");
+    PROGRAMS.iter().map(|program| client.ok(&format!("UID SEARCH {program}")).lines()).collect()
+}
+
+/// The same without an index.
+fn scanned(server: &mut Server) -> Vec<Vec<String>> {
+    let path = server.folder.path().join("trawl.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    server.stop();
+    std::fs::write(&path, format!("{config}\n[index]\nenabled = false\n")).unwrap();
+    server.serve();
+    let found = answers(server);
+    server.stop();
+    std::fs::write(&path, config).unwrap();
+    server.serve();
+    found
+}
+
+fn status(server: &Server) -> serde_json::Value {
+    serde_json::from_str(server.tool(&["status", "--json"]).lines().next().unwrap()).unwrap()
+}
+
+fn indexed(server: &Server) -> u64 {
+    server.tool(&["reindex", "anna", "--keep", "--wait"]);
+    status(server)["index"]["messages"].as_u64().unwrap()
+}
+
+/// The files of anna's index.
+fn files(server: &Server) -> Vec<PathBuf> {
+    let mut folders = vec![server.store().join("index")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn answers_are_those_of_the_scan_whatever_becomes_of_the_index() {
+    let mut server = server();
+    let expected = scanned(&mut server);
+    assert!(expected.iter().filter(|found| found[0] != "SEARCH").count() > PROGRAMS.len() / 2);
+    assert!(indexed(&server) >= 1_500, "most messages are in segments");
+    assert_eq!(answers(&server), expected);
+    assert_eq!(answers(&server), expected, "again, with the tail in memory");
+
+    // The folder vanishes below a running server.
+    std::fs::remove_dir_all(server.store().join("index")).unwrap();
+    assert_eq!(answers(&server), expected);
+    server.stop();
+    server.serve();
+    assert_eq!(answers(&server), expected);
+    assert!(indexed(&server) >= 1_500, "it was made again");
+    assert_eq!(answers(&server), expected);
+
+    // Each file is cut short, or has a byte changed at its beginning, middle or end, while no server runs.
+    for round in 0..8 {
+        server.stop();
+        for (nth, path) in files(&server).into_iter().enumerate() {
+            let mut bytes = std::fs::read(&path).unwrap();
+            let len = bytes.len();
+            match (round + nth) % 4 {
+                0 => bytes.truncate(len / 2),
+                at => bytes[(len - 1) * (at - 1) / 2] ^= 0x41,
+            }
+            std::fs::write(&path, bytes).unwrap();
+            if round < 4 {
+                break;
+            }
+        }
+        server.serve();
+        assert_eq!(answers(&server), expected, "round {round}");
+        assert!(indexed(&server) >= 1_500, "round {round}");
+        assert_eq!(answers(&server), expected, "round {round}");
+    }
+}
+
+#[test]
+fn what_arrives_changes_and_leaves_is_found_as_it_is_now() {
+    let mut server = server();
+    assert!(indexed(&server) >= 1_500);
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    client.ok("SELECT INBOX");
+    for n in 0..20 {
+        let text = format!("Subject: arrival {n}\r\n\r\nxylograph{n}x\r\n");
+        assert!(client.try_append("INBOX", text.as_bytes()).unwrap().is_ok());
+        let found = client.ok(&format!("SEARCH BODY xylograph{n}x")).lines();
+        assert!(found.contains(&format!("SEARCH {}", COUNT + 1 + n)), "{found:?}");
+    }
+    // The same message twice in one mailbox, with other flags: positions are told apart.
+    client.ok("COPY 1:3 INBOX");
+    client.ok("NOOP");
+    let last = COUNT + 20;
+    client.ok("STORE 1:3 +FLAGS.SILENT (\\Flagged)");
+    let found =
+        |client: &mut Client, program: &str| client.ok(&format!("SEARCH {program}")).lines().pop().unwrap();
+    let copies = format!("1:3,{}:{}", last + 1, last + 3);
+    assert_eq!(
+        found(&mut client, &format!("{copies} BODY \"\"")),
+        format!("SEARCH 1 2 3 {} {} {}", last + 1, last + 2, last + 3)
+    );
+    assert_eq!(found(&mut client, &format!("{copies} FLAGGED BODY \"\"")), "SEARCH 1 2 3");
+    assert_eq!(
+        found(&mut client, &format!("{copies} OR FLAGGED BODY zzqqxx")),
+        "SEARCH 1 2 3",
+        "state inside of the program"
+    );
+    assert_eq!(
+        found(&mut client, &format!("{copies} NOT (FLAGGED NOT BODY zzqqxx)")),
+        format!("SEARCH {} {} {}", last + 1, last + 2, last + 3)
+    );
+    // A message that another session expunged is searched until this one is told.
+    let mut other = Client::login(server.imap, "anna", PASSWORD);
+    other.ok("SELECT INBOX");
+    other.ok("STORE 2 +FLAGS (\\Deleted)");
+    other.ok("EXPUNGE");
+    assert_eq!(found(&mut client, "1:3 BODY \"\""), "SEARCH 1 2 3");
+    client.ok("NOOP");
+    assert_eq!(found(&mut client, "1:3 BODY \"\""), "SEARCH 1 2 3");
+    drop((client, other));
+    let now = answers(&server);
+    assert_eq!(now, scanned(&mut server));
+}
+
+#[test]
+fn the_tool_searches_explains_and_makes_anew() {
+    let mut server = server();
+    let expected = answers(&server);
+    assert!(server.tool(&["reindex", "--wait"]).contains("Queued the search index of 1 account."));
+    assert_eq!(answers(&server), expected);
+    let before = status(&server)["index"]["indexed_messages"].as_u64().unwrap();
+    server.tool(&["reindex", "anna", "--wait"]);
+    let after = status(&server)["index"]["indexed_messages"].as_u64().unwrap();
+    assert!(after >= before + 1_500, "{before} {after}: it was made anew");
+    assert_eq!(answers(&server), expected);
+
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    let marked = b"From: Zoe <zoe@example.org>\r\nSubject: about the quagga\r\n\r\nquagga stew\r\n";
+    assert!(client.try_append("Archive", marked).unwrap().is_ok());
+    drop(client);
+    for running in [true, false] {
+        if !running {
+            server.stop();
+        }
+        let found = server.tool(&["search", "anna", "BODY \"quagga st\""]);
+        assert_eq!(found.lines().count(), 1, "{found}");
+        for part in ["Archive", "about the quagga", "Zoe <zoe@example.org>"] {
+            assert!(found.contains(part), "{found}");
+        }
+        let explained = server.tool(&["explain", "anna", "INBOX", "BODY the NOT SUBJECT the"]);
+        assert!(explained.contains("by the index") && explained.contains("segment 0: "), "{explained}");
+    }
+    server.serve();
+    let status = server.tool(&["status"]);
+    assert!(status.contains("index  ") && status.contains("messages to be indexed"), "{status}");
+    server.tool(&["user", "delete", "anna", "--yes"]);
+    server.tool(&["reindex", "--keep", "--wait"]);
+    assert_eq!(files(&server), Vec::<PathBuf>::new(), "the index goes with its account");
+}
+
+#[test]
+fn indexing_survives_kill_nine_and_answers_stay_exact() {
+    const ROUNDS: u64 = 20;
+    const BATCH: u64 = 300;
+    let mut server = Server::start();
+    server.user("anna");
+    let mut total = 0;
+    for round in 0..ROUNDS {
+        // Enough arrives in each round that something is being indexed when the server dies; how far it got differs.
+        let path = mbox(server.folder.path(), 100 + round, BATCH);
+        server.tool(&["import", "mbox", "anna", path.to_str().unwrap(), "--quiet"]);
+        total += BATCH;
+        let mut client = Client::login(server.imap, "anna", PASSWORD);
+        client.ok("EXAMINE INBOX");
+        for _ in 0..round % 5 {
+            client.ok("SEARCH BODY zzqqxx");
+        }
+        server.kill();
+        server.serve();
+        let mut client = Client::login(server.imap, "anna", PASSWORD);
+        client.ok("EXAMINE INBOX");
+        let all = client.ok("SEARCH RETURN (COUNT) BODY \"\"").lines();
+        assert!(all.iter().any(|line| line.ends_with(&format!("COUNT {total}"))), "round {round}: {all:?}");
+    }
+    let found = answers(&server);
+    indexed(&server);
+    assert_eq!(answers(&server), found);
+    assert_eq!(scanned(&mut server), found);
+    assert_eq!(server.stop(), Some(0));
+    server.tool(&["check"]);
+}
