@@ -66,6 +66,12 @@ pub const SEGMENT_BUILD_BYTES_MAX: usize = 256 << 20;
 /// Steps of one search that a trace keeps: a program has few keys, an account few segments.
 pub const TRACE_STEPS_MAX: usize = 10_000;
 
+/// Terms of the document-level index that one filter of a search is gathered from, at most; more cost more than to verify.
+pub const FILTER_WALK_TERMS_MAX: usize = 2_000;
+
+/// Vocabulary entries that a part at the edge of a needle is looked up as, at most; the same.
+pub const FILTER_FRAGMENT_TERMS_MAX: u64 = 200;
+
 const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.

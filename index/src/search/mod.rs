@@ -7,6 +7,7 @@
 //! Not here: messages that no segment covers, and the union over segments.
 
 mod facts;
+mod filter;
 mod key;
 mod needle;
 mod program;

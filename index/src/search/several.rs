@@ -22,7 +22,7 @@ impl Run<'_> {
             Pattern::Impossible => Ok(Bits::new(within.len())),
             Pattern::Rare(tokens) => self.rare(scope, needle, tokens, within),
             Pattern::Codes(pattern) => {
-                let mut found = self.filtered(scope, needle, within)?;
+                let mut found = self.filtered(scope, needle, pattern, within)?;
                 self.step(
                     || "verify".into(),
                     &found.clone(),
@@ -56,12 +56,6 @@ impl Run<'_> {
                 Ok(found)
             },
         )
-    }
-
-    /// Documents that may have the needle.
-    fn filtered(&self, scope: Scope, needle: &Needle, within: &Bits) -> Result<Bits, Halt> {
-        let _ = (scope, needle);
-        Ok(within.clone())
     }
 
     /// Adds the documents that have a vocabulary entry in `scope`.
