@@ -49,7 +49,9 @@ impl Run<'_> {
     fn text(&self, needle: usize, within: &Bits) -> Result<Bits, Halt> {
         let mut found = self.search(Some(Scope::Body), needle, within)?;
         let mut rest = within.clone();
-        for part in [Run::head, Run::span] {
+        // What may stand before any value is in nearly every message.
+        let any = self.program.needles[needle].span().is_some_and(|span| span.name == Name::Any);
+        for part in if any { [Run::span, Run::head] } else { [Run::head, Run::span] } {
             rest.and_not(&found);
             if rest.is_empty() {
                 break;

@@ -13,12 +13,21 @@ impl Run<'_> {
         let ords = facts.containing(self.segment.vocabulary(), needle);
         let mut found =
             self.step(|| format!("{} terms", ords.len()), within, || self.union(scope, ords, within))?;
-        if needle.class(0) == Class::Single {
-            return Ok(found);
-        }
         let mut rest = within.clone();
         rest.and_not(&found);
-        if rest.is_empty() {
+        if rest.is_empty() || needle.class(0) == Class::Single {
+            return Ok(found);
+        }
+        if needle.bytes() == b" " && scope != Scope::Body {
+            // The space that is left out between words is in the terms of bodies only.
+            let spaces = self.step(|| "spaces".into(), &rest.clone(), || {
+                rest.try_retain(|doc| {
+                    self.cx.check()?;
+                    self.has(scope, needle, doc)
+                })?;
+                Ok(rest)
+            })?;
+            found.or(&spaces);
             return Ok(found);
         }
         let literals = self.step(
