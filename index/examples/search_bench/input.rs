@@ -73,7 +73,7 @@ pub fn segments(mail: &Mail, copies: usize, folder: Option<&Path>) -> Result<Vec
     }
     let stop = AtomicBool::new(false);
     let (start, mut raw, mut text) = (now(), 0, 0);
-    let mut finish = |builder: Builder, segments: &mut Vec<Segment>| {
+    let finish = |builder: Builder, segments: &mut Vec<Segment>| {
         let bytes = builder.finish()?;
         if let Some(folder) = folder {
             fs::write(name(folder, segments.len()), &bytes)?;

@@ -87,7 +87,7 @@ fn compile(vocabulary: &Vocabulary, needle: &Needle) -> Pattern {
         if bytes == b" " && token > 0 && token < last && word(token - 1) && word(token + 1) {
             continue;
         }
-        match vocabulary.ord(bytes).and_then(|ord| vocabulary.rank(ord)) {
+        match vocabulary.ord(bytes).map(|ord| vocabulary.rank(ord)) {
             Some(rank) => codes::push(rank, &mut run),
             // Single characters and short tokens are always vocabulary.
             None if bytes.len() < LITERAL_BYTES_MIN || needle.class(token) == Class::Single => {

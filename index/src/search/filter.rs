@@ -175,7 +175,7 @@ impl Run<'_> {
         if met > FILTER_WALK_TERMS_MAX {
             return Ok(None);
         }
-        let size = entries.iter().map(|entry| entry.frequency).fold(0, u32::saturating_add);
+        let size = entries.iter().map(|entry| entry.frequency()).fold(0, u32::saturating_add);
         let postings: Result<Vec<Postings>, _> =
             entries.iter().map(|entry| self.segment.open_postings(field, entry)).collect();
         Ok(Some(Filter { name, size, postings: postings? }))

@@ -16,6 +16,8 @@ mod scope;
 mod several;
 mod single;
 mod state;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod trace;
 

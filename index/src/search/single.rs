@@ -20,13 +20,17 @@ impl Run<'_> {
         }
         if needle.bytes() == b" " && scope != Scope::Body {
             // The space that is left out between words is in the terms of bodies only.
-            let spaces = self.step(|| "spaces".into(), &rest.clone(), || {
-                rest.try_retain(|doc| {
-                    self.cx.check()?;
-                    self.has(scope, needle, doc)
-                })?;
-                Ok(rest)
-            })?;
+            let spaces = self.step(
+                || "spaces".into(),
+                &rest.clone(),
+                || {
+                    rest.try_retain(|doc| {
+                        self.cx.check()?;
+                        self.has(scope, needle, doc)
+                    })?;
+                    Ok(rest)
+                },
+            )?;
             found.or(&spaces);
             return Ok(found);
         }
