@@ -58,7 +58,12 @@ impl Mail {
 }
 
 /// Builds them, or reads those that a run before has left in `folder`.
-pub fn segments(mail: &Mail, copies: usize, folder: Option<&Path>) -> Result<Vec<Segment>, Box<dyn Error>> {
+pub fn segments(
+    mail: &Mail,
+    copies: usize,
+    build: BuildOptions,
+    folder: Option<&Path>,
+) -> Result<Vec<Segment>, Box<dyn Error>> {
     let name = |folder: &Path, n: usize| folder.join(format!("{n:04}.seg"));
     let mut segments = Vec::new();
     if let Some(folder) = folder {
@@ -72,7 +77,7 @@ pub fn segments(mail: &Mail, copies: usize, folder: Option<&Path>) -> Result<Vec
         return Ok(segments);
     }
     let stop = AtomicBool::new(false);
-    let (start, mut raw, mut text) = (now(), 0, 0);
+    let (start, mut raw, mut text, mut reading) = (now(), 0, 0, 0.0);
     let finish = |builder: Builder, segments: &mut Vec<Segment>| {
         let bytes = builder.finish()?;
         if let Some(folder) = folder {
@@ -81,22 +86,25 @@ pub fn segments(mail: &Mail, copies: usize, folder: Option<&Path>) -> Result<Vec
         segments.push(Segment::open(OwnedBytes::new(bytes), Verify::Checksums)?);
         Ok::<(), Box<dyn Error>>(())
     };
-    let mut builder = Builder::new(BuildOptions::default());
+    let mut builder = Builder::new(build);
     for number in 0..mail.messages.len() * copies {
         let message = mail.message(number);
+        let begin = now();
         let prepared = Prepared::new(&message, &stop).map_err(|_| "stopped")?;
+        reading += begin.elapsed().as_secs_f64();
         raw += message.header.len() + message.body.len();
         text += prepared.text_bytes();
         if builder.is_full() {
-            let full = std::mem::replace(&mut builder, Builder::new(BuildOptions::default()));
+            let full = std::mem::replace(&mut builder, Builder::new(build));
             finish(full, &mut segments)?;
         }
         builder.push(u32::try_from(number)?, &prepared)?;
     }
     finish(builder, &mut segments)?;
+    let (seconds, count) = (start.elapsed().as_secs_f64(), (mail.messages.len() * copies) as f64);
     println!(
-        "built in {:.1} s from {:.1} MB of mail, {:.1} MB of text",
-        start.elapsed().as_secs_f64(),
+        "built in {seconds:.1} s ({reading:.1} of it reading messages): {:.0} messages/s; {:.1} MB of mail, {:.1} MB of text",
+        count / seconds,
         raw as f64 / 1e6,
         text as f64 / 1e6
     );

@@ -6,6 +6,7 @@
 //! ```text
 //! cargo run --release -p trawl-index --example search_bench -- [OPTIONS] MBOX-OR-FOLDER...
 //!   --segments DIR  keep segments there and reuse them
+//!   --build WORDS   what segments are made of: no-joints,no-edges,head-edges,no-literals,bits=4,term-bits=4
 //!   --copies N      take the input N times (other numbers, same texts)
 //!   --queries N     per class [200]
 //!   --check N       compare the first N of each class with the scan
@@ -26,13 +27,14 @@ use trawl_index::bits::Bits;
 use trawl_index::query::Node;
 use trawl_index::scan::Compiled;
 use trawl_index::search::{Cx, Query, Trace};
-use trawl_index::segment::Segment;
+use trawl_index::segment::{BuildOptions, Edges, Segment};
 
 use input::Mail;
 
 struct Options {
     inputs: Vec<PathBuf>,
     segments: Option<PathBuf>,
+    build: BuildOptions,
     copies: usize,
     queries: usize,
     check: usize,
@@ -45,6 +47,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
     let mut options = Options {
         inputs: Vec::new(),
         segments: None,
+        build: BuildOptions::default(),
         copies: 1,
         queries: 200,
         check: 0,
@@ -57,6 +60,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--segments" => options.segments = Some(value()?.into()),
+            "--build" => options.build = build_options(&value()?)?,
             "--copies" => options.copies = value()?.parse()?,
             "--queries" => options.queries = value()?.parse()?,
             "--check" => options.check = value()?.parse()?,
@@ -64,6 +68,22 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--only" => options.only = value()?,
             "--slow" => options.slow = value()?.parse()?,
             _ => options.inputs.push(argument.into()),
+        }
+    }
+    Ok(options)
+}
+
+fn build_options(words: &str) -> Result<BuildOptions, Box<dyn Error>> {
+    let mut options = BuildOptions::default();
+    for word in words.split(',').filter(|word| !word.is_empty()) {
+        match word.split_once('=') {
+            Some(("bits", n)) => options.bits_per_gram = n.parse()?,
+            Some(("term-bits", n)) => options.vocabulary_bits_per_gram = n.parse()?,
+            None if word == "no-joints" => options.joints = false,
+            None if word == "no-edges" => options.edges = Edges::None,
+            None if word == "head-edges" => options.edges = Edges::BodyAndHead,
+            None if word == "no-literals" => options.literals = false,
+            _ => return Err(format!("{word} is no part of a segment").into()),
         }
     }
     Ok(options)
@@ -77,7 +97,7 @@ fn now() -> Instant {
 fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let mail = Mail::read(&options.inputs)?;
-    let segments = input::segments(&mail, options.copies, options.segments.as_deref())?;
+    let segments = input::segments(&mail, options.copies, options.build, options.segments.as_deref())?;
     report_sizes(&segments);
     println!("{:34} {:>5} {:>9} {:>9} {:>9} {:>9}  hits p50/max", "ms", "n", "p50", "p90", "p99", "max");
     let mut wrong = 0;
@@ -131,13 +151,19 @@ fn run(
 fn measure(class: &needles::Class, segments: &[Segment], slow: usize) -> Result<(), Box<dyn Error>> {
     let mut times = Vec::new();
     for (n, node) in class.nodes.iter().enumerate() {
-        // Compiling belongs to the answer; the first run is for the caches.
-        run(&Query::new(node), segments, None)?;
-        let start = now();
-        let query = Query::new(node);
-        let compile = start.elapsed();
-        let (time, hits) = run(&query, segments, None)?;
-        times.push((time + compile, hits, n));
+        // Compiling belongs to the answer. The first run is for the caches, the least of the others counts: what
+        // else the machine does is not the needle's fault.
+        let mut best = (Duration::MAX, 0, n);
+        for warm in [false, true, true, true] {
+            let start = now();
+            let query = Query::new(node);
+            let compile = start.elapsed();
+            let (time, hits) = run(&query, segments, None)?;
+            if warm {
+                best = best.min((time + compile, hits, n));
+            }
+        }
+        times.push(best);
     }
     times.sort();
     let mut hits: Vec<u32> = times.iter().map(|time| time.1).collect();
