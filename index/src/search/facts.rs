@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::needle::Needle;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD};
+use crate::segment::codes;
 use crate::segment::{Segment, Vocabulary};
 use crate::tokens::Class;
 
@@ -45,15 +45,6 @@ pub(super) struct Part {
     pub any_word: bool,
 }
 
-/// What a code beside a run is to an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beside {
-    Yes,
-    No,
-    /// If the literal that it stands for ends, or begins, with the token.
-    IfLiteral,
-}
-
 impl Facts {
     /// Vocabulary entries with the needle, which is one token, inside; frequent ones first.
     pub fn containing(&self, vocabulary: &Vocabulary, needle: &Needle) -> &[u32] {
@@ -63,7 +54,6 @@ impl Facts {
                 ords.extend(vocabulary.ord(needle.bytes()));
             } else {
                 vocabulary.containing(needle.bytes(), &mut ords);
-                ords.retain(|&ord| vocabulary.class(ord).is_some());
                 ords.sort_by_cached_key(|&ord| vocabulary.rank(ord));
             }
             ords
@@ -116,41 +106,3 @@ fn compile(vocabulary: &Vocabulary, needle: &Needle) -> Pattern {
 
 /// Shorter tokens are never literals.
 pub(super) const LITERAL_BYTES_MIN: usize = 3;
-
-impl Part {
-    /// Whether a token with this code can stand at the left edge.
-    #[inline]
-    pub fn left(&self, vocabulary: &Vocabulary, rank: u32) -> Beside {
-        match rank {
-            LITERAL_WORD | LITERAL_SEPARATOR => self.literal(rank),
-            _ => self.coded(vocabulary, rank, vocabulary.reversed_of_rank(rank)),
-        }
-    }
-
-    /// Whether a token with this code can stand at the right edge.
-    #[inline]
-    pub fn right(&self, vocabulary: &Vocabulary, rank: u32) -> Beside {
-        match rank {
-            LITERAL_WORD | LITERAL_SEPARATOR => self.literal(rank),
-            _ => self.coded(vocabulary, rank, vocabulary.ord_of_rank(rank)),
-        }
-    }
-
-    #[inline]
-    fn coded(&self, vocabulary: &Vocabulary, rank: u32, at: Option<u32>) -> Beside {
-        let class = |rank| vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.class(ord));
-        let fits = at.is_some_and(|at| self.range.contains(&at)) && class(rank).is_some();
-        if fits || self.any_word && class(rank) == Some(Class::Word) { Beside::Yes } else { Beside::No }
-    }
-
-    fn literal(&self, rank: u32) -> Beside {
-        let class = if rank == LITERAL_WORD { Class::Word } else { Class::Separator };
-        if self.any_word && class == Class::Word {
-            Beside::Yes
-        } else if class == self.class {
-            Beside::IfLiteral
-        } else {
-            Beside::No
-        }
-    }
-}

@@ -20,6 +20,7 @@ mod state;
 mod tests;
 mod texts;
 mod trace;
+mod verify;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

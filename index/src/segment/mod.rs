@@ -12,6 +12,7 @@ pub mod codes;
 mod decode;
 mod finish;
 mod inverted;
+pub(crate) mod kernel;
 mod merge;
 mod signature;
 pub mod terms;

@@ -1,0 +1,289 @@
+//! Passes over runs of codes and literals, 32 octets at a time where the processor can (AVX2), one at a time elsewhere.
+//!
+//! The only unsafe code of this crate. What must hold: both ways give the same for all octets whatever they are; every read
+//! stays inside the slice that was given, which the vector loops ensure by ending where a whole block no longer fits and leaving
+//! the rest to the plain ones.
+#![allow(unsafe_code)]
+
+use super::codes::{LITERAL_SEPARATOR, LITERAL_WORD};
+use super::vocabulary::END;
+
+/// Which octets begin wanted codes, by the length of the code. Wider than what is wanted: ranges of first octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// Codes of one octet: a range, and [`LITERAL_WORD`] and [`LITERAL_SEPARATOR`] where set.
+    pub one: Octets,
+    pub literals: bool,
+    pub two: Octets,
+    /// Codes of three octets and of four.
+    pub longer: [Octets; 2],
+}
+
+/// A range of octets, ends included; empty if the first is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Octets(pub u8, pub u8);
+
+impl Default for Octets {
+    fn default() -> Octets {
+        Octets(1, 0)
+    }
+}
+
+impl Octets {
+    const LITERALS: Octets = Octets(LITERAL_WORD as u8 | 128, LITERAL_SEPARATOR as u8 | 128);
+
+    fn contains(self, octet: u8) -> bool {
+        self.0 <= octet && octet <= self.1
+    }
+}
+
+impl Starts {
+    /// Whether a code may begin with `this`, followed by `next`.
+    fn at(&self, this: u8, next: u8) -> bool {
+        if this >= 128 {
+            self.one.contains(this) || self.literals && Octets::LITERALS.contains(this)
+        } else if next >= 128 {
+            self.two.contains(this)
+        } else {
+            self.longer.iter().any(|octets| octets.contains(this))
+        }
+    }
+}
+
+/// How many codes of a run stand for literals. The run begins with a code.
+pub fn count_literals(codes: &[u8]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::count_literals(codes) };
+    }
+    plain::count_literals(codes, 0, 255)
+}
+
+/// Where the literal behind the first `n` ones begins.
+pub fn behind_literals(literals: &[u8], n: usize) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::behind_literals(literals, n) };
+    }
+    plain::behind_literals(literals, 0, n)
+}
+
+/// Calls `found` with the places of codes that may be wanted, in order, until it says true; returns whether it did. The first
+/// octet is no such place, since what is before it is not known.
+pub fn find_starts(codes: &[u8], starts: &Starts, mut found: impl FnMut(usize) -> bool) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::find_starts(codes, starts, &mut found) };
+    }
+    plain::find_starts(codes, 1, starts, &mut found)
+}
+
+mod plain {
+    use super::{END, Octets, Starts};
+
+    /// From `from` on; `before` is the octet before that.
+    pub fn count_literals(codes: &[u8], from: usize, mut before: u8) -> usize {
+        let mut count = 0;
+        for &octet in codes.get(from..).unwrap_or_default() {
+            count += usize::from(before >= 128 && Octets::LITERALS.contains(octet));
+            before = octet;
+        }
+        count
+    }
+
+    pub fn behind_literals(literals: &[u8], from: usize, mut n: usize) -> Option<usize> {
+        let mut at = from;
+        while n > 0 {
+            at += memchr::memchr(END, literals.get(at..)?)? + 1;
+            n -= 1;
+        }
+        Some(at)
+    }
+
+    pub fn find_starts(
+        codes: &[u8],
+        from: usize,
+        starts: &Starts,
+        found: &mut impl FnMut(usize) -> bool,
+    ) -> bool {
+        for at in from.max(1)..codes.len() {
+            let next = codes.get(at + 1).copied().unwrap_or(255);
+            if codes[at - 1] >= 128 && starts.at(codes[at], next) && found(at) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
+        _mm256_set1_epi8, _mm256_sub_epi8,
+    };
+
+    use super::{END, Octets, Starts, plain};
+
+    const BLOCK: usize = 32;
+
+    /// A block of octets.
+    ///
+    /// # Safety
+    /// `at + 32 <= octets.len()`, and the processor has AVX2.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load(octets: &[u8], at: usize) -> __m256i {
+        debug_assert!(at + BLOCK <= octets.len());
+        // SAFETY: the block is inside the slice; the load wants no alignment.
+        unsafe { _mm256_loadu_si256(octets.as_ptr().add(at).cast()) }
+    }
+
+    /// A bit for each octet that is >= 128.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn high(block: __m256i) -> u32 {
+        _mm256_movemask_epi8(block) as u32
+    }
+
+    /// A bit for each octet in the range.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn within(block: __m256i, octets: Octets) -> u32 {
+        if octets.0 > octets.1 {
+            return 0;
+        }
+        let distance = _mm256_sub_epi8(block, _mm256_set1_epi8(octets.0 as i8));
+        let width = _mm256_set1_epi8((octets.1 - octets.0) as i8);
+        high(_mm256_cmpeq_epi8(_mm256_min_epu8(distance, width), distance))
+    }
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn count_literals(codes: &[u8]) -> usize {
+        let mut count = 0;
+        let mut at = 0;
+        // Whether the octet before the block is >= 128.
+        let mut before = 1u32;
+        while at + BLOCK <= codes.len() {
+            // SAFETY: a whole block fits.
+            let block = unsafe { load(codes, at) };
+            let ends = high(block);
+            count += (within(block, Octets::LITERALS) & (ends << 1 | before)).count_ones() as usize;
+            before = ends >> 31;
+            at += BLOCK;
+        }
+        count + plain::count_literals(codes, at, if before == 1 { 255 } else { 0 })
+    }
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn behind_literals(literals: &[u8], mut n: usize) -> Option<usize> {
+        let mut at = 0;
+        while n > 0 && at + BLOCK <= literals.len() {
+            // SAFETY: a whole block fits.
+            let ends = within(unsafe { load(literals, at) }, Octets(END, END));
+            let here = ends.count_ones() as usize;
+            if here >= n {
+                break;
+            }
+            n -= here;
+            at += BLOCK;
+        }
+        plain::behind_literals(literals, at, n)
+    }
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn find_starts(codes: &[u8], starts: &Starts, found: &mut impl FnMut(usize) -> bool) -> bool {
+        let mut at = 1;
+        // The octets before and behind a block are looked at as well.
+        while at + BLOCK < codes.len() {
+            // SAFETY: `at` is at least 1 and the octet behind the block is inside.
+            let (before, block, behind) =
+                unsafe { (load(codes, at - 1), load(codes, at), load(codes, at + 1)) };
+            let (ends, next) = (high(block), high(behind));
+            let mut one = within(block, starts.one);
+            if starts.literals {
+                one |= within(block, Octets::LITERALS);
+            }
+            let longer = within(block, starts.longer[0]) | within(block, starts.longer[1]);
+            let inner = within(block, starts.two) & next | longer & !next;
+            let mut places = high(before) & (one & ends | inner & !ends);
+            while places != 0 {
+                if found(at + places.trailing_zeros() as usize) {
+                    return true;
+                }
+                places &= places - 1;
+            }
+            at += BLOCK;
+        }
+        plain::find_starts(codes, at, starts, found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn octets() -> impl Strategy<Value = Octets> {
+        prop_oneof![
+            Just(Octets::default()),
+            (any::<u8>(), any::<u8>()).prop_map(|(a, b)| Octets(a.min(b), b))
+        ]
+    }
+
+    fn starts() -> impl Strategy<Value = Starts> {
+        (octets(), any::<bool>(), octets(), octets(), octets()).prop_map(
+            |(one, literals, two, third, fourth)| Starts { one, literals, two, longer: [third, fourth] },
+        )
+    }
+
+    /// Octets of which many are marks, literals and ends.
+    fn run() -> impl Strategy<Value = Vec<u8>> {
+        let octet = prop_oneof![any::<u8>(), 0x7e..0x84u8, Just(END)];
+        prop::collection::vec(octet, 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_are_the_same(run in run(), starts in starts(), n in 0..80usize, stop in 0..40usize) {
+            prop_assert_eq!(count_literals(&run), plain::count_literals(&run, 0, 255));
+            prop_assert_eq!(behind_literals(&run, n), plain::behind_literals(&run, 0, n));
+            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            let ended = find_starts(&run, &starts, |at| {
+                fast.push(at);
+                fast.len() == stop
+            });
+            let expected = plain::find_starts(&run, 1, &starts, &mut |at| {
+                slow.push(at);
+                slow.len() == stop
+            });
+            prop_assert_eq!((ended, fast), (expected, slow));
+        }
+    }
+
+    #[test]
+    fn cases() {
+        // Mark, literal, a code of two octets that ends as a literal does, literal.
+        let codes = [0x80, 0x81, 0x05, 0x81, 0x82];
+        assert_eq!(count_literals(&codes), 2);
+        assert_eq!(behind_literals(b"AB\xffC\xffD\xff", 2), Some(5));
+        assert_eq!(behind_literals(b"AB\xffC", 2), None);
+        let starts = Starts { two: Octets(5, 5), literals: true, ..Starts::default() };
+        let mut places = Vec::new();
+        assert!(!find_starts(&codes, &starts, |at| {
+            places.push(at);
+            false
+        }));
+        assert_eq!(places, [1, 2, 4]);
+    }
+}
