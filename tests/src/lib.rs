@@ -8,5 +8,6 @@
 pub mod client;
 pub mod fuzz;
 pub mod script;
+pub mod search;
 pub mod server;
 pub mod sim;

@@ -45,6 +45,11 @@ impl Snapshot {
         segments + self.covered.serialized_size()
     }
 
+    /// What [`Work::Merge`](super::work::Work::Merge) names the segments by.
+    pub fn serials(&self) -> Vec<u32> {
+        self.entries.iter().map(|entry| entry.serial).collect()
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
