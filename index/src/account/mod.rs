@@ -130,6 +130,8 @@ struct State {
     era: u64,
     /// Dead documents of each segment of the snapshot, as last counted.
     dead: Vec<u32>,
+    /// Serials of segments that cannot be merged, by a fault of ours.
+    refused: Vec<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,6 +192,7 @@ impl AccountIndex {
             phase: if opened == Opened::Verify { Phase::Unverified } else { Phase::Ready },
             era: 0,
             dead: vec![0; snapshot.segments().len()],
+            refused: Vec::new(),
             snapshot: Arc::new(snapshot),
         };
         let index = AccountIndex {
@@ -238,7 +241,12 @@ impl AccountIndex {
             policy::Step::Nothing => None,
             policy::Step::Build => Some(Work::Build),
             policy::Step::Merge(range) => {
-                Some(Work::Merge(state.snapshot.entries()[range].iter().map(|entry| entry.serial).collect()))
+                let serials: Vec<u32> =
+                    state.snapshot.entries()[range].iter().map(|entry| entry.serial).collect();
+                match serials == state.refused {
+                    false => Some(Work::Merge(serials)),
+                    true => (policy::next(tail, &[]) == policy::Step::Build).then_some(Work::Build),
+                }
             }
         }
     }
@@ -253,15 +261,28 @@ impl AccountIndex {
         }
     }
 
-    /// Stops using what there is, at once; its files go with the next [`AccountIndex::work`]. For a segment that turned out to be
-    /// damaged, and to make an index anew.
+    /// Stops using what there is, at once; its files go with the next [`AccountIndex::work`]. To make an index anew.
     pub fn discard(&self) {
+        self.discard_if(&|_| true);
+    }
+
+    /// The same because a segment of `snapshot` turned out to be damaged; nothing if that is not in use any more.
+    pub fn discard_damaged(&self, snapshot: &Arc<Snapshot>) {
+        self.discard_if(&|now| Arc::ptr_eq(now, snapshot));
+    }
+
+    fn discard_if(&self, wanted: &dyn Fn(&Arc<Snapshot>) -> bool) {
         let mut state = self.state();
+        if !wanted(&state.snapshot) {
+            return;
+        }
         state.era += 1;
         state.phase = Phase::Discarded;
         state.dead = Vec::new();
-        state.snapshot = Arc::default();
+        let snapshot = std::mem::take(&mut state.snapshot);
         drop(state);
+        // Freed after the lock.
+        drop(snapshot);
         self.tail.settle(0);
     }
 

@@ -64,16 +64,8 @@ impl AccountIndex {
             }
         };
         worker.manifest = manifest;
-        {
-            let mut state = self.state();
-            if state.era != era {
-                return Err(Failure::Discarded);
-            }
-            state.dead.splice(replaced, added.iter().map(|_| 0));
-            state.snapshot = Arc::new(snapshot);
-            state.phase = Phase::Ready;
-        }
-        self.tail.settle(worker.manifest.next);
+        let fresh = added.iter().map(|_| 0);
+        self.show(snapshot, era, |dead| _ = dead.splice(replaced, fresh))?;
         for entry in gone {
             // What stays is a left-over that the next opening removes.
             let _ = self.folder.remove(&entry.file_name());
@@ -103,18 +95,26 @@ impl AccountIndex {
         let manifest = Manifest { boot: self.boot.clone(), ..worker.manifest.clone() };
         self.folder.write(MANIFEST, &manifest.encode(), &NEVER).map_err(Failure::Io)?;
         worker.manifest = manifest;
-        let next = snapshot.next();
-        {
-            let mut state = self.state();
-            if state.era != era {
-                return Err(Failure::Discarded);
-            }
-            state.dead = vec![0; snapshot.segments().len()];
-            state.snapshot = Arc::new(snapshot);
-            state.phase = Phase::Ready;
-        }
-        self.tail.settle(next);
+        let none = vec![0; snapshot.segments().len()];
+        self.show(snapshot, era, |dead| *dead = none)?;
         Ok(Opened::Ready)
+    }
+
+    /// Swaps the snapshot, unless the index was discarded since `era`.
+    fn show(&self, snapshot: Snapshot, era: u64, count: impl FnOnce(&mut Vec<u32>)) -> Result<(), Failure> {
+        let next = snapshot.next();
+        let mut state = self.state();
+        if state.era != era {
+            return Err(Failure::Discarded);
+        }
+        count(&mut state.dead);
+        state.phase = Phase::Ready;
+        let before = std::mem::replace(&mut state.snapshot, Arc::new(snapshot));
+        drop(state);
+        // Unmapped after the lock, which executors take.
+        drop(before);
+        self.tail.settle(next);
+        Ok(())
     }
 
     /// Removes what was discarded and begins anew.

@@ -18,7 +18,7 @@ use super::manifest::Entry;
 use super::publish::Change;
 use super::snapshot::{self, OpenError, Snapshot};
 use super::{AccountIndex, Fingerprint, Known, Opened, Phase, Reason, Worker};
-use crate::limits::INDEX_BATCH_MESSAGES_MAX;
+use crate::limits::{INDEX_BATCH_MESSAGES_MAX, SEGMENT_MESSAGES_MAX};
 use crate::segment::{self, BuildError, BuildOptions, Segment};
 
 /// What there is to do, as [`AccountIndex::needs`] says.
@@ -102,9 +102,11 @@ pub enum Failure {
     /// It was discarded because of this.
     #[error("the index was discarded: {0}")]
     Damaged(Reason),
-    /// The batch cannot be made a segment.
     #[error("a segment could not be made: {0}")]
     Build(#[source] BuildError),
+    /// A merge did; it is not asked for again.
+    #[error("the indexing panicked")]
+    Panicked,
     #[error("{0}")]
     Io(#[source] io::Error),
 }
@@ -218,9 +220,11 @@ impl AccountIndex {
         let segments: Vec<&Segment> = base.segments()[range.clone()].iter().map(Arc::as_ref).collect();
         let kept = |segment: &&Segment| segment.messages().filter(|message| keep(*message)).count() as u32;
         let docs: u32 = segments.iter().map(kept).sum();
-        if range.len() == 1 && docs == segments.iter().map(|segment| segment.docs()).sum::<u32>() {
-            // Nothing of it is dead after all.
-            self.forget_dead(&base, range.start);
+        let nothing_dead =
+            range.len() == 1 && docs == segments.iter().map(|segment| segment.docs()).sum::<u32>();
+        if nothing_dead || docs as usize > SEGMENT_MESSAGES_MAX {
+            // Less of it is dead than was thought.
+            self.forget_dead(&base, range);
             return Err(Failure::Outdated);
         }
         let share = |(entry, segment): (&Entry, &&Segment)| {
@@ -236,8 +240,17 @@ impl AccountIndex {
             let bytes = match merged {
                 Ok(Ok(bytes)) => bytes,
                 Ok(Err(BuildError::Stopped)) => return Err(Failure::Stopped),
-                Ok(Err(error)) => return Err(self.failed(OpenError::damaged(error.to_string()))),
-                Err(_) => return Err(self.failed(OpenError::damaged("merging it panics"))),
+                Ok(Err(BuildError::Damaged(damage))) => {
+                    return Err(self.failed(OpenError::damaged(damage.to_string())));
+                }
+                Ok(Err(error)) => {
+                    self.state().refused = serials.to_vec();
+                    return Err(Failure::Build(error));
+                }
+                Err(_) => {
+                    self.state().refused = serials.to_vec();
+                    return Err(Failure::Panicked);
+                }
             };
             content = Some(snapshot::Content { bytes, docs, text });
         }
@@ -258,12 +271,10 @@ impl AccountIndex {
         (state.snapshot.clone(), state.era)
     }
 
-    fn forget_dead(&self, base: &Arc<Snapshot>, at: usize) {
+    fn forget_dead(&self, base: &Arc<Snapshot>, range: Range<usize>) {
         let mut state = self.state();
-        if Arc::ptr_eq(&state.snapshot, base)
-            && let Some(dead) = state.dead.get_mut(at)
-        {
-            *dead = 0;
+        if Arc::ptr_eq(&state.snapshot, base) {
+            state.dead.get_mut(range).into_iter().flatten().for_each(|dead| *dead = 0);
         }
     }
 }
