@@ -96,7 +96,7 @@ fn what_a_power_failure_leaves_is_exact_or_discarded() {
         (state >> 33) as usize % below.max(1)
     };
     let (mut kept, mut lost) = (0, 0);
-    for round in 0..3 * count {
+    for round in 0..2 * count {
         let here = dir.path().join("here");
         copy(&dir.path().join(format!("moment-{}", round % count)), &here);
         for name in files(&here) {
