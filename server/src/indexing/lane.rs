@@ -140,9 +140,7 @@ impl Indexing {
     }
 
     fn remove(&self, key: AccountKey) -> io::Result<()> {
-        if let Some(index) = self.registry.remove(key) {
-            index.discard();
-        }
+        self.registry.remove(key);
         let path = folder(key);
         debug_assert!(Path::new(&path).is_relative());
         block_on(BlockingDisk::new(&self.settings.store).remove_dir_all(&path))

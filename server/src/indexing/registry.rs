@@ -78,9 +78,10 @@ impl Registry {
         Ok((index, Some(found)))
     }
 
-    /// Closes an index, whoever holds it.
-    pub fn remove(&self, key: AccountKey) -> Option<Arc<AccountIndex>> {
-        self.lock().slots.remove(&key)?.index
+    /// Closes and discards an index, whoever holds it: its account is gone.
+    pub fn remove(&self, key: AccountKey) {
+        self.close(key, true);
+        self.lock().slots.remove(&key);
     }
 
     /// All that are open.
@@ -88,39 +89,59 @@ impl Registry {
         self.lock().slots.values().filter_map(|slot| slot.index.clone()).collect()
     }
 
-    /// Closes those used least recently until the others are within the bounds. For lanes: closing unmaps files.
+    /// Closes those used least recently until the others are within the bounds. For lanes: it looks at every open index, and
+    /// closing unmaps files.
     pub fn shrink(&self) {
-        let closed: Vec<Arc<AccountIndex>> = {
-            let mut inner = self.lock();
-            let mut open: Vec<(u64, AccountKey, u64, usize)> = Vec::with_capacity(inner.slots.len());
-            for (key, slot) in &inner.slots {
-                if let Some(index) = &slot.index {
-                    let figures = index.figures();
-                    open.push((slot.used, *key, figures.memory as u64, figures.maps));
-                }
-            }
-            let mut memory: u64 = open.iter().map(|(_, _, memory, _)| memory).sum();
-            let mut maps: usize = open.iter().map(|(_, _, _, maps)| maps).sum();
-            if memory <= self.memory_bytes_max && maps <= INDEX_MAPS_MAX {
-                return;
-            }
-            open.sort_unstable_by_key(|(used, ..)| *used);
-            let mut closed = Vec::new();
-            for (_, key, its_memory, its_maps) in open {
-                if memory <= self.memory_bytes_max && maps <= INDEX_MAPS_MAX {
-                    break;
-                }
-                let held = |slot: &Slot| slot.index.as_ref().is_none_or(|index| Arc::strong_count(index) > 1);
-                if inner.slots.get(&key).is_none_or(held) {
-                    continue;
-                }
-                closed.extend(inner.slots.remove(&key).and_then(|slot| slot.index));
-                memory -= its_memory;
-                maps -= its_maps;
-            }
-            closed
+        let open: Vec<(u64, AccountKey, Arc<AccountIndex>)> = {
+            let inner = self.lock();
+            let open = |(key, slot): (&AccountKey, &Slot)| Some((slot.used, *key, slot.index.clone()?));
+            inner.slots.iter().filter_map(open).collect()
         };
-        tracing::debug!(closed = closed.len(), "search indexes closed to stay within index.memory");
-        drop(closed);
+        // Executors wait for the lock, so nothing is added up under it.
+        let size = |index: &AccountIndex| {
+            let figures = index.figures();
+            (figures.memory as u64, figures.maps)
+        };
+        let mut open: Vec<(u64, AccountKey, (u64, usize))> =
+            open.into_iter().map(|(used, key, index)| (used, key, size(&index))).collect();
+        let mut memory: u64 = open.iter().map(|(_, _, (memory, _))| memory).sum();
+        let mut maps: usize = open.iter().map(|(_, _, (_, maps))| maps).sum();
+        open.sort_unstable_by_key(|(used, ..)| *used);
+        let mut closed = 0;
+        for (_, key, (its_memory, its_maps)) in open {
+            if memory <= self.memory_bytes_max && maps <= INDEX_MAPS_MAX {
+                break;
+            }
+            if self.close(key, false) {
+                (memory, maps) = (memory - its_memory, maps - its_maps);
+                closed += 1;
+            }
+        }
+        if closed > 0 {
+            tracing::debug!(closed, "search indexes closed to stay within index.memory");
+        }
+    }
+
+    /// Closes an index unless it is held, or discards it whoever holds it. Whoever wants it meanwhile waits until it is closed.
+    fn close(&self, key: AccountKey, discard: bool) -> bool {
+        let Some(opening) = self.lock().slots.get(&key).map(|slot| Arc::clone(&slot.opening)) else {
+            return false;
+        };
+        let _opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = {
+            let mut inner = self.lock();
+            let Some(slot) = inner.slots.get_mut(&key) else { return false };
+            let held = slot.index.as_ref().is_none_or(|index| Arc::strong_count(index) > 1);
+            if held && !discard {
+                return false;
+            }
+            slot.index.take()
+        };
+        if let Some(index) = &index
+            && discard
+        {
+            index.discard();
+        }
+        index.is_some()
     }
 }

@@ -5,6 +5,7 @@
 //! account.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub enum Next {
 pub struct SearchQueue {
     state: Mutex<State>,
     work: Condvar,
+    /// Something quick may wait; changed under the lock. Lanes that read ask between all messages.
+    quick: AtomicBool,
 }
 
 #[derive(Default)]
@@ -69,6 +72,7 @@ impl SearchQueue {
                 None => state.accounts.push_back(Account { key, jobs: VecDeque::from([job]) }),
             }
             state.jobs += 1;
+            self.quick.store(true, Ordering::Relaxed);
         }
         if width == 1 {
             self.work.notify_one()
@@ -80,7 +84,15 @@ impl SearchQueue {
 
     /// The next piece if there is one: with `quick_only`, one that reads nothing.
     pub fn next(&self, quick_only: bool) -> Option<(SearchJob, Piece)> {
-        self.lock().next(quick_only)
+        if quick_only && !self.quick.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut state = self.lock();
+        let found = state.next(quick_only);
+        if quick_only && found.is_none() {
+            self.quick.store(false, Ordering::Relaxed);
+        }
+        found
     }
 
     /// Waits for the next piece, but no longer than `patience`.

@@ -27,7 +27,6 @@ pub struct MessageNumbers {
     /// Numbers do not only ascend.
     disordered: bool,
     repeats: OnceLock<RoaringBitmap>,
-    all: OnceLock<RoaringBitmap>,
 }
 
 impl MessageNumbers {
@@ -41,7 +40,6 @@ impl MessageNumbers {
     /// Adds the message at the next position.
     pub fn push(&mut self, number: u32) {
         self.repeats = OnceLock::new();
-        self.all = OnceLock::new();
         if let Some(run) = self.runs.last() {
             let next = run.number.checked_add(self.len - run.position);
             if next == Some(number) && number != NO_MESSAGE {
@@ -104,23 +102,8 @@ impl MessageNumbers {
         (position < self.len && self.number(position) == number).then_some(position)
     }
 
-    /// All numbers. Made when it is first asked for, which takes a while: not on an executor.
-    pub fn all(&self) -> &RoaringBitmap {
-        self.all.get_or_init(|| {
-            let mut all = RoaringBitmap::new();
-            for (positions, number) in self.runs(0..self.len) {
-                let len = positions.end - positions.start;
-                if len == 1 {
-                    all.insert(number);
-                } else {
-                    all.insert_range(number..=number.saturating_add(len - 1));
-                }
-            }
-            all
-        })
-    }
-
-    /// Positions whose message is at an earlier position as well. Not on an executor, like [`MessageNumbers::all`].
+    /// Positions whose message is at an earlier position as well. Made when it is first asked for, which takes a while: not on an
+    /// executor.
     pub fn repeats(&self) -> &RoaringBitmap {
         self.repeats.get_or_init(|| {
             let (mut seen, mut repeats) = (RoaringBitmap::new(), RoaringBitmap::new());
@@ -203,7 +186,6 @@ mod tests {
             prop_assert_eq!(part, wanted.collect::<Vec<_>>());
             let repeats = (0..plain.len()).filter(|at| plain[..*at].contains(&plain[*at]));
             prop_assert_eq!(numbers.repeats(), &repeats.map(|at| at as u32).collect::<RoaringBitmap>());
-            prop_assert_eq!(numbers.all(), &plain.iter().copied().collect::<RoaringBitmap>());
             let (mut without, known) = (RoaringBitmap::new(), known.into_iter().collect::<RoaringBitmap>());
             numbers.without(from..to, &known, &mut without);
             let wanted = (0u32..).zip(&plain).filter(|(at, n)| (from..to).contains(at) && !known.contains(**n));

@@ -1,6 +1,6 @@
 //! What a SEARCH answers and keeps: RETURN options (RFC 4731, RFC 9051 6.4.4) and `$` (RFC 5182 2.4).
 //!
-//! Pure: from the numbers found (sequence numbers or UIDs) to the values of a response.
+//! Pure: from the positions found to the values of a response.
 
 use roaring::RoaringBitmap;
 
@@ -17,7 +17,7 @@ pub fn only_saves(returns: SearchReturn) -> bool {
     returns == SearchReturn { save: true, ..SearchReturn::default() }
 }
 
-/// What `$` holds after a search with SAVE found `found`.
+/// The positions that `$` holds after a search with SAVE found `found`.
 pub fn saved(returns: SearchReturn, found: &RoaringBitmap) -> RoaringBitmap {
     if returns.all || returns.count || !(returns.min || returns.max) {
         return found.clone();
@@ -28,14 +28,20 @@ pub fn saved(returns: SearchReturn, found: &RoaringBitmap) -> RoaringBitmap {
     saved
 }
 
-/// The ESEARCH of what was found.
-pub fn esearch(returns: SearchReturn, uid: bool, found: &RoaringBitmap) -> ESearch {
+/// The ESEARCH of positions that were found; `numbers` makes what the client knows of them, and of no more than is told.
+pub fn esearch(
+    returns: SearchReturn,
+    uid: bool,
+    found: &RoaringBitmap,
+    numbers: impl Fn(&RoaringBitmap) -> RoaringBitmap,
+) -> ESearch {
+    let one = |position: Option<u32>| numbers(&position.into_iter().collect()).min();
     ESearch {
         uid,
-        min: found.min().filter(|_| returns.min),
-        max: found.max().filter(|_| returns.max),
+        min: found.min().filter(|_| returns.min).and_then(|at| one(Some(at))),
+        max: found.max().filter(|_| returns.max).and_then(|at| one(Some(at))),
         count: returns.count.then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
-        all: returns.all.then(|| number_ranges(found)),
+        all: returns.all.then(|| number_ranges(numbers(found))),
     }
 }
 
@@ -51,7 +57,11 @@ mod tests {
 
     fn answer(returns: SearchReturn, uid: bool, numbers: &[u32]) -> String {
         let mut out = Vec::new();
-        encode::esearch(&mut out, &Tag::new(b"A1").unwrap(), &esearch(returns, uid, &set(numbers)));
+        encode::esearch(
+            &mut out,
+            &Tag::new(b"A1").unwrap(),
+            &esearch(returns, uid, &set(numbers), Clone::clone),
+        );
         String::from_utf8(out).unwrap()
     }
 

@@ -43,22 +43,21 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
         s.saved = UidSet::new();
     }
     let positions = answer?;
-    let uids = || uids(&s.view, &positions);
-    let found = match command.by {
-        Numbers::Uid => uids(),
-        Numbers::Sequence => sequence_numbers(&positions),
-    };
     let by_uid = command.by == Numbers::Uid;
+    let numbers = |positions: &RoaringBitmap| {
+        if by_uid { uids(&s.view, positions) } else { sequence_numbers(positions) }
+    };
     match command.returns {
-        None if !s.auth.rev2 => cx.out.with(|out| encode::search(out, &found)),
+        None if !s.auth.rev2 => cx.out.with(|out| encode::search(out, numbers(&positions))),
         returns => {
             let returns = answer::or_all(returns.unwrap_or_default());
             if !answer::only_saves(returns) {
-                let esearch = answer::esearch(returns, by_uid, &found);
+                let esearch = answer::esearch(returns, by_uid, &positions, numbers);
                 cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
             }
             if returns.save {
-                s.saved = answer::saved(returns, &uids()).iter().filter_map(Uid::new).collect();
+                let kept = answer::saved(returns, &positions);
+                s.saved = uids(&s.view, &kept).iter().filter_map(Uid::new).collect();
             }
         }
     }
@@ -68,21 +67,38 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
 
 /// Sequence numbers are positions from 1.
 fn sequence_numbers(positions: &RoaringBitmap) -> RoaringBitmap {
-    let (mut numbers, mut ranges) = (RoaringBitmap::new(), positions.iter());
-    while let Some(range) = ranges.next_range() {
-        numbers.insert_range(range.start() + 1..=range.end().saturating_add(1));
-    }
-    numbers
+    mapped(positions, |low, high, add| add(low + 1, high.saturating_add(1)))
 }
 
 fn uids(view: &View, positions: &RoaringBitmap) -> RoaringBitmap {
-    let (mut uids, mut ranges) = (RoaringBitmap::new(), positions.iter());
+    mapped(positions, |low, high, add| {
+        view.slice(low, high.saturating_add(1)).for_each(|(low, high)| add(low.get(), high.get()));
+    })
+}
+
+/// Runs of positions from this length on become numbers as ranges, shorter ones one by one, which costs less for them.
+const LONG_RUN: u32 = 32;
+
+/// The numbers of positions, in the same order; `map` says the ranges of numbers for a range of positions, ends included.
+fn mapped(positions: &RoaringBitmap, map: impl Fn(u32, u32, &mut dyn FnMut(u32, u32))) -> RoaringBitmap {
+    let (mut numbers, mut short) = (RoaringBitmap::new(), Vec::new());
+    let append = |numbers: &mut RoaringBitmap, short: &mut Vec<u32>| {
+        let appended = numbers.append(short.drain(..));
+        debug_assert!(appended.is_ok(), "numbers ascend");
+    };
+    let mut ranges = positions.iter();
     while let Some(range) = ranges.next_range() {
-        for (low, high) in view.slice(*range.start(), range.end().saturating_add(1)) {
-            uids.insert_range(low.get()..=high.get());
-        }
+        map(*range.start(), *range.end(), &mut |low, high| {
+            if high - low < LONG_RUN {
+                short.extend(low..=high);
+            } else {
+                append(&mut numbers, &mut short);
+                numbers.insert_range(low..=high);
+            }
+        });
     }
-    uids
+    append(&mut numbers, &mut short);
+    numbers
 }
 
 /// The positions of the view that match.
@@ -97,7 +113,8 @@ async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Roar
 pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Rest, Refusal> {
     let messages = s.view.len();
     let mut program = compile(s, cx, command)?;
-    let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), messages);
+    let required = program.required();
+    let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), &required, messages);
     if !evaluation.is_empty() {
         let reach = program.reach(messages);
         let mut rows = Vec::new();

@@ -94,6 +94,19 @@ impl Program {
         reach.min().unwrap_or(0)..reach.max().map_or(0, |last| last.saturating_add(1))
     }
 
+    /// Keys of [`Program::state`] without which a message does not match: where one says no, what the others say is nobody's
+    /// concern.
+    pub fn required(&self) -> Vec<usize> {
+        let key = |tree: &Tree| match tree {
+            Tree::State(key) => Some(*key),
+            _ => None,
+        };
+        match &self.tree {
+            Tree::And(trees) => trees.iter().filter_map(key).collect(),
+            tree => key(tree).into_iter().collect(),
+        }
+    }
+
     /// Puts the bitmaps of [`Program::state`] in place. `messages` is the size of the view.
     pub fn resolve(self, state: &[RoaringBitmap], messages: u32) -> Rest {
         let mut universe = RoaringBitmap::new();
@@ -482,7 +495,9 @@ mod tests {
             let context = context(&saved.into_iter().collect(), &rows);
             let mut program = Program::new(&key, &context).unwrap();
             let reach = program.reach(context.messages);
-            let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), context.messages);
+            let required = program.required();
+            let mut evaluation =
+                Evaluation::new(std::mem::take(&mut program.state), &required, context.messages);
             let reached = &rows[reach.start as usize..reach.end as usize];
             evaluation.rows(reach.start, &reached.iter().map(|at| Some(at.row)).collect::<Vec<_>>());
             let state = evaluation.finish();

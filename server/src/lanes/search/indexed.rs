@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use roaring::RoaringBitmap;
 use trawl_index::account::{AccountIndex, Snapshot};
+use trawl_index::bits::Bits;
 use trawl_index::query::Node;
 use trawl_index::search::{Cx, Halt, Query, docs_of};
+use trawl_index::segment::Segment;
 
 use super::{Found, SearchError};
 use crate::lanes::trace::SearchTrace;
@@ -32,28 +34,35 @@ pub(super) struct Segments {
     indexed: Indexed,
     node: Node,
     plan: OnceLock<Plan>,
-    found: Mutex<Numbers>,
+    answers: Mutex<Answers>,
 }
 
-/// By message number: what was found and what was not answered.
+/// What was found, a bit for each position, and the messages that were not answered for.
 #[derive(Default)]
-struct Numbers {
-    found: RoaringBitmap,
+struct Answers {
+    found: Vec<u64>,
     left: RoaringBitmap,
 }
 
 /// What all segments have in common; made by the first lane that works on the search.
 struct Plan {
     query: Query,
-    /// The messages that can match.
-    messages: RoaringBitmap,
+    /// A bit for each position that can match.
+    asked: Vec<u64>,
+    /// The messages there; made only for segments and views that bits cannot be copied between.
+    messages: OnceLock<RoaringBitmap>,
     /// Positions that the query cannot stand for: their message is at an earlier position as well, where state may differ.
     apart: RoaringBitmap,
 }
 
 impl Segments {
     pub fn new(indexed: Indexed, node: &Node) -> Segments {
-        Segments { indexed, node: without_outer_state(node), plan: OnceLock::new(), found: Mutex::default() }
+        Segments {
+            indexed,
+            node: without_outer_state(node),
+            plan: OnceLock::new(),
+            answers: Mutex::default(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -63,7 +72,7 @@ impl Segments {
     pub fn run(&self, at: usize, stop: &AtomicBool) -> Result<(), SearchError> {
         let Some(segment) = self.indexed.snapshot.segments().get(at) else { return Ok(()) };
         let plan = self.plan();
-        let mask = docs_of(segment, &plan.messages);
+        let mask = self.mask(segment, plan);
         if mask.is_empty() {
             return Ok(());
         }
@@ -75,8 +84,7 @@ impl Segments {
         };
         match docs {
             Ok(docs) => {
-                let numbers: RoaringBitmap = docs.iter().filter_map(|doc| segment.message(doc)).collect();
-                self.found().found |= numbers;
+                self.note(segment, &docs);
                 Ok(())
             }
             Err(Halt::Stopped) => Err(SearchError::Cancelled),
@@ -96,60 +104,81 @@ impl Segments {
         self.indexed.index.discard();
         let Some(segment) = self.indexed.snapshot.segments().get(at) else { return };
         let held: RoaringBitmap = segment.messages().collect();
-        let mut found = self.found();
-        // It may have broken down over the plan: then everything is left.
-        found.left |= match self.plan.get() {
-            Some(plan) => held & &plan.messages,
-            None => held,
+        self.answers().left |= held;
+    }
+
+    /// The documents of a segment that can match.
+    fn mask(&self, segment: &Segment, plan: &Plan) -> Bits {
+        let numbers = &self.indexed.numbers;
+        let mut mask = Bits::new(segment.docs());
+        let Some((first, last)) = gapless(segment).filter(|_| numbers.ascend()) else {
+            return docs_of(segment, plan.messages.get_or_init(|| image(numbers, &self.indexed.positions)));
         };
+        for (positions, number) in numbers.runs(numbers.positions(first..last.saturating_add(1))) {
+            let len = positions.end - positions.start;
+            copy_bits(&plan.asked, positions.start, len, mask.words_mut(), number - first);
+        }
+        mask
+    }
+
+    /// Notes the positions of documents that match.
+    fn note(&self, segment: &Segment, docs: &Bits) {
+        let numbers = &self.indexed.numbers;
+        if docs.is_empty() {
+            return;
+        }
+        let mut answers = self.answers();
+        let found = &mut answers.found;
+        found.resize(numbers.len().div_ceil(64) as usize, 0);
+        let mut insert = |position: u32| {
+            if let Some(word) = found.get_mut((position / 64) as usize) {
+                *word |= 1 << (position % 64);
+            }
+        };
+        if !numbers.ascend() {
+            // A message may be at several positions.
+            let messages: RoaringBitmap = docs.iter().filter_map(|doc| segment.message(doc)).collect();
+            for (positions, number) in numbers.runs(0..numbers.len()) {
+                let last = number.saturating_add(positions.end - positions.start - 1);
+                messages
+                    .range(number..=last)
+                    .for_each(|message| insert(positions.start + (message - number)));
+            }
+            return;
+        }
+        match gapless(segment) {
+            Some((first, last)) => {
+                for (positions, number) in numbers.runs(numbers.positions(first..last.saturating_add(1))) {
+                    let len = positions.end - positions.start;
+                    copy_bits(docs.words(), number - first, len, found, positions.start);
+                }
+            }
+            None => docs.iter().filter_map(|doc| numbers.position(segment.message(doc)?)).for_each(insert),
+        }
     }
 
     /// What was found, by position; once every segment has answered.
     pub fn finish(&self) -> Found {
-        let numbers = std::mem::take(&mut *self.found());
-        let covered = |mut positions: RoaringBitmap| {
-            let Indexed { snapshot, numbers, .. } = &self.indexed;
-            positions.retain(|at| snapshot.covered().contains(numbers.number(at)));
-            positions
-        };
-        let mut left = RoaringBitmap::new();
-        let Some(plan) = self.plan.get() else {
-            // Nothing was asked, or the plan itself broke down.
-            if !numbers.left.is_empty() {
-                left = covered(self.indexed.positions.clone());
-            }
-            return Found { positions: RoaringBitmap::new(), left };
-        };
-        let mut positions = self.positions(&numbers.found);
-        if !numbers.left.is_empty() {
-            left = covered(self.positions(&numbers.left));
+        let Answers { found, left: messages } = std::mem::take(&mut *self.answers());
+        let Indexed { snapshot, numbers, positions: asked, .. } = &self.indexed;
+        let bytes: Vec<u8> = found.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut positions = RoaringBitmap::from_lsb0_bytes(0, &bytes);
+        if !numbers.ascend() {
+            positions &= asked;
         }
-        if !plan.apart.is_empty() {
-            positions -= &plan.apart;
-            left |= covered(plan.apart.clone());
+        let mut left = RoaringBitmap::new();
+        let apart = self.plan.get().map(|plan| &plan.apart);
+        if !messages.is_empty() || apart.is_some_and(|apart| !apart.is_empty()) {
+            let is_apart = |at: u32| apart.is_some_and(|apart| apart.contains(at));
+            let is_left = |at: &u32| {
+                let message = numbers.number(*at);
+                snapshot.covered().contains(message) && (messages.contains(message) || is_apart(*at))
+            };
+            let appended = left.append(asked.iter().filter(is_left));
+            debug_assert!(appended.is_ok(), "positions ascend");
+            positions -= &left;
         }
         Found { positions, left }
-    }
-
-    /// The positions of these messages, of those that were asked for.
-    fn positions(&self, messages: &RoaringBitmap) -> RoaringBitmap {
-        let Indexed { numbers, positions: asked, .. } = &self.indexed;
-        let mut positions = RoaringBitmap::new();
-        if numbers.ascend() {
-            let mut ranges = messages.iter();
-            while let Some(range) = ranges.next_range() {
-                positions.insert_range(numbers.positions(*range.start()..range.end().saturating_add(1)));
-            }
-            positions &= asked;
-        } else if !messages.is_empty() {
-            for (range, number) in numbers.runs(0..numbers.len()) {
-                let first = range.start;
-                let held = asked.range(range).filter(|at| messages.contains(number + (at - first)));
-                // Positions ascend from run to run.
-                positions.extend(held);
-            }
-        }
-        positions
     }
 
     fn plan(&self) -> &Plan {
@@ -159,18 +188,52 @@ impl Segments {
             if has_state(&self.node) && !numbers.ascend() {
                 apart = numbers.repeats() & positions;
             }
-            let messages = if positions.len() == u64::from(numbers.len()) {
-                numbers.all().clone()
+            let mut asked = vec![0u64; numbers.len().div_ceil(64) as usize];
+            if positions.len() == u64::from(numbers.len()) {
+                asked.fill(!0);
             } else {
-                image(numbers, positions)
-            };
+                for position in positions {
+                    if let Some(word) = asked.get_mut((position / 64) as usize) {
+                        *word |= 1 << (position % 64);
+                    }
+                }
+            }
             let query = Query::new(&by_number(&self.node, numbers, &apart));
-            Plan { query, messages, apart }
+            Plan { query, asked, messages: OnceLock::new(), apart }
         })
     }
 
-    fn found(&self) -> MutexGuard<'_, Numbers> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first and the last message of a segment that has every one between them.
+fn gapless(segment: &Segment) -> Option<(u32, u32)> {
+    let last = segment.docs().checked_sub(1)?;
+    let (first, last_message) = (segment.message(0)?, segment.message(last)?);
+    (last_message - first == last).then_some((first, last_message))
+}
+
+/// Sets the bits of `to` from bit `at` on that are set in `len` bits of `from` from bit `start` on. Bits beyond either end are
+/// passed over.
+fn copy_bits(from: &[u64], start: u32, len: u32, to: &mut [u64], at: u32) {
+    let word_at = |bit: u32| {
+        let (index, shift) = ((bit / 64) as usize, bit % 64);
+        let low = from.get(index).copied().unwrap_or(0) >> shift;
+        let high = from.get(index + 1).copied().unwrap_or(0);
+        if shift == 0 { low } else { low | high << (64 - shift) }
+    };
+    let mut done = 0;
+    while done < len {
+        // As many bits as the word of `to` still takes.
+        let (index, shift) = (((at + done) / 64) as usize, (at + done) % 64);
+        let count = (64 - shift).min(len - done);
+        let bits = word_at(start + done) & (!0 >> (64 - count));
+        if let Some(word) = to.get_mut(index) {
+            *word |= bits << shift;
+        }
+        done += count;
     }
 }
 
@@ -233,5 +296,38 @@ fn by_number(node: &Node, numbers: &MessageNumbers, apart: &RoaringBitmap) -> No
         Node::And(nodes) => Node::And(all(nodes)),
         Node::Or(nodes) => Node::Or(all(nodes)),
         Node::All | Node::None | Node::Text(_) => node.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bits_are_copied_between_any_places(
+            from in prop::collection::vec(any::<u64>(), 0..5), before in prop::collection::vec(any::<u64>(), 0..5),
+            start in 0u32..300, len in 0u32..300, at in 0u32..300,
+        ) {
+            let bit = |words: &[u64], n: u32| words.get((n / 64) as usize).is_some_and(|word| word >> (n % 64) & 1 == 1);
+            let mut to = before.clone();
+            copy_bits(&from, start, len, &mut to, at);
+            for n in 0..to.len() as u32 * 64 {
+                let copied = n >= at && n < at + len && bit(&from, start + (n - at));
+                prop_assert_eq!(bit(&to, n), bit(&before, n) || copied, "bit {}", n);
+            }
+        }
+
+        #[test]
+        fn positions_have_their_messages(
+            plain in prop::collection::vec(0u32..40, 0..40), asked in prop::collection::btree_set(0u32..40, 0..40),
+        ) {
+            let mut numbers = MessageNumbers::default();
+            plain.iter().for_each(|number| numbers.push(*number));
+            let asked: RoaringBitmap = asked.into_iter().filter(|at| *at < numbers.len()).collect();
+            let wanted = asked.iter().map(|at| plain[at as usize]).collect::<RoaringBitmap>();
+            prop_assert_eq!(image(&numbers, &asked), wanted);
+        }
     }
 }
