@@ -131,6 +131,8 @@ pub struct LimitsConfig {
     pub login_timeout: Span,
     /// A logged-in connection that sends nothing for this time is closed (RFC 9051 5.4: at least 30 minutes).
     pub idle_timeout: Span,
+    /// A SEARCH that takes longer is ended with NO [LIMIT]; 0: none is.
+    pub search_time: Span,
     /// A client that takes no output, or stops in the middle of a command, for this time is closed.
     pub stall_timeout: Span,
 }
@@ -237,6 +239,7 @@ impl Default for LimitsConfig {
             append_bytes_max: ByteSize::mib(100),
             login_timeout: Span::minutes(1),
             idle_timeout: Span::minutes(31),
+            search_time: Span::minutes(1),
             stall_timeout: Span::minutes(5),
         }
     }

@@ -235,6 +235,25 @@ fn the_tool_searches_explains_and_makes_anew() {
 }
 
 #[test]
+fn a_search_past_its_time_is_refused_and_the_session_goes_on() {
+    let server = Server::start_with("[index]\nenabled = false\n[limits]\nsearch_time = \"1ms\"\n");
+    server.user("anna");
+    let path = mbox(server.folder.path(), SEED, COUNT);
+    server.tool(&["import", "mbox", "anna", path.to_str().unwrap(), "--quiet"]);
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    client.ok("ENABLE IMAP4rev2");
+    client.ok("SELECT INBOX");
+    client.ok("SEARCH RETURN (SAVE) 1:3");
+    let refused = client.command("SEARCH RETURN (SAVE COUNT) BODY zzqqxx");
+    assert!(refused.status.starts_with("NO [LIMIT]") && refused.untagged.is_empty(), "{refused:?}");
+    // RFC 5182 2.1: a search that fails leaves `$` empty.
+    let saved = client.ok("SEARCH RETURN (COUNT) $").lines();
+    assert!(saved[0].ends_with("COUNT 0"), "{saved:?}");
+    let state = client.ok("SEARCH RETURN (COUNT) ALL").lines();
+    assert!(state[0].ends_with(&format!("COUNT {COUNT}")), "{state:?}");
+}
+
+#[test]
 fn indexing_survives_kill_nine_and_answers_stay_exact() {
     const ROUNDS: u64 = 20;
     const BATCH: u64 = 300;

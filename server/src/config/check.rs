@@ -112,6 +112,7 @@ fn check(config: &Config) -> Result<(), Fault> {
     )?;
     within_span("limits.login_timeout", limits.login_timeout, 1, 3600)?;
     within_span("limits.idle_timeout", limits.idle_timeout, 30 * 60, 7 * 86_400)?;
+    within_span("limits.search_time", limits.search_time, 0, 86_400)?;
     within_span("limits.stall_timeout", limits.stall_timeout, 1, 86_400)?;
     Ok(())
 }

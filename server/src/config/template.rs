@@ -63,6 +63,8 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 #connections_per_user_max = 100
 # Largest message that is accepted.
 #append_bytes_max = "100MiB"
+# A SEARCH that takes longer is ended with NO [LIMIT]. 0: none is.
+#search_time = "1m"
 # Time to log in; time without a command; time in which a client takes no output or leaves a command unfinished.
 #login_timeout = "1m"
 #idle_timeout = "31m"

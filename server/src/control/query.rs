@@ -10,6 +10,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 use trawl_index::extract::fields;
 use trawl_index::mime::header;
+use trawl_index::search::Step;
 use trawl_store::log::Address;
 use trawl_store::types::{Uid, ZonedTime};
 use trawl_store::uid_set::UidSet;
@@ -109,10 +110,38 @@ pub async fn explain(
     Ok(explained)
 }
 
+/// A segment and, deeper, what was done with it; the parts of a step stand below it.
 fn tell(segment: &SegmentTrace, lines: &mut Vec<String>) {
     let SegmentTrace { segment, before, after, nanos, steps } = segment;
-    lines.push(format!("segment {segment}: {before} -> {after} in {} us", nanos / 1000));
-    lines.extend(steps.iter().map(|step| format!("  {step}")));
+    lines.push(format!("segment {segment}: {before} -> {after} messages in {} us", nanos / 1000));
+    // Steps come in the order in which they ended: parts first.
+    let mut open: Vec<(usize, Vec<String>)> = Vec::new();
+    for step in steps {
+        let indent = "  ".repeat(step.depth + 1);
+        let Step { what, before, after, nanos, .. } = step;
+        let line = format!("{indent}{}, {before} -> {after} messages in {} us", words(what), nanos / 1000);
+        let at = open.iter().rposition(|(depth, _)| *depth <= step.depth).map_or(0, |at| at + 1);
+        let parts = open.drain(at..).flat_map(|(_, lines)| lines);
+        let whole = std::iter::once(line).chain(parts).collect();
+        open.push((step.depth, whole));
+    }
+    lines.extend(open.into_iter().flat_map(|(_, lines)| lines));
+}
+
+/// A step for who does not know how segments are made.
+fn words(what: &str) -> String {
+    if let Some(count) = what.strip_suffix(" terms") {
+        return format!("TERMS {count} found");
+    }
+    if let Some(count) = what.strip_suffix(" terms at the edge") {
+        return format!("EDGE TERMS {count} found");
+    }
+    match what {
+        "literals" => "LITERALS (words that one message has) searched".to_owned(),
+        "verify" => "VERIFY in the text".to_owned(),
+        "rare tokens" => "RARE WORDS looked up".to_owned(),
+        what => what.to_owned(),
+    }
 }
 
 /// The program as the argument of a SEARCH.
@@ -232,4 +261,27 @@ fn date(time: ZonedTime) -> String {
     let mut out = String::new();
     let _ = write!(out, "{year:04}-{month:02}-{day:02} {:02}:{:02}", of_day / 60, of_day % 60);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stand_below_their_step() {
+        let step = |depth, what: &str| Step { depth, what: what.into(), before: 9, after: 3, nanos: 2500 };
+        let steps = vec![step(1, "15 terms"), step(1, "literals"), step(0, "BODY \"A\""), step(0, "other")];
+        let mut lines = Vec::new();
+        tell(&SegmentTrace { segment: 2, before: 9, after: 3, nanos: 7000, steps }, &mut lines);
+        assert_eq!(
+            lines,
+            [
+                "segment 2: 9 -> 3 messages in 7 us",
+                "  BODY \"A\", 9 -> 3 messages in 2 us",
+                "    TERMS 15 found, 9 -> 3 messages in 2 us",
+                "    LITERALS (words that one message has) searched, 9 -> 3 messages in 2 us",
+                "  other, 9 -> 3 messages in 2 us",
+            ]
+        );
+    }
 }

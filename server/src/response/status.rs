@@ -176,6 +176,9 @@ impl From<SearchError> for Refusal {
     fn from(error: SearchError) -> Refusal {
         match error {
             SearchError::Cancelled => Refusal::no(Code::Unavailable, "The search was cancelled"),
+            SearchError::TooLong => {
+                Refusal::no(Code::Limit, "The search took too long; it was stopped without an answer")
+            }
             SearchError::Busy => Refusal::no(Code::Limit, "Too many searches are waiting, try again later"),
             SearchError::Read(error) => {
                 tracing::error!(%error, "search");

@@ -12,7 +12,7 @@ pub mod text;
 
 use std::ops::Range;
 
-use futures_lite::future::yield_now;
+use futures_lite::future::{self, yield_now};
 use roaring::RoaringBitmap;
 use trawl_store::state::account::Account;
 use trawl_store::state::mailbox::Mailbox;
@@ -103,10 +103,20 @@ fn mapped(positions: &RoaringBitmap, map: impl Fn(u32, u32, &mut dyn FnMut(u32, 
 
 /// The positions of the view that match.
 async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<RoaringBitmap, Refusal> {
-    match resolve(s, cx, command).await? {
-        Rest::Found(positions) => Ok(positions),
-        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await,
+    let (node, candidates) = match resolve(s, cx, command).await? {
+        Rest::Found(positions) => return Ok(positions),
+        Rest::Text { node, candidates } => (node, candidates),
+    };
+    // What takes long is reading text. Dropping that search stops its lanes.
+    let time = cx.core.config.limits.search_time.0;
+    if time.is_zero() {
+        return text::find(s, cx, &node, candidates, None).await;
     }
+    let too_long = async {
+        cx.core.clock.sleep(time).await;
+        Err(SearchError::TooLong.into())
+    };
+    future::or(text::find(s, cx, &node, candidates, None), too_long).await
 }
 
 /// Answers the keys on state.

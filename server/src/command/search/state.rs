@@ -46,11 +46,8 @@ pub enum StateKey {
     Younger(i64),
 }
 
-/// Nothing is known of the message: no date can be this.
-const UNKNOWN_SECONDS: i64 = i64::MIN;
-
 /// What a message is dated and how large it is, in the form the loops compare.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Facts {
     seconds: i64,
     /// Seconds on the clock of the zone that was written: a day begins where it divides by 86,400.
@@ -64,12 +61,13 @@ impl Facts {
         let seconds = internal.seconds;
         Facts { seconds, local: seconds + i64::from(internal.zone_minutes) * 60, sent_day, size: size.into() }
     }
-    const NONE: Facts = Facts { seconds: UNKNOWN_SECONDS, local: UNKNOWN_SECONDS, sent_day: None, size: 0 };
 }
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// The second at which a day begins.
 fn midnight(day: i32) -> i64 {
-    i64::from(day) * 86_400
+    i64::from(day) * DAY_SECONDS
 }
 
 impl StateKey {
@@ -86,31 +84,31 @@ impl StateKey {
         }
     }
 
-    /// Calls `run` with the test of this key on facts; one loop for each kind of key.
-    fn on_facts(&self, bits: &mut BitRun<'_>, facts: &[Facts]) {
+    /// Sets the bits of the messages that match, by position; one loop for each kind of key.
+    fn on_facts(&self, words: &mut [u64], known: &[(u32, Facts)]) {
         match *self {
             StateKey::Has(_) | StateKey::Lacks(_) => {}
-            StateKey::Before(day) => {
-                bits.extend(facts, |f| f.local < midnight(day) && f.local != UNKNOWN_SECONDS)
-            }
+            StateKey::Before(day) => set_where(words, known, |f| f.local < midnight(day)),
             StateKey::On(day) => {
-                let (from, to) = (midnight(day), midnight(day) + 86_400);
-                bits.extend(facts, |f| (from..to).contains(&f.local));
+                let (from, to) = (midnight(day), midnight(day) + DAY_SECONDS);
+                set_where(words, known, |f| (from..to).contains(&f.local));
             }
-            StateKey::Since(day) => bits.extend(facts, |f| f.local >= midnight(day)),
-            StateKey::SentBefore(day) => bits.extend(facts, |f| f.sent_day.is_some_and(|at| at < day)),
-            StateKey::SentOn(day) => bits.extend(facts, |f| f.sent_day == Some(day)),
-            StateKey::SentSince(day) => bits.extend(facts, |f| f.sent_day.is_some_and(|at| at >= day)),
-            StateKey::Larger(bytes) => bits.extend(facts, |f| f.size > bytes && f.seconds != UNKNOWN_SECONDS),
-            StateKey::Smaller(bytes) => {
-                bits.extend(facts, |f| f.size < bytes && f.seconds != UNKNOWN_SECONDS)
-            }
-            StateKey::Older(second) => {
-                bits.extend(facts, |f| f.seconds <= second && f.seconds != UNKNOWN_SECONDS);
-            }
-            StateKey::Younger(second) => {
-                bits.extend(facts, |f| f.seconds >= second && f.seconds != UNKNOWN_SECONDS);
-            }
+            StateKey::Since(day) => set_where(words, known, |f| f.local >= midnight(day)),
+            StateKey::SentBefore(day) => set_where(words, known, |f| f.sent_day.is_some_and(|at| at < day)),
+            StateKey::SentOn(day) => set_where(words, known, |f| f.sent_day == Some(day)),
+            StateKey::SentSince(day) => set_where(words, known, |f| f.sent_day.is_some_and(|at| at >= day)),
+            StateKey::Larger(bytes) => set_where(words, known, |f| f.size > bytes),
+            StateKey::Smaller(bytes) => set_where(words, known, |f| f.size < bytes),
+            StateKey::Older(second) => set_where(words, known, |f| f.seconds <= second),
+            StateKey::Younger(second) => set_where(words, known, |f| f.seconds >= second),
+        }
+    }
+}
+
+fn set_where(words: &mut [u64], known: &[(u32, Facts)], test: impl Fn(&Facts) -> bool) {
+    for (position, facts) in known {
+        if let Some(word) = words.get_mut((position / 64) as usize) {
+            *word |= u64::from(test(facts)) << (position % 64);
         }
     }
 }
@@ -122,12 +120,8 @@ struct BitRun<'a> {
 }
 
 impl BitRun<'_> {
-    fn extend<T>(&mut self, items: &[T], test: impl Fn(&T) -> bool) {
-        self.extend_from(items.iter(), test);
-    }
-
     /// Positions beyond the words are left out.
-    fn extend_from<T>(&mut self, items: impl Iterator<Item = T>, test: impl Fn(T) -> bool) {
+    fn extend<T>(&mut self, items: impl Iterator<Item = T>, test: impl Fn(T) -> bool) {
         let (mut at, mut word) = (self.first as usize, 0u64);
         for item in items {
             word |= u64::from(test(item)) << (at & 63);
@@ -156,6 +150,8 @@ pub struct Evaluation {
     words: Vec<Vec<u64>>,
     /// Keys on flags that the program requires: facts, which cost most, are looked up only where these say yes.
     required: Vec<usize>,
+    /// Facts of a block, kept for its memory.
+    known: Vec<(u32, Facts)>,
 }
 
 impl Evaluation {
@@ -164,7 +160,7 @@ impl Evaluation {
         let words = vec![vec![0; messages.div_ceil(64) as usize]; keys.len()];
         let on_flags = |key: &usize| keys.get(*key).is_some_and(StateKey::is_on_flags);
         let required = required.iter().copied().filter(on_flags).collect();
-        Evaluation { keys, words, required }
+        Evaluation { keys, words, required, known: Vec::new() }
     }
 
     /// Nothing to evaluate: no row need be read.
@@ -175,16 +171,16 @@ impl Evaluation {
     /// Evaluates every key over `rows`, the first of which is at `first`. Rows that are no longer
     /// known are `None` and match nothing.
     pub fn rows(&mut self, first: u32, rows: &[Option<SearchRow>]) {
-        let facts = |row: &Option<SearchRow>| {
-            row.map_or(Facts::NONE, |row| Facts::new(row.internal, row.sent_day, row.size))
+        let facts = |(position, row): (u32, &Option<SearchRow>)| {
+            row.map(|row| (position, Facts::new(row.internal, row.sent_day, row.size)))
         };
-        let facts: Vec<Facts> = rows.iter().map(facts).collect();
+        let known: Vec<(u32, Facts)> = (first..).zip(rows).filter_map(facts).collect();
         for (key, words) in self.keys.iter().zip(&mut self.words) {
-            let mut bits = BitRun { words, first };
             if key.is_on_flags() {
-                bits.extend(rows, |row| row.is_some_and(|row| key.on_flags(row.flags)));
+                let mut bits = BitRun { words, first };
+                bits.extend(rows.iter(), |row| row.is_some_and(|row| key.on_flags(row.flags)));
             } else {
-                key.on_facts(&mut bits, &facts);
+                key.on_facts(words, &known);
             }
         }
     }
@@ -198,14 +194,14 @@ impl Evaluation {
                 // Flags that rows hold in one word.
                 StateKey::Has(wanted) if wanted.0 >> 32 == 0 => {
                     let wanted = wanted.0 as u32;
-                    bits.extend_from(block.low_flags(), |flags| flags & wanted == wanted);
+                    bits.extend(block.low_flags(), |flags| flags & wanted == wanted);
                 }
                 StateKey::Lacks(unwanted) if unwanted.0 >> 32 == 0 => {
                     let unwanted = unwanted.0 as u32;
-                    bits.extend_from(block.low_flags(), |flags| flags & unwanted == 0);
+                    bits.extend(block.low_flags(), |flags| flags & unwanted == 0);
                 }
                 StateKey::Has(_) | StateKey::Lacks(_) => {
-                    bits.extend_from(block.flags(), |flags| key.on_flags(flags));
+                    bits.extend(block.flags(), |flags| key.on_flags(flags));
                 }
                 _ => {}
             }
@@ -213,22 +209,22 @@ impl Evaluation {
         if self.keys.iter().all(StateKey::is_on_flags) {
             return;
         }
-        let open = |position: u32| {
-            let (index, bit) = ((position / 64) as usize, position % 64);
-            self.required
-                .iter()
-                .all(|key| self.words[*key].get(index).is_some_and(|word| word >> bit & 1 == 1))
-        };
-        let known: Vec<Facts> = block
-            .messages()
-            .zip(first..)
-            .map(|(message, position)| {
-                let facts = if open(position) { facts(message) } else { None };
-                facts.map_or(Facts::NONE, |f| Facts::new(f.internal, f.sent_day, f.size))
-            })
-            .collect();
+        self.known.clear();
+        let (mut at, mut open) = (usize::MAX, 0);
+        for (message, position) in block.messages().zip(first..) {
+            let index = (position / 64) as usize;
+            if index != at {
+                let word = |key: &usize| self.words[*key].get(index).copied().unwrap_or(0);
+                (at, open) = (index, self.required.iter().map(word).fold(!0, |all, word| all & word));
+            }
+            if open >> (position % 64) & 1 == 1
+                && let Some(facts) = facts(message)
+            {
+                self.known.push((position, Facts::new(facts.internal, facts.sent_day, facts.size)));
+            }
+        }
         for (key, words) in self.keys.iter().zip(&mut self.words) {
-            key.on_facts(&mut BitRun { words, first }, &known);
+            key.on_facts(words, &self.known);
         }
     }
 

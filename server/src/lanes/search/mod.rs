@@ -51,6 +51,9 @@ pub enum SearchError {
     /// Its client went away or the server stops.
     #[error("the search was cancelled")]
     Cancelled,
+    /// It took longer than a search may.
+    #[error("the search took too long")]
+    TooLong,
     /// The lanes have more work than their queue may hold.
     #[error("too many searches are waiting")]
     Busy,
