@@ -221,9 +221,13 @@ class Trawl(Server):
         super().__init__(folder)
         self.mail = os.path.join(self.folder, "store")
         self.config = os.path.join(self.folder, "trawl.toml")
+        self.configure(self.extra)
+        if not os.path.exists(self.mail):
+            self.tool("init")
+
+    def configure(self, extra):
         with open(self.config, "w") as f:
-            f.write(TRAWL_TOML.format(store=self.mail, port=self.port) + self.extra)
-        self.tool("init")
+            f.write(TRAWL_TOML.format(store=self.mail, port=self.port) + extra)
 
     def tool(self, *words, **more):
         subprocess.run([self.binary, "--config", self.config, *words], check=True, stdout=self.log, **more)
