@@ -21,6 +21,7 @@ pub(super) struct Building<'a> {
     builder: Builder,
     text: u64,
     docs: u32,
+    unvouched: u32,
     set_aside: Vec<(u32, String)>,
 }
 
@@ -28,6 +29,9 @@ pub(super) struct Building<'a> {
 pub(super) struct Made {
     /// `None` when no message could be taken.
     pub content: Option<snapshot::Content>,
+    /// Messages whose texts only the scan can answer for.
+    pub unvouched: u32,
+    /// Messages that something is wrong with.
     pub set_aside: Vec<(u32, String)>,
 }
 
@@ -55,7 +59,7 @@ impl From<BuildError> for BuildFailure {
 impl<'a> Building<'a> {
     pub fn new(poison: &'a RoaringBitmap) -> Building<'a> {
         let builder = Builder::new(BuildOptions::default());
-        Building { poison, builder, text: 0, docs: 0, set_aside: Vec::new() }
+        Building { poison, builder, text: 0, docs: 0, unvouched: 0, set_aside: Vec::new() }
     }
 
     fn is_full(&self) -> bool {
@@ -116,7 +120,7 @@ impl<'a> Building<'a> {
                     self.set_aside.push((wanted.message, "indexing it panics".to_owned()));
                 }
                 Ok(texts) if texts.is_vouched() => self.push(wanted.message, &texts)?,
-                Ok(_) => self.set_aside.push((wanted.message, "only the scan can answer for it".to_owned())),
+                Ok(_) => self.unvouched += 1,
                 Err(why) => self.set_aside.push((wanted.message, why)),
             }
         }
@@ -137,9 +141,9 @@ impl<'a> Building<'a> {
 
     /// The segment.
     pub fn finish(self, stop: &AtomicBool) -> Result<Made, BuildFailure> {
-        let Building { builder, text, docs, set_aside, .. } = self;
+        let Building { builder, text, docs, unvouched, set_aside, .. } = self;
         if docs == 0 {
-            return Ok(Made { content: None, set_aside });
+            return Ok(Made { content: None, unvouched, set_aside });
         }
         if stop.load(Ordering::Relaxed) {
             return Err(Failure::Stopped.into());
@@ -150,7 +154,7 @@ impl<'a> Building<'a> {
             builder.finish()
         }));
         let bytes = bytes.map_err(|_| BuildFailure::Panicked(None))??;
-        Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), set_aside })
+        Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside })
     }
 }
 

@@ -81,7 +81,9 @@ pub struct Done {
     pub docs: u32,
     /// Bytes of its file.
     pub bytes: u64,
-    /// Messages that were set aside, with the reason.
+    /// Messages that only the scan can answer for, because of how they are written.
+    pub unvouched: u32,
+    /// Messages that were set aside because something is wrong with them, with the reason.
     pub set_aside: Vec<(u32, String)>,
 }
 
@@ -161,6 +163,7 @@ impl AccountIndex {
         let done = Done {
             docs: made.content.as_ref().map_or(0, |content| content.docs),
             bytes: made.content.as_ref().map_or(0, |content| content.bytes.len() as u64),
+            unvouched: made.unvouched,
             set_aside: made.set_aside,
             verified: None,
         };

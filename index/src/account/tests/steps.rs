@@ -72,7 +72,8 @@ fn messages_that_cannot_be_indexed_are_set_aside() {
     let (index, _) = open(&path, BOOT, &mut log);
     let done = build(&index, &mut log);
     let aside: Vec<u32> = done.set_aside.iter().map(|(message, _)| *message).collect();
-    assert_eq!(aside, [5, 7, 18, 31, 44, 57, 61]);
+    assert_eq!(aside, [7, 61]);
+    assert_eq!(done.unvouched, 5);
     assert_eq!(done.docs, 53);
     build_all(&index, &mut log);
     assert_eq!((index.snapshot().next(), index.snapshot().covered()), (120, &log.coverable()));
@@ -100,7 +101,7 @@ fn a_message_that_makes_the_indexing_panic_is_found() {
     let done = build(&index, &mut log);
     POISON.take();
     let aside: Vec<u32> = done.set_aside.iter().map(|(message, _)| *message).collect();
-    assert_eq!(aside, [3, 5, 18, 31, 44, 57, 70, 77, 83, 96]);
+    assert_eq!(aside, [3, 77]);
     assert_eq!(index.snapshot().next(), 100);
     let mut all = log.coverable();
     all.remove(3);

@@ -101,7 +101,7 @@ impl Segments {
             why,
             "a search index is damaged; it is made anew, and the messages are read meanwhile"
         );
-        self.indexed.index.discard();
+        self.indexed.index.discard_damaged(&self.indexed.snapshot);
         let Some(segment) = self.indexed.snapshot.segments().get(at) else { return };
         let held: RoaringBitmap = segment.messages().collect();
         self.answers().left |= held;
