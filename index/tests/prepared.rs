@@ -1,5 +1,7 @@
 //! Prepared texts answer every program as the scan answers it for the message itself.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod support;
 
 use std::sync::atomic::AtomicBool;

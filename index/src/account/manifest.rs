@@ -1,4 +1,4 @@
-//! What a folder of segments is and which segments count: a small text with a checksum, replaced whole.
+//! What a folder of segments is and which segments count: a small text with a checksum, replaced whole (`FORMAT.md`).
 //!
 //! What must hold: one form for each value, so that any changed byte is noticed; nothing in it is believed before its
 //! checksum is. Not here: files, and whether the log agrees (`account/mod.rs`).
