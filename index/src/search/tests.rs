@@ -266,7 +266,7 @@ fn differences(segment: &Segment, messages: &[(u32, &str)], node: &Node) -> Vec<
 #[test]
 fn the_index_says_what_the_scan_says() {
     for seed in 1..=12 {
-        let chance = &mut Chance(seed * 0x9e37_79b9_7f4a_7c15);
+        let chance = &mut Chance(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
         let messages: Vec<String> = (0..1 + chance.below(70)).map(|_| some_message(chance)).collect();
         // Numbers with gaps, and without.
         let step = 1 + seed as usize % 3;
