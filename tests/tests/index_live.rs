@@ -1,0 +1,299 @@
+//! A running server whose mail arrives, is copied, moves and leaves while it is indexed, killed and loses its index: every
+//! search answers what the definition says about the mail that is there.
+//!
+//! Messages and programs are those of the differential test of the index alone; here they go through IMAP, so that positions,
+//! message numbers, the tail and the feed take part.
+
+// A test that cannot get an answer has failed; it may say so by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use trawl_bench::chance::{Chance, Purpose};
+use trawl_index::query::{Field, Node};
+use trawl_tests::client::Client;
+use trawl_tests::search::compose::Composer;
+use trawl_tests::search::oracle::{Mail, Oracle};
+use trawl_tests::search::queries;
+use trawl_tests::server::{PASSWORD, Server};
+
+/// Unless `TRAWL_TEST_SEED` says another.
+const SEED: u64 = 5;
+const STEPS: u64 = 90;
+/// Messages that arrive at once; enough arrive in all for several segments.
+const BATCH: u64 = 120;
+const MESSAGES_MAX: usize = 2_400;
+const QUESTIONS: u64 = 5;
+const MAILBOXES: [&str; 2] = ["INBOX", "Archive"];
+
+struct World {
+    seed: u64,
+    server: Server,
+    client: Client,
+    chance: Chance,
+    composer: Composer,
+    /// What each mailbox holds, by UID.
+    held: [BTreeMap<u32, Rc<Mail>>; 2],
+    selected: usize,
+    done: BTreeMap<&'static str, usize>,
+}
+
+/// A program in IMAP's words; states are sequence numbers.
+fn words(node: &Node, out: &mut Vec<u8>) {
+    let literal = |bytes: &[u8], out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("{{{}+}}\r\n", bytes.len()).as_bytes());
+        out.extend_from_slice(bytes);
+    };
+    let all = |nodes: &[Node], before: &[u8], out: &mut Vec<u8>| {
+        let Some((last, rest)) = nodes.split_last() else { return };
+        for node in rest {
+            out.extend_from_slice(before);
+            words(node, out);
+            out.push(b' ');
+        }
+        words(last, out);
+    };
+    match node {
+        Node::All => out.extend_from_slice(b"ALL"),
+        Node::None => out.extend_from_slice(b"NOT ALL"),
+        Node::State(positions) if positions.is_empty() => out.extend_from_slice(b"NOT ALL"),
+        Node::State(positions) => {
+            let set: Vec<String> = positions.iter().map(|at| (at + 1).to_string()).collect();
+            out.extend_from_slice(set.join(",").as_bytes());
+        }
+        Node::Not(node) => {
+            out.extend_from_slice(b"NOT (");
+            words(node, out);
+            out.push(b')');
+        }
+        Node::And(nodes) if nodes.is_empty() => out.extend_from_slice(b"ALL"),
+        Node::Or(nodes) if nodes.is_empty() => out.extend_from_slice(b"NOT ALL"),
+        Node::And(nodes) => {
+            out.push(b'(');
+            all(nodes, b"", out);
+            out.push(b')');
+        }
+        Node::Or(nodes) => all(nodes, b"OR ", out),
+        Node::Text(key) => {
+            match &key.field {
+                Field::Header(name) => {
+                    out.extend_from_slice(b"HEADER ");
+                    literal(name.as_bytes(), out);
+                }
+                Field::Body => out.extend_from_slice(b"BODY"),
+                Field::Text => out.extend_from_slice(b"TEXT"),
+                Field::Subject => out.extend_from_slice(b"SUBJECT"),
+                Field::From => out.extend_from_slice(b"FROM"),
+                Field::To => out.extend_from_slice(b"TO"),
+                Field::Cc => out.extend_from_slice(b"CC"),
+                Field::Bcc => out.extend_from_slice(b"BCC"),
+            }
+            out.push(b' ');
+            literal(key.needle.as_bytes(), out);
+        }
+    }
+}
+
+/// What IMAP cannot carry as an argument is not asked.
+fn can_be_asked(node: &Node) -> bool {
+    match node {
+        Node::Text(key) => {
+            let name = if let Field::Header(name) = &key.field { name.as_str() } else { "x" };
+            let bytes = key.needle.len() + name.len();
+            !name.is_empty() && bytes < 30_000 && !name.contains('\0') && !key.needle.contains('\0')
+        }
+        Node::Not(node) => can_be_asked(node),
+        Node::And(nodes) | Node::Or(nodes) => nodes.iter().all(can_be_asked),
+        Node::All | Node::None | Node::State(_) => true,
+    }
+}
+
+impl World {
+    fn new() -> World {
+        let server = Server::start();
+        server.user("anna");
+        let seed = std::env::var("TRAWL_TEST_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+        let mut chance = Chance::new(seed, Purpose::Text, 0);
+        let composer = Composer::new(&mut chance);
+        let client = Client::login(server.imap, "anna", PASSWORD);
+        let (held, done) = Default::default();
+        let mut world = World { seed, server, client, chance, composer, held, selected: 0, done };
+        world.select(0);
+        world
+    }
+
+    fn select(&mut self, mailbox: usize) {
+        self.client.ok(&format!("SELECT {}", MAILBOXES[mailbox]));
+        self.selected = mailbox;
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.done.entry(what).or_default() += 1;
+    }
+
+    fn log_in(&mut self) {
+        self.client = Client::login(self.server.imap, "anna", PASSWORD);
+        self.select(self.selected);
+    }
+
+    /// Some of the messages of the selected mailbox: neighbours, as clients choose them.
+    fn some(&mut self, most: u64) -> Vec<u32> {
+        let uids: Vec<u32> = self.held[self.selected].keys().copied().collect();
+        if uids.is_empty() {
+            return uids;
+        }
+        let from = self.chance.below(uids.len() as u64) as usize;
+        let to = uids.len().min(from + 1 + self.chance.below(most) as usize);
+        uids[from..to].to_vec()
+    }
+
+    fn arrive(&mut self) {
+        let mailbox = usize::from(self.chance.permille(200));
+        for _ in 0..1 + self.chance.below(BATCH) {
+            let raw = self.composer.message(&mut self.chance);
+            if raw.contains(&0) || raw.is_empty() {
+                continue;
+            }
+            let answer = self.client.try_append(MAILBOXES[mailbox], &raw).unwrap();
+            let uid = answer.code("APPENDUID").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+            self.held[mailbox].insert(uid, Rc::new(Mail::new(raw)));
+        }
+        self.count("arrived");
+    }
+
+    /// COPY and MOVE: which UIDs the copies got is in COPYUID.
+    fn transfer(&mut self, verb: &str) {
+        let uids = self.some(40);
+        let to = self.chance.below(2) as usize;
+        if uids.is_empty() || verb == "MOVE" && to == self.selected {
+            return;
+        }
+        let set: Vec<String> = uids.iter().map(u32::to_string).collect();
+        let answer = self.client.ok(&format!("UID {verb} {} {}", set.join(","), MAILBOXES[to]));
+        let said = answer.status.clone() + &answer.lines().join(" ");
+        let code = said.split_once("COPYUID ").unwrap().1.split_once(']').unwrap().0.to_owned();
+        let new: Vec<u32> = code
+            .split(' ')
+            .nth(2)
+            .unwrap()
+            .split(',')
+            .flat_map(|range| {
+                let (low, high) = range.split_once(':').unwrap_or((range, range));
+                low.parse::<u32>().unwrap()..=high.parse().unwrap()
+            })
+            .collect();
+        assert_eq!(new.len(), uids.len());
+        for (old, new) in uids.iter().zip(new) {
+            let mail = Rc::clone(&self.held[self.selected][old]);
+            if verb == "MOVE" {
+                self.held[self.selected].remove(old);
+            }
+            self.held[to].insert(new, mail);
+        }
+        self.count(if verb == "MOVE" { "moved" } else { "copied" });
+    }
+
+    fn expunge(&mut self) {
+        let uids = self.some(30);
+        if uids.is_empty() {
+            return;
+        }
+        let set: Vec<String> = uids.iter().map(u32::to_string).collect();
+        self.client.ok(&format!("UID STORE {} +FLAGS.SILENT (\\Deleted)", set.join(",")));
+        self.client.ok("EXPUNGE");
+        uids.iter().for_each(|uid| _ = self.held[self.selected].remove(uid));
+        self.count("expunged");
+    }
+
+    fn step(&mut self) {
+        let full = self.held.iter().map(BTreeMap::len).sum::<usize>() >= MESSAGES_MAX;
+        match self.chance.below(100) {
+            0..40 if !full => self.arrive(),
+            40..50 => self.transfer("COPY"),
+            50..60 => self.transfer("MOVE"),
+            60..67 => self.expunge(),
+            67..77 => {
+                self.select(1 - self.selected);
+                self.count("selected");
+            }
+            77..85 => {
+                self.server.tool(&["reindex", "--keep", "--wait"]);
+                self.count("waited for");
+            }
+            85..89 => {
+                self.server.tool(&["reindex", "anna"]);
+                self.count("made anew");
+            }
+            89..92 => {
+                self.server.kill();
+                self.server.serve();
+                self.log_in();
+                self.count("killed");
+            }
+            92..94 => {
+                let _ = std::fs::remove_dir_all(self.server.store().join("index"));
+                self.count("removed");
+            }
+            _ => {
+                self.server.stop();
+                self.server.serve();
+                self.log_in();
+                self.count("restarted");
+            }
+        }
+        for _ in 0..QUESTIONS {
+            self.ask();
+        }
+    }
+
+    fn ask(&mut self) {
+        let held = &self.held[self.selected];
+        let mails: Vec<&Mail> = held.values().map(|mail| &**mail).collect();
+        let node = queries::program(&mut self.chance, &mails, mails.len() as u32);
+        if mails.is_empty() || !can_be_asked(&node) {
+            return;
+        }
+        let oracle = Oracle::new(&node);
+        let matching = (0..).zip(&mails).filter(|(at, mail)| oracle.matches(*at, mail));
+        let expected: Vec<u32> = matching.map(|(at, _)| at + 1).collect();
+        let mut command = b"SEARCH ".to_vec();
+        words(&node, &mut command);
+        let answer = self.client.try_command(&command).unwrap();
+        let shown = command.escape_ascii();
+        assert!(answer.is_ok(), "{}: {shown}", answer.status);
+        let lines = answer.lines();
+        let line = lines.iter().find_map(|line| line.strip_prefix("SEARCH")).unwrap();
+        let found: Vec<u32> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        assert_eq!(found, expected, "seed {}, {} messages: {shown}", self.seed, mails.len());
+        self.count(if expected.is_empty() { "nothing found" } else { "found" });
+    }
+}
+
+#[test]
+fn searches_are_exact_while_mail_comes_and_goes_and_the_index_is_made_and_lost() {
+    let mut world = World::new();
+    for _ in 0..STEPS {
+        world.step();
+    }
+    eprintln!("{:?}", world.done);
+    for (what, least) in [
+        ("arrived", 10),
+        ("copied", 3),
+        ("moved", 2),
+        ("expunged", 2),
+        ("selected", 3),
+        ("waited for", 3),
+        ("made anew", 1),
+        ("killed", 1),
+        ("removed", 1),
+        ("restarted", 2),
+        ("found", 100),
+        ("nothing found", 20),
+    ] {
+        let done = world.done.get(what).copied().unwrap_or(0);
+        assert!(done >= least, "{what}: {done} of {least}; {:?}", world.done);
+    }
+    assert_eq!(world.server.stop(), Some(0));
+    world.server.tool(&["check"]);
+}
