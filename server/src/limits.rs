@@ -90,7 +90,10 @@ pub const STOP_SESSIONS_MS: u64 = 2_500;
 /// After this the process ends whatever still runs; what was acknowledged is durable.
 pub const STOP_MS: u64 = 4_700;
 
-const _: () = const { assert!(STOP_SESSIONS_MS < STOP_MS) };
+/// How long indexing lanes are waited for: most of what they do ends at once.
+pub const INDEX_STOP_MS: u64 = 1_000;
+
+const _: () = const { assert!(STOP_SESSIONS_MS + INDEX_STOP_MS < STOP_MS) };
 
 // --- control socket
 

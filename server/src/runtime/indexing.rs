@@ -8,6 +8,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use futures_lite::future::block_on;
 use roaring::RoaringBitmap;
@@ -25,11 +27,13 @@ use super::os;
 use super::pool::{Pool, PoolThreads};
 use super::state::{CoreState, Shared};
 use crate::indexing::{AccountKey, AccountSource, Indexing};
-use crate::limits::{INDEX_OPEN_QUEUE_MAX, INDEX_WINDOW_MESSAGES};
+use crate::limits::{INDEX_OPEN_QUEUE_MAX, INDEX_STOP_MS, INDEX_WINDOW_MESSAGES};
 
 /// The threads; joined at the end.
 pub struct IndexThreads {
     lanes: Vec<std::thread::JoinHandle<()>>,
+    /// Closed when every lane has ended.
+    ended: Receiver<()>,
     opening: PoolThreads,
 }
 
@@ -49,18 +53,29 @@ pub fn start(
     opening: PoolThreads,
 ) -> io::Result<IndexThreads> {
     let mut threads = Vec::new();
+    let (running, ended) = channel();
     for _ in 0..lanes.max(1) {
-        let (shared, indexing) = (Arc::clone(shared), Arc::clone(indexing));
+        let (shared, indexing, running) = (Arc::clone(shared), Arc::clone(indexing), running.clone());
         let lane = std::thread::Builder::new().name("index".to_owned());
-        threads.push(lane.spawn(move || index_lane(&shared, &indexing))?);
+        threads.push(lane.spawn(move || {
+            index_lane(&shared, &indexing);
+            drop(running);
+        })?);
     }
-    Ok(IndexThreads { lanes: threads, opening })
+    Ok(IndexThreads { lanes: threads, ended, opening })
 }
 
 impl IndexThreads {
+    /// Waits for the threads. A lane in the middle of what cannot be interrupted is left behind: it holds nothing but files that
+    /// nobody looks at before they are complete, and ends with the process.
     pub fn join(self) {
-        for lane in self.lanes {
-            let _ = lane.join();
+        match self.ended.recv_timeout(Duration::from_millis(INDEX_STOP_MS)) {
+            Err(RecvTimeoutError::Timeout) => tracing::debug!("an indexing lane is left behind"),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                for lane in self.lanes {
+                    let _ = lane.join();
+                }
+            }
         }
         self.opening.join();
     }
