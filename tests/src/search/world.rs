@@ -26,8 +26,8 @@ use super::supply::Supply;
 
 const IDENTITY: Identity = Identity { store: [7; 16], epoch: 1, shard: 0, account: 3 };
 
-/// Messages of which at least this many arrive before the first question.
-const FIRST: u64 = 40;
+/// Messages without a segment, at most, when a question is asked: each is scanned.
+const SCANNED_MAX: u64 = 400;
 
 /// What has happened, by name; a test that never met something has not tested it.
 pub type Tally = BTreeMap<&'static str, u64>;
@@ -52,6 +52,8 @@ struct Log {
     fingerprints: Vec<Fingerprint>,
     live: RoaringBitmap,
     lsn: u64,
+    /// That a build gets, at most.
+    batch_max: u64,
     chance: Chance,
 }
 
@@ -59,14 +61,16 @@ struct Log {
 type Image = BTreeMap<String, Vec<u8>>;
 
 impl World {
-    /// At most `messages_max` messages arrive in this world.
+    /// At most `messages_max` messages arrive in this world; how many, and in segments of which size, is its own.
     pub fn new(seed: u64, messages_max: usize, archive: Arc<Vec<Vec<u8>>>) -> World {
         let mut chance = Chance::new(seed, Purpose::Structure, 0);
+        let messages_max = messages_max / chance.between(1, 4) as usize;
         let log = Log {
             mail: Vec::new(),
             fingerprints: Vec::new(),
             live: RoaringBitmap::new(),
             lsn: 1,
+            batch_max: chance.magnitude(20, messages_max as u64 * 2),
             chance: Chance::new(seed, Purpose::Structure, 1),
         };
         let mut world = World {
@@ -82,7 +86,7 @@ impl World {
             tally: Tally::new(),
         };
         world.open();
-        while (world.log.mail.len() as u64) < FIRST {
+        while world.log.mail.len() < messages_max / 4 {
             world.arrive();
         }
         world
@@ -114,7 +118,7 @@ impl World {
     }
 
     fn arrive(&mut self) {
-        for _ in 0..self.chance.magnitude(1, 60) {
+        for _ in 0..self.chance.magnitude(1, self.messages_max as u64 / 5) {
             self.push();
         }
         self.count("arrived");
@@ -143,7 +147,7 @@ impl World {
             }
         } else {
             let from = self.chance.below(messages) as u32;
-            self.log.live.remove_range(from..from + self.chance.magnitude(1, 100) as u32);
+            self.log.live.remove_range(from..from + self.chance.magnitude(1, messages / 4) as u32);
         }
         self.log.lsn += 1;
         self.count("left");
@@ -344,6 +348,16 @@ impl World {
 
     /// Asks one question; an answer that is not the oracle's is described as shortly as possible.
     pub fn ask(&mut self) -> Result<(), String> {
+        for _ in 0..20 {
+            let end = self.log.mail.len() as u64;
+            if u64::from(self.index().snapshot().next()) + SCANNED_MAX >= end {
+                break;
+            }
+            match self.index().needs(end as u32, 0) {
+                Some(Work::Verify) => self.work(Work::Verify, "verified"),
+                _ => self.work(Work::Build, "built"),
+            }
+        }
         let view = self.view();
         let mail: Vec<&Mail> = view.iter().map(|number| &self.log.mail[number as usize]).collect();
         let node = queries::program(&mut self.chance, &mail, self.log.mail.len() as u32);
@@ -445,7 +459,7 @@ impl Source for Log {
         let end = self.mail.len() as u32;
         let upto = match self.chance.permille(300) {
             true => end,
-            false => end.min(from + 1 + self.chance.magnitude(1, 80) as u32),
+            false => end.min(from.saturating_add(self.chance.magnitude(1, self.batch_max) as u32)),
         };
         let wanted = (from..upto).filter(|number| self.live.contains(*number)).take(messages_max);
         let wanted = wanted
@@ -461,7 +475,7 @@ impl Source for Log {
     /// Some cannot be read, as if the log had bad blocks.
     fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>> {
         let content = |wanted: &Wanted| {
-            if wanted.message % 101 == 7 {
+            if wanted.message % 301 == 7 {
                 return Err("unreadable".to_owned());
             }
             let message = self.mail[wanted.address.offset as usize].message();
