@@ -30,6 +30,9 @@ fn main() {
         match &argument[..] {
             "--max" => max = value().parse().expect("--max wants a number"),
             "--merge" => parts = value().parse().expect("--merge wants a number"),
+            "--head-bits" => {
+                options.head_bits_per_gram = value().parse().expect("--head-bits wants a number")
+            }
             "--bits" => options.bits_per_gram = value().parse().expect("--bits wants a number"),
             "--term-bits" => {
                 options.vocabulary_bits_per_gram = value().parse().expect("--term-bits wants a number")

@@ -66,6 +66,10 @@ pub const SEGMENT_BUILD_BYTES_MAX: usize = 256 << 20;
 /// Steps of one search that a trace keeps: a program has few keys, an account few segments.
 pub const TRACE_STEPS_MAX: usize = 10_000;
 
+/// The most frequent vocabulary entries that a needle of one or two octets is looked for in before all others: the size of the
+/// zones of short codes is a quarter of a segment's text and more.
+pub const FREQUENT_TERMS_MAX: u32 = 2_048;
+
 /// Terms of the document-level index that one filter of a search is gathered from, at most; more cost more than to verify.
 pub const FILTER_WALK_TERMS_MAX: usize = 2_000;
 

@@ -6,7 +6,7 @@
 //! ```text
 //! cargo run --release -p trawl-index --example search_bench -- [OPTIONS] MBOX-OR-FOLDER...
 //!   --segments DIR  keep segments there and reuse them
-//!   --build WORDS   what segments are made of: no-joints,no-edges,head-edges,no-literals,bits=4,term-bits=4
+//!   --build WORDS   what segments are made of: no-joints,no-edges,head-edges,no-literals,bits=4,head-bits=4,term-bits=4
 //!   --copies N      take the input N times (other numbers, same texts)
 //!   --queries N     per class [200]
 //!   --check N       compare the first N of each class with the scan
@@ -78,6 +78,7 @@ fn build_options(words: &str) -> Result<BuildOptions, Box<dyn Error>> {
     for word in words.split(',').filter(|word| !word.is_empty()) {
         match word.split_once('=') {
             Some(("bits", n)) => options.bits_per_gram = n.parse()?,
+            Some(("head-bits", n)) => options.head_bits_per_gram = n.parse()?,
             Some(("term-bits", n)) => options.vocabulary_bits_per_gram = n.parse()?,
             None if word == "no-joints" => options.joints = false,
             None if word == "no-edges" => options.edges = Edges::None,

@@ -13,8 +13,8 @@ use super::scope::Scope;
 use crate::bits::Bits;
 use crate::limits::{FILTER_FRAGMENT_TERMS_MAX, FILTER_WALK_TERMS_MAX};
 use crate::prepare::Area;
+use crate::segment::Found;
 use crate::segment::terms::{self, Field};
-use crate::segment::{Found, Postings};
 use crate::tokens::Class;
 
 /// Nanoseconds, measured: to verify a document, to add a posting, to look a term up.
@@ -26,8 +26,16 @@ const FEW: u32 = 64;
 
 struct Filter {
     name: &'static str,
+    field: Field,
     size: u32,
-    postings: Vec<Postings>,
+    lists: Vec<Found>,
+}
+
+impl Filter {
+    fn new(name: &'static str, field: Field, lists: Vec<Found>) -> Filter {
+        let size = lists.iter().map(Found::frequency).fold(0, u32::saturating_add);
+        Filter { name, field, size, lists }
+    }
 }
 
 /// A character next to a boundary may be unknown where the needle ends.
@@ -86,8 +94,9 @@ impl Run<'_> {
             left,
             || {
                 let mut found = Bits::new(left.len());
-                for postings in filter.postings {
-                    postings.or_into(&mut found);
+                let mut lists = self.segment.lists(filter.field);
+                for list in &filter.lists {
+                    lists.or_into(list, &mut found)?;
                 }
                 found.and(left);
                 Ok(found)
@@ -96,48 +105,35 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Filters of one term each; `None` if one of them does not exist, so that nothing can match.
+    /// What whole tokens and wholly known boundaries say; `None` if one of them does not exist, so that nothing can match.
     fn exact_filters(&self, scope: Scope, needle: &Needle) -> Result<Option<Vec<Filter>>, Halt> {
         let vocabulary = self.segment.vocabulary();
+        let single = |token: usize| token < needle.len() && needle.class(token) == Class::Single;
         let mut filters = Vec::new();
-        let mut add = |name, field, term: &[u8]| {
-            let postings = self.segment.postings(field, term)?;
-            let exists = postings.is_some();
-            filters.extend(postings.map(|postings| Filter {
-                name,
-                size: postings.frequency(),
-                postings: vec![postings],
-            }));
-            Ok::<bool, Halt>(exists)
-        };
         for token in 0..needle.len() {
-            let single = |token: usize| token < needle.len() && needle.class(token) == Class::Single;
-            let ord = vocabulary.ord(needle.token(token));
-            let term = match (scope, ord) {
-                _ if !is_whole(needle, token) || needle.token(token) == b" " => None,
-                (_, None) => return Ok(None),
-                (Scope::Body, Some(ord)) if single(token + 1) && single(token) => {
+            if is_whole(needle, token) && needle.token(token) != b" " {
+                let Some(ord) = vocabulary.ord(needle.token(token)) else { return Ok(None) };
+                let mut lists = Vec::new();
+                if scope == Scope::Body && single(token) && single(token + 1) {
                     let Some(next) = vocabulary.ord(needle.token(token + 1)) else { return Ok(None) };
-                    Some((Field::Body, terms::pair(ord, next)))
+                    lists.extend(self.segment.find(Field::Body, &terms::pair(ord, next))?);
+                } else {
+                    scope.lists(self.segment, ord, &mut |list| {
+                        lists.push(list.clone());
+                        Ok(())
+                    })?;
                 }
-                (Scope::Body, Some(ord)) => Some((Field::Body, terms::body(ord))),
-                (Scope::Field(name) | Scope::Address(name), Some(ord)) => {
-                    Some((Field::Head, terms::head(ord, name)))
-                }
-                (Scope::Head, Some(_)) => None,
-            };
-            if let Some((field, term)) = term
-                && !add("word", field, &term)?
-            {
-                return Ok(None);
+                filters.push(Filter::new("word", scope.field_of_words(), lists));
             }
-            if let Some((field, one, other)) = boundary(scope.area(), needle, token)
+            if let Some((kind, one, other)) = boundary(scope.area(), needle, token)
                 && let (Some(one_far), Some(other_far)) = (one.far, other.far)
             {
-                let term = field.term((one.near, one_far), (other.near, other_far));
-                if !add("boundary", field.field(), &term)? {
-                    return Ok(None);
-                }
+                let term = kind.term((one.near, one_far), (other.near, other_far));
+                let list = self.segment.find(kind.field(), &term)?;
+                filters.push(Filter::new("boundary", kind.field(), list.into_iter().collect()));
+            }
+            if filters.last().is_some_and(|filter| filter.lists.is_empty()) {
+                return Ok(None);
             }
         }
         Ok(Some(filters))
@@ -175,10 +171,7 @@ impl Run<'_> {
         if met > FILTER_WALK_TERMS_MAX {
             return Ok(None);
         }
-        let size = entries.iter().map(|entry| entry.frequency()).fold(0, u32::saturating_add);
-        let postings: Result<Vec<Postings>, _> =
-            entries.iter().map(|entry| self.segment.open_postings(field, entry)).collect();
-        Ok(Some(Filter { name, size, postings: postings? }))
+        Ok(Some(Filter::new(name, field, entries)))
     }
 
     /// The vocabulary that a part at the edge can be of, and literals.
@@ -202,10 +195,11 @@ impl Run<'_> {
             || {
                 let mut found = left.clone();
                 self.segment.literal_candidates(scope.area(), bytes, &mut found);
+                self.cx.check()?;
+                let mut lists = self.segment.lists(scope.field_of_words());
                 for at in part.range.clone() {
                     let ord = if rightmost { at } else { vocabulary.reversed(at) };
-                    self.add_word(scope, ord, &mut found)?;
-                    self.cx.check()?;
+                    scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
                 }
                 found.and(left);
                 Ok(found)

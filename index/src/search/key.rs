@@ -1,15 +1,15 @@
 //! One text key: the places it looks at, and how their answers add up.
 
-use memchr::memmem;
-
 use super::Halt;
+use super::begins::Begins;
+use super::facts::LITERAL_BYTES_MIN;
 use super::needle::Name;
 use super::program::{Key, Place};
 use super::run::Run;
 use super::scope::Scope;
-use super::texts::Texts;
 use super::trace::shown;
 use crate::bits::Bits;
+use crate::limits::FILTER_FRAGMENT_TERMS_MAX;
 use crate::prepare::Area;
 use crate::segment::terms;
 
@@ -72,56 +72,77 @@ impl Run<'_> {
         let needle = &self.program.needles[needle];
         let Some(span) = needle.span() else { return none() };
         let vocabulary = self.segment.vocabulary();
-        let matching = vocabulary.names().filter(|&ord| {
-            let name = vocabulary.term(ord).get(1..).unwrap_or_default();
-            !name.is_empty()
-                && match &span.name {
-                    Name::Any => true,
-                    Name::Contains(part) => memmem::find(name, needle.slice(part)).is_some(),
-                    Name::EndsWith(end) => name.ends_with(needle.slice(end)),
-                }
-        });
-        let names: Vec<u32> = matching.collect();
+        let mut names = Vec::new();
+        match &span.name {
+            Name::Any => names.extend(vocabulary.names()),
+            Name::Contains(part) => vocabulary.names_containing(needle.slice(part), &mut names),
+            Name::EndsWith(end) => {
+                vocabulary.names_containing(&[needle.slice(end), b"\xff"].concat(), &mut names);
+            }
+        }
+        // A line without a name is its value.
+        names.retain(|&name| vocabulary.term(name).len() > 1);
         if names.is_empty() {
             return none();
         }
-        let Some(value) = value else {
-            return self.step(
-                || "field names".into(),
-                within,
-                || {
-                    let mut found = Bits::new(within.len());
-                    for &name in &names {
-                        for term in [terms::present(name), terms::present_nested(name)] {
-                            self.add(terms::Field::Head, &term, &mut found)?;
-                        }
-                        if within.is_within(&found) {
-                            break;
-                        }
-                    }
-                    found.and(within);
-                    Ok(found)
-                },
-            );
-        };
-        let mut found = self.search(Some(Scope::Head), value, within)?;
-        let value = self.program.needles[value].bytes();
-        let mut text = Vec::new();
-        found.try_retain(|doc| {
-            self.cx.check()?;
-            let mut texts = Texts::new(self.segment, doc, Area::Head);
-            while let Some(owner) = texts.next()? {
-                if owner.name.is_some_and(|name| names.binary_search(&name).is_ok()) {
-                    text.clear();
-                    texts.read(&mut text, value.len())?;
-                    if text.starts_with(value) {
-                        return Ok(true);
-                    }
-                }
-                texts.skip()?;
+        let named =
+            self.step(|| format!("{} field names", names.len()), within, || self.named(&names, within))?;
+        let Some(value) = value else { return Ok(named) };
+        if named.is_empty() {
+            return none();
+        }
+        let verifier = Begins::new(self.segment, self.cx, &names, &self.program.needles[value]);
+        self.step(
+            || "values".into(),
+            &named,
+            || {
+                let mut found = self.beginning(&names, value, &named)?;
+                found.try_retain(|doc| verifier.has(doc))?;
+                Ok(found)
+            },
+        )
+    }
+
+    /// Documents with a field of one of the names, at any level.
+    fn named(&self, names: &[u32], within: &Bits) -> Result<Bits, Halt> {
+        let mut found = Bits::new(within.len());
+        let mut order = names.to_vec();
+        order.sort_by_cached_key(|&name| self.segment.vocabulary().rank(name));
+        for name in order {
+            for term in [terms::present(name), terms::present_nested(name)] {
+                self.add(terms::Field::Head, &term, &mut found)?;
             }
-            Ok::<bool, Halt>(false)
-        })?;
+            if within.is_within(&found) {
+                break;
+            }
+            self.cx.check()?;
+        }
+        found.and(within);
+        Ok(found)
+    }
+
+    /// Documents that may have a value in fields of these names that begins with the needle.
+    fn beginning(&self, names: &[u32], value: usize, within: &Bits) -> Result<Bits, Halt> {
+        let needle = &self.program.needles[value];
+        if needle.len() > 1 {
+            return self.search(Some(Scope::Head), value, within);
+        }
+        let vocabulary = self.segment.vocabulary();
+        let ords = vocabulary.prefix(needle.bytes());
+        if needle.bytes().len() < LITERAL_BYTES_MIN || ords.len() as u64 > FILTER_FRAGMENT_TERMS_MAX {
+            return Ok(within.clone());
+        }
+        let mut found = within.clone();
+        self.segment.literal_candidates(Area::Head, needle.bytes(), &mut found);
+        let mut lists = self.segment.lists(terms::Field::Head);
+        for ord in ords {
+            for (field, list) in self.segment.head_lists(ord) {
+                if field == terms::NESTED || names.binary_search(&field).is_ok() {
+                    lists.or_into(&list, &mut found)?;
+                }
+            }
+        }
+        found.and(within);
         Ok(found)
     }
 

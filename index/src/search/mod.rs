@@ -6,6 +6,7 @@
 //!
 //! Not here: messages that no segment covers, and the union over segments.
 
+mod begins;
 mod facts;
 mod filter;
 mod key;
@@ -18,6 +19,7 @@ mod single;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 mod texts;
 mod trace;
 mod verify;

@@ -1,7 +1,7 @@
 //! Where a needle is looked for inside a segment: an area, and which of its texts count.
 
 use crate::prepare::{Area, Which};
-use crate::segment::Segment;
+use crate::segment::{Damaged, Found, Segment, terms};
 
 use super::texts::Owner;
 
@@ -45,6 +45,36 @@ impl Scope {
             Scope::Body | Scope::Head => true,
             Scope::Field(name) => !owner.nested && owner.name == Some(name),
             Scope::Address(name) => owner.name == Some(name),
+        }
+    }
+
+    /// The field of the document-level index that says where vocabulary entries are.
+    pub fn field_of_words(self) -> terms::Field {
+        match self {
+            Scope::Body => terms::Field::Body,
+            _ => terms::Field::Head,
+        }
+    }
+
+    /// Calls `each` with the lists of documents that have a vocabulary entry here.
+    pub fn lists(
+        self,
+        segment: &Segment,
+        ord: u32,
+        each: &mut impl FnMut(&Found) -> Result<(), Damaged>,
+    ) -> Result<(), Damaged> {
+        let names = segment.vocabulary().names();
+        match self {
+            Scope::Body => segment.body_list(ord).iter().try_for_each(each),
+            Scope::Field(name) | Scope::Address(name) => {
+                let mut lists = segment.head_lists(ord);
+                lists.find(|(field, _)| *field == name).iter().try_for_each(|(_, list)| each(list))
+            }
+            // Pseudo names are no names.
+            Scope::Head => segment
+                .head_lists(ord)
+                .filter(|(field, _)| *field == terms::NESTED || names.contains(field))
+                .try_for_each(|(_, list)| each(&list)),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A needle of several tokens: filters leave candidates, which are verified in place on their codes.
 
-use std::ops::ControlFlow;
-
 use memchr::memmem::Finder;
 
 use super::Halt;
@@ -12,7 +10,6 @@ use super::scope::Scope;
 use super::texts::Texts;
 use super::verify::Verifier;
 use crate::bits::Bits;
-use crate::segment::terms;
 
 impl Run<'_> {
     pub(super) fn several(&self, scope: Scope, needle: usize, within: &Bits) -> Result<Bits, Halt> {
@@ -58,38 +55,6 @@ impl Run<'_> {
                 Ok(found)
             },
         )
-    }
-
-    /// Adds the documents that have a vocabulary entry in `scope`.
-    pub(super) fn add_word(&self, scope: Scope, ord: u32, found: &mut Bits) -> Result<(), Halt> {
-        match scope {
-            Scope::Body => self.add(terms::Field::Body, &terms::body(ord), found),
-            Scope::Field(name) | Scope::Address(name) => {
-                self.add(terms::Field::Head, &terms::head(ord, name), found)
-            }
-            Scope::Head => {
-                let prefix = terms::body(ord);
-                let names = self.segment.vocabulary().names();
-                let mut halt = Ok(());
-                self.segment.terms(terms::Field::Head, &prefix, &mut |term, entry| {
-                    let Some(field) = term.get(4..).and_then(|field| field.try_into().ok()) else {
-                        return ControlFlow::Continue(());
-                    };
-                    let field = u32::from_be_bytes(field);
-                    if names.contains(&field) || field == terms::NESTED {
-                        match self.segment.open_postings(terms::Field::Head, entry) {
-                            Ok(postings) => postings.or_into(found),
-                            Err(damaged) => {
-                                halt = Err(damaged);
-                                return ControlFlow::Break(());
-                            }
-                        }
-                    }
-                    ControlFlow::Continue(())
-                })?;
-                Ok(halt?)
-            }
-        }
     }
 
     /// Whether a text of the document has the needle, read back from codes: exact for every needle.

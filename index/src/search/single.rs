@@ -1,66 +1,103 @@
 //! A needle of one token: it lies inside one token of the text, so the vocabulary and the literals know everything.
 
+use memchr::memmem::Finder;
+
 use super::Halt;
+use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
+use super::text::{Text, owner, text_end};
 use crate::bits::Bits;
+use crate::limits::FREQUENT_TERMS_MAX;
+use crate::segment::codes::RESERVED;
 use crate::tokens::Class;
+
+/// Shorter needles are in so many entries that all of them are only looked for if the frequent ones leave much.
+const SHORT: usize = 3;
+/// Nanoseconds, measured: to read an octet of codes back, to find an entry and add its list.
+const READ: u64 = 6;
+const ENTRY: u64 = 150;
 
 impl Run<'_> {
     pub(super) fn single(&self, scope: Scope, needle: usize, within: &Bits) -> Result<Bits, Halt> {
         let facts = self.facts(needle);
         let needle = &self.program.needles[needle];
-        let ords = facts.containing(self.segment.vocabulary(), needle);
-        let mut found =
-            self.step(|| format!("{} terms", ords.len()), within, || self.union(scope, ords, within))?;
+        let short = needle.bytes().len() < SHORT && needle.class(0) != Class::Single;
+        let mut found = Bits::new(within.len());
         let mut rest = within.clone();
+        if short {
+            let share = self.frequent(scope, needle, within, &mut found)?;
+            rest.and_not(&found);
+            let entries = u64::from(self.segment.vocabulary().len());
+            let all = entries * share / u64::from(FREQUENT_TERMS_MAX) * ENTRY;
+            if rest.is_empty() || self.octets(scope, &rest, all / READ) * READ <= all {
+                found.or(&self.read_all(scope, needle, rest)?);
+                return Ok(found);
+            }
+        }
+        let ords = facts.containing(self.segment.vocabulary(), needle);
+        found.or(&self.step(|| format!("{} terms", ords.len()), &rest, || self.union(scope, ords, &rest))?);
         rest.and_not(&found);
         if rest.is_empty() || needle.class(0) == Class::Single {
             return Ok(found);
         }
         if needle.bytes() == b" " && scope != Scope::Body {
             // The space that is left out between words is in the terms of bodies only.
-            let spaces = self.step(
-                || "spaces".into(),
-                &rest.clone(),
-                || {
-                    rest.try_retain(|doc| {
-                        self.cx.check()?;
-                        self.has(scope, needle, doc)
-                    })?;
-                    Ok(rest)
-                },
-            )?;
-            found.or(&spaces);
+            found.or(&self.read_all(scope, needle, rest)?);
             return Ok(found);
         }
-        let literals = self.step(
-            || "literals".into(),
-            &rest,
-            || {
-                let mut candidates = rest.clone();
-                self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
-                candidates.try_retain(|doc| {
-                    self.cx.check()?;
-                    let literals = self.segment.literals(doc, scope.area());
-                    Ok::<bool, Halt>(
-                        needle.finder().find(literals).is_some()
-                            && (scope.is_whole_area() || self.has(scope, needle, doc)?),
-                    )
-                })?;
-                Ok(candidates)
-            },
-        )?;
-        found.or(&literals);
+        found.or(&self.in_literals(scope, needle, rest)?);
         Ok(found)
+    }
+
+    /// Adds the documents of the most frequent entries that have the needle; how many such entries there are.
+    fn frequent(&self, scope: Scope, needle: &Needle, within: &Bits, found: &mut Bits) -> Result<u64, Halt> {
+        let vocabulary = self.segment.vocabulary();
+        let ords: Vec<u32> = (RESERVED..RESERVED + FREQUENT_TERMS_MAX)
+            .filter_map(|rank| vocabulary.ord_of_rank(rank))
+            .filter(|&ord| {
+                vocabulary.class(ord).is_some() && needle.finder().find(vocabulary.term(ord)).is_some()
+            })
+            .collect();
+        let name = || format!("{} frequent terms", ords.len());
+        found.or(&self.step(name, within, || self.union(scope, &ords, within))?);
+        Ok(ords.len() as u64)
+    }
+
+    /// Octets of codes of the documents, counted up to a bound.
+    fn octets(&self, scope: Scope, docs: &Bits, bound: u64) -> u64 {
+        let mut sum = 0;
+        for doc in docs.iter() {
+            sum += self.segment.code_range(doc, scope.area()).len() as u64 + 20;
+            if sum > bound {
+                break;
+            }
+        }
+        sum
+    }
+
+    /// Documents of `docs` that have the needle, by reading their texts.
+    fn read_all(&self, scope: Scope, needle: &Needle, mut docs: Bits) -> Result<Bits, Halt> {
+        self.step(
+            || "read".into(),
+            &docs.clone(),
+            || {
+                docs.try_retain(|doc| {
+                    self.cx.check()?;
+                    self.has(scope, needle, doc)
+                })?;
+                Ok(docs)
+            },
+        )
     }
 
     /// Documents of `within` that have one of the entries.
     fn union(&self, scope: Scope, ords: &[u32], within: &Bits) -> Result<Bits, Halt> {
         let mut found = Bits::new(within.len());
+        let mut lists = self.segment.lists(scope.field_of_words());
         for (n, &ord) in ords.iter().enumerate() {
-            self.add_word(scope, ord, &mut found)?;
-            if n % 16 == 15 {
+            scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
+            if n % 64 == 63 {
                 self.cx.check()?;
                 if within.is_within(&found) {
                     break;
@@ -69,5 +106,38 @@ impl Run<'_> {
         }
         found.and(within);
         Ok(found)
+    }
+
+    /// Documents of `docs` that have the needle inside of a literal.
+    fn in_literals(&self, scope: Scope, needle: &Needle, docs: Bits) -> Result<Bits, Halt> {
+        self.step(
+            || "literals".into(),
+            &docs,
+            || {
+                let mut candidates = docs.clone();
+                self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
+                candidates.try_retain(|doc| {
+                    self.cx.check()?;
+                    let literals = self.segment.literals(doc, scope.area());
+                    Ok::<bool, Halt>(
+                        needle.finder().find(literals).is_some()
+                            && (scope.is_whole_area() || self.in_literals_of(scope, needle.finder(), doc)),
+                    )
+                })?;
+                Ok(candidates)
+            },
+        )
+    }
+
+    /// The same in those texts of a document that count.
+    fn in_literals_of(&self, scope: Scope, finder: &Finder<'_>, doc: u32) -> bool {
+        let mut text = Text::new(self.segment, doc, scope.area());
+        text.any_mark(|text, mark| {
+            let mut at = mark;
+            owner(self.segment.vocabulary(), text.codes, &mut at).is_some_and(|owner| scope.takes(owner))
+                && text
+                    .literals_between(at..text_end(text.codes, at))
+                    .is_some_and(|literals| finder.find(literals).is_some())
+        })
     }
 }

@@ -6,15 +6,13 @@
 
 use memchr::memchr;
 
+use super::text::TEXT_OCTET;
 use crate::prepare::Area;
 use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, NESTED, TEXT};
 use crate::segment::{Damaged, Segment};
 use crate::tokens::Class;
 
 const DAMAGED: Damaged = Damaged("codes");
-
-/// The first octet of a text, and of nothing else that begins a code.
-pub(super) const TEXT_OCTET: u8 = TEXT as u8 | 128;
 
 /// Walks the texts of an area.
 pub(super) struct Texts<'a> {

@@ -3,18 +3,16 @@
 //! A needle is a run of whole codes with a part of a token on either side, or two parts side by side. A part is compared as
 //! positions in the vocabulary; where a literal stands beside, with the literal. Exact, whatever the needle.
 
-use std::ops::Range;
-
 use memchr::memmem::Finder;
 
 use super::facts::{Codes, Edge, Part};
 use super::needle::Needle;
 use super::scope::Scope;
-use super::texts::{Owner, TEXT_OCTET};
+use super::text::{Text, owner, steps, text_start};
 use super::{Cx, Halt};
 use crate::limits::STEP_BYTES_MAX;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, NESTED};
-use crate::segment::kernel::{Octets, Starts, behind_literals, count_literals, find_starts};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD};
+use crate::segment::kernel::{Octets, Starts, find_starts};
 use crate::segment::{Segment, Vocabulary};
 use crate::tokens::Class;
 
@@ -63,13 +61,7 @@ impl<'a> Verifier<'a> {
 
     pub fn has(&self, doc: u32) -> Result<bool, Halt> {
         self.cx.check()?;
-        let area = self.scope.area();
-        let mut text = Text {
-            codes: self.segment.codes(doc, area),
-            literals: self.segment.literals(doc, area),
-            code_at: 0,
-            literal_at: 0,
-        };
+        let mut text = Text::new(self.segment, doc, self.scope.area());
         if !self.pattern.run.is_empty() {
             return self.has_run(&mut text);
         }
@@ -217,30 +209,6 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// The mark of the text that `at` lies in.
-fn text_start(codes: &[u8], at: usize) -> Option<usize> {
-    let mut end = at;
-    loop {
-        // The octet of the mark also ends longer codes; only behind the end of a code is it one.
-        let mark = memchr::memrchr(TEXT_OCTET, codes.get(..end)?)?;
-        if mark == 0 || codes[mark - 1] >= 128 {
-            return Some(mark);
-        }
-        end = mark;
-    }
-}
-
-/// Whose text begins at `at`, which is moved behind the name.
-pub(super) fn owner(vocabulary: &Vocabulary, codes: &[u8], at: &mut usize) -> Option<Owner> {
-    codes::next(codes, at)?;
-    let mut rank = codes::next(codes, at)?;
-    let nested = rank == NESTED;
-    if nested {
-        rank = codes::next(codes, at)?;
-    }
-    Some(Owner { name: vocabulary.ord_of_rank(rank), nested })
-}
-
 /// Where the code before `at` begins.
 #[inline]
 fn before(codes: &[u8], at: usize) -> Option<usize> {
@@ -248,33 +216,6 @@ fn before(codes: &[u8], at: usize) -> Option<usize> {
     // Codes have at most four octets.
     let low = inner.iter().rev().take(4).take_while(|&&octet| octet < 128).count();
     Some(inner.len() - low)
-}
-
-/// Cuts a run, so that the stop flag is seen now and then.
-fn steps(start: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
-    (start..end).step_by(8 * STEP_BYTES_MAX).map(move |at| at..(at + 8 * STEP_BYTES_MAX).min(end))
-}
-
-/// Codes and literals of a document, and how far the literals have been counted.
-struct Text<'a> {
-    codes: &'a [u8],
-    literals: &'a [u8],
-    code_at: usize,
-    literal_at: usize,
-}
-
-impl<'a> Text<'a> {
-    /// The literal that the code at `place` stands for. Cheap if places rise.
-    fn literal(&mut self, place: usize) -> Option<&'a [u8]> {
-        if place < self.code_at {
-            (self.code_at, self.literal_at) = (0, 0);
-        }
-        let count = count_literals(self.codes.get(self.code_at..place)?);
-        self.literal_at += behind_literals(self.literals.get(self.literal_at..)?, count)?;
-        self.code_at = place;
-        let rest = self.literals.get(self.literal_at..)?;
-        rest.get(..memchr::memchr(0xff, rest)?)
-    }
 }
 
 fn right_starts(vocabulary: &Vocabulary, part: &Part) -> Starts {

@@ -44,10 +44,16 @@ pub enum Piece {
     TantivyStore,
     TantivyFast,
     TantivyFieldNorms,
+    BodyLists,
+    BodyCounts,
+    HeadFirsts,
+    HeadFields,
+    HeadLists,
+    HeadCounts,
 }
 
 impl Piece {
-    pub const ALL: [Piece; 30] = [
+    pub const ALL: [Piece; 36] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -78,6 +84,12 @@ impl Piece {
         Piece::TantivyStore,
         Piece::TantivyFast,
         Piece::TantivyFieldNorms,
+        Piece::BodyLists,
+        Piece::BodyCounts,
+        Piece::HeadFirsts,
+        Piece::HeadFields,
+        Piece::HeadLists,
+        Piece::HeadCounts,
     ];
 }
 

@@ -47,12 +47,12 @@ pub fn next(codes: &[u8], at: &mut usize) -> Option<u32> {
         return Some(u32::from(first & 127));
     }
     let mut rank = u32::from(first);
-    for zone in 1..4 {
+    for zone in &ZONES[1..4] {
         let octet = *codes.get(*at)?;
         *at += 1;
         rank = rank << 7 | u32::from(octet & 127);
         if octet >= 128 {
-            return Some(rank + ZONES[zone]);
+            return Some(rank + zone);
         }
     }
     None

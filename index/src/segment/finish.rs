@@ -36,6 +36,7 @@ impl Builder {
         texts(&mut self, &order, &mut out)?;
         inverted::write(
             docs,
+            order.ids.len() as u32,
             &mut |field, add| match field {
                 Field::Body => body(&self, &order, add),
                 Field::Head => lists(&head, docs, |key| terms::pair((key >> 32) as u32, key as u32), add),
@@ -98,11 +99,11 @@ fn vocabulary(interner: &Interner, order: &Order, bits_per_gram: f32, out: &mut 
         blob.push(END);
         offsets.push(blob.len() as u32);
         signature.token(term);
-        if (ord + 1) as u32 % BLOCK == 0 {
+        if (ord as u32 + 1).is_multiple_of(BLOCK) {
             signature.end_item();
         }
     }
-    if order.ids.len() as u32 % BLOCK != 0 {
+    if !(order.ids.len() as u32).is_multiple_of(BLOCK) {
         signature.end_item();
     }
     out.piece(Piece::Terms, &blob);
@@ -195,7 +196,7 @@ fn texts(builder: &mut Builder, order: &Order, out: &mut Writer) -> Result<(), B
         literals.split(|&b| b == END).for_each(|token| signature.token(token));
         signature.end_item();
     }
-    out.piece(Piece::HeadSignature, &signature.finish(builder.options.bits_per_gram));
+    out.piece(Piece::HeadSignature, &signature.finish(builder.options.head_bits_per_gram));
     builder.streams = Default::default();
     Ok(())
 }
@@ -292,7 +293,7 @@ impl Sorted {
         });
         let mut terms: Vec<(Term, u32)> =
             numbered.keys.iter().enumerate().map(|(n, &key)| (term(key), n as u32)).collect();
-        terms.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        terms.sort_unstable_by_key(|term| term.0);
         Sorted { inverted, terms, at: 0 }
     }
 

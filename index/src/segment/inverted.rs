@@ -57,11 +57,16 @@ impl From<std::io::Error> for BuildError {
 }
 
 /// Lists of documents for one field: adds terms in rising order, each with its documents in rising order.
-pub type Lists<'a> = dyn FnMut(Field, &mut AddList<'_>) -> Result<(), BuildError> + 'a;
+pub type AddLists<'a> = dyn FnMut(Field, &mut AddList<'_>) -> Result<(), BuildError> + 'a;
 pub type AddList<'a> = dyn FnMut(&[u8], &[u16]) -> Result<(), BuildError> + 'a;
 
-/// Writes the index of `docs` documents; `lists` is called once for each field.
-pub fn write(docs: u32, lists: &mut Lists<'_>, out: &mut BundleWriter) -> Result<(), BuildError> {
+/// Writes the index of `docs` documents and `entries` vocabulary entries; `lists` is called once for each field.
+pub fn write(
+    docs: u32,
+    entries: u32,
+    lists: &mut AddLists<'_>,
+    out: &mut BundleWriter,
+) -> Result<(), BuildError> {
     let directory = RamDirectory::create();
     let (schema, fields) = schema();
     let settings =
@@ -88,6 +93,7 @@ pub fn write(docs: u32, lists: &mut Lists<'_>, out: &mut BundleWriter) -> Result
         field_serializer.close()?;
     }
     serializer.close()?;
+    let mut files = Vec::new();
     for (extension, piece) in FILES {
         let name = match piece {
             Piece::TantivyMeta => "meta.json".to_owned(),
@@ -100,8 +106,9 @@ pub fn write(docs: u32, lists: &mut Lists<'_>, out: &mut BundleWriter) -> Result
         let bytes = directory.atomic_read(path).map_err(|error| BuildError::Tantivy(error.to_string()))?;
         directory.delete(path).map_err(|error| BuildError::Tantivy(error.to_string()))?;
         out.piece(piece, &bytes);
+        files.push((extension, OwnedBytes::new(bytes)));
     }
-    Ok(())
+    super::direct::write(&Inverted::of(files, docs)?, entries, out)
 }
 
 /// Reader of the document-level fields.
@@ -112,12 +119,16 @@ pub struct Inverted {
 impl Inverted {
     pub fn open(bundle: &Bundle) -> Result<Inverted, Damaged> {
         let files = FILES.iter().map(|(extension, piece)| (*extension, bundle.piece(*piece))).collect();
+        Inverted::of(files, bundle.docs)
+    }
+
+    fn of(files: Vec<(&'static str, OwnedBytes)>, docs: u32) -> Result<Inverted, Damaged> {
         let open = || -> tantivy::Result<Option<Inverted>> {
             let index = Index::open(Files(Arc::new(files)))?;
             let (expected, fields) = schema();
             let segments = index.searchable_segments()?;
             let [segment] = &segments[..] else { return Ok(None) };
-            if index.schema() != expected || segment.meta().max_doc() != bundle.docs {
+            if index.schema() != expected || segment.meta().max_doc() != docs {
                 return Ok(None);
             }
             let reader = SegmentReader::open(segment)?;
@@ -130,6 +141,10 @@ impl Inverted {
 
     fn field(&self, field: Field) -> &InvertedIndexReader {
         &self.fields[field as usize]
+    }
+
+    pub fn lists(&self, field: Field) -> Lists<'_> {
+        Lists { reader: self.field(field), blocks: BlockSegmentPostings::empty() }
     }
 
     pub fn find(&self, field: Field, term: &[u8]) -> Result<Option<Found>, Damaged> {
@@ -166,6 +181,20 @@ impl Inverted {
 pub struct Found(TermInfo);
 
 impl Found {
+    /// The list at `octets` of the field's postings. They may hold more than this list.
+    pub(super) fn at(octets: std::ops::Range<usize>, frequency: u32) -> Found {
+        Found(TermInfo { doc_freq: frequency, postings_range: octets, positions_range: 0..0 })
+    }
+
+    /// Where its list begins in the field's postings.
+    pub(super) fn start(&self) -> usize {
+        self.0.postings_range.start
+    }
+
+    pub(super) fn end(&self) -> usize {
+        self.0.postings_range.end
+    }
+
     /// How many documents it has.
     pub fn frequency(&self) -> u32 {
         self.0.doc_freq
@@ -197,6 +226,29 @@ impl Postings {
             if docs.is_empty() || each(docs).is_break() {
                 return;
             }
+            self.blocks.advance();
+        }
+    }
+}
+
+/// Reads many lists of one field, one after the other.
+pub struct Lists<'a> {
+    reader: &'a InvertedIndexReader,
+    blocks: BlockSegmentPostings,
+}
+
+impl Lists<'_> {
+    /// Adds the documents of a term to `bits`.
+    #[inline]
+    pub fn or_into(&mut self, found: &Found, bits: &mut Bits) -> Result<(), Damaged> {
+        let reset = self.reader.reset_block_postings_from_terminfo(&found.0, &mut self.blocks);
+        reset.map_err(|_| Damaged("postings"))?;
+        loop {
+            let docs = self.blocks.docs();
+            if docs.is_empty() {
+                return Ok(());
+            }
+            docs.iter().for_each(|&doc| bits.insert(doc));
             self.blocks.advance();
         }
     }

@@ -10,6 +10,7 @@ mod build;
 mod bundle;
 pub mod codes;
 mod decode;
+mod direct;
 mod finish;
 mod inverted;
 pub(crate) mod kernel;
@@ -23,13 +24,14 @@ mod vocabulary;
 use std::ops::{ControlFlow, Range};
 
 pub use build::Builder;
-pub use inverted::{Found, Postings};
+pub use inverted::{Found, Lists, Postings};
 pub use merge::merge;
 pub use tantivy::directory::OwnedBytes;
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
 use bundle::{Bundle, Numbers, Piece};
+use direct::Direct;
 use inverted::Inverted;
 use signature::Signature;
 
@@ -37,7 +39,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,8 @@ pub struct BuildOptions {
     pub edges: Edges,
     /// Rows of the signatures of literals per mean number of three-octet fragments in a message.
     pub bits_per_gram: f32,
+    /// The same for header fields and addresses, whose literals are many.
+    pub head_bits_per_gram: f32,
     /// The same for blocks of the vocabulary.
     pub vocabulary_bits_per_gram: f32,
     /// Tokens of one message stay out of the vocabulary.
@@ -85,8 +89,9 @@ impl Default for BuildOptions {
         BuildOptions {
             joints: true,
             edges: Edges::Body,
-            bits_per_gram: 2.0,
-            vocabulary_bits_per_gram: 4.0,
+            bits_per_gram: 6.0,
+            head_bits_per_gram: 4.0,
+            vocabulary_bits_per_gram: 6.0,
             literals: true,
         }
     }
@@ -108,6 +113,7 @@ pub struct Segment {
     unvouched: Bits,
     vocabulary: Vocabulary,
     inverted: Inverted,
+    direct: Direct,
     areas: [Texts; 3],
     body_signature: Signature,
     head_signature: Signature,
@@ -149,10 +155,12 @@ impl Segment {
             let fits = texts.code_offsets.len() == docs + 1 && texts.literal_offsets.len() == docs + 1;
             if fits { Ok(texts) } else { Err(Damaged("texts")) }
         };
+        let vocabulary = Vocabulary::open(&bundle);
         Ok(Segment {
             messages,
             unvouched,
-            vocabulary: Vocabulary::open(&bundle),
+            direct: Direct::open(&bundle, vocabulary.len())?,
+            vocabulary,
             inverted: Inverted::open(&bundle)?,
             areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Addr)?],
             body_signature: Signature::open(bundle.piece(Piece::BodySignature), docs),
@@ -255,6 +263,23 @@ impl Segment {
     /// The documents of a term met by [`Segment::find`] or [`Segment::terms`].
     pub fn open_postings(&self, field: Field, found: &Found) -> Result<Postings, Damaged> {
         self.inverted.postings(field, found)
+    }
+
+    /// The documents that have a vocabulary entry in the body.
+    #[inline]
+    pub fn body_list(&self, ord: u32) -> Option<Found> {
+        self.direct.body(ord)
+    }
+
+    /// The documents that have a vocabulary entry in header fields and addresses: for each field, as in [`terms::head`].
+    #[inline]
+    pub fn head_lists(&self, ord: u32) -> impl Iterator<Item = (u32, Found)> + '_ {
+        self.direct.head(ord)
+    }
+
+    /// To read many lists of one field.
+    pub fn lists(&self, field: Field) -> Lists<'_> {
+        self.inverted.lists(field)
     }
 
     /// Name and length of every piece of the file.

@@ -19,7 +19,7 @@ pub const NAME: u8 = 0xff;
 /// Before a pseudo name.
 pub const PSEUDO: u8 = 0xfe;
 /// Terms that share one item of the signature.
-pub const BLOCK: u32 = 64;
+pub const BLOCK: u32 = 32;
 
 /// "ord" is the position of a token in the order of octets. Names of header fields and the pseudo names of addresses are
 /// entries as well, behind all tokens.
@@ -33,6 +33,7 @@ pub struct Vocabulary {
     signature: Signature,
     len: u32,
     names: u32,
+    first_name: u32,
     pseudo: [Option<u32>; 4],
 }
 
@@ -60,9 +61,11 @@ impl Vocabulary {
             signature: Signature::open(bundle.piece(Piece::TermSignature), len.div_ceil(BLOCK)),
             len,
             names: 0,
+            first_name: 0,
             pseudo: [None; 4],
         };
         vocabulary.names = vocabulary.lower_bound(0..len, |term| term < &[PSEUDO][..]);
+        vocabulary.first_name = vocabulary.lower_bound(vocabulary.names..len, |term| term < &[NAME][..]);
         for which in Which::ALL {
             vocabulary.pseudo[which as usize] = vocabulary.entry(&pseudo_term(which));
         }
@@ -106,7 +109,7 @@ impl Vocabulary {
 
     /// Field names; their terms are 0xff and the name.
     pub fn names(&self) -> Range<u32> {
-        self.lower_bound(self.names..self.len, |term| term < &[NAME][..])..self.len
+        self.first_name..self.len
     }
 
     /// How many entries are tokens: ords below this one.
@@ -177,6 +180,13 @@ impl Vocabulary {
         }
     }
 
+    /// Field names with `part` inside, appended to `out`; its octets may include [`END`].
+    pub fn names_containing(&self, part: &[u8], out: &mut Vec<u32>) {
+        if !part.is_empty() {
+            self.containing_in(self.names(), &Finder::new(part), out);
+        }
+    }
+
     /// One pass over the terms of a range.
     fn containing_in(&self, ords: Range<u32>, finder: &Finder<'_>, out: &mut Vec<u32>) {
         let start = self.offsets.get(ords.start).unwrap_or(0) as usize;
@@ -186,8 +196,14 @@ impl Vocabulary {
         let mut at = 0;
         while let Some(found) = blob.get(at..).and_then(|rest| finder.find(rest)) {
             let place = (start + at + found) as u32;
-            // The last term that begins at or before the place.
-            ord = partition(ord..ords.end, |ord| self.offsets.get(ord).is_some_and(|offset| offset <= place));
+            // The last term that begins at or before the place; it is near.
+            let before = |ord: u32| self.offsets.get(ord).is_some_and(|offset| offset <= place);
+            let mut step = 1;
+            while ord + step < ords.end && before(ord + step) {
+                ord += step;
+                step *= 2;
+            }
+            ord = partition(ord..(ord + step).min(ords.end), before);
             out.push(ord.saturating_sub(1));
             let next = self.offsets.get(ord).map_or(usize::MAX, |offset| offset as usize);
             // A damaged table must not turn back.

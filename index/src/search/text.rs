@@ -1,0 +1,107 @@
+//! The codes of one area of a document, looked at in place: whose text a place is in, and which literal a code stands for.
+
+use std::ops::Range;
+
+use super::texts::Owner;
+use crate::limits::STEP_BYTES_MAX;
+use crate::prepare::Area;
+use crate::segment::codes::{self, NESTED, TEXT};
+use crate::segment::kernel::{Octets, Starts, behind_literals, count_literals, find_starts};
+use crate::segment::{Segment, Vocabulary};
+
+/// The first octet of a text, and of nothing else that begins a code.
+pub(super) const TEXT_OCTET: u8 = TEXT as u8 | 128;
+
+/// Codes and literals of a document, and how far the literals have been counted.
+pub(super) struct Text<'a> {
+    pub codes: &'a [u8],
+    literals: &'a [u8],
+    code_at: usize,
+    literal_at: usize,
+}
+
+impl<'a> Text<'a> {
+    pub fn new(segment: &'a Segment, doc: u32, area: Area) -> Text<'a> {
+        Text {
+            codes: segment.codes(doc, area),
+            literals: segment.literals(doc, area),
+            code_at: 0,
+            literal_at: 0,
+        }
+    }
+
+    /// Calls `found` with the places of the marks of texts, until it says true; returns whether it did.
+    pub fn any_mark(&mut self, mut found: impl FnMut(&mut Text<'a>, usize) -> bool) -> bool {
+        let codes = self.codes;
+        let marks = Starts { one: Octets(TEXT_OCTET, TEXT_OCTET), ..Starts::default() };
+        // What is before the first octet is not known to the kernel, but to us: nothing.
+        !codes.is_empty() && (found(self, 0) || find_starts(codes, &marks, |at| found(self, at)))
+    }
+
+    /// Tokens of literals between two places.
+    pub fn literals_between(&mut self, places: Range<usize>) -> Option<&'a [u8]> {
+        let start = self.turn_to(places.start)?;
+        let count = count_literals(self.codes.get(places)?);
+        let rest = self.literals.get(start..)?;
+        rest.get(..behind_literals(rest, count)?)
+    }
+
+    /// The literal that the code at `place` stands for. Cheap if places rise.
+    pub fn literal(&mut self, place: usize) -> Option<&'a [u8]> {
+        let rest = self.literals.get(self.turn_to(place)?..)?;
+        rest.get(..memchr::memchr(0xff, rest)?)
+    }
+
+    /// Where the first literal from a place on is.
+    fn turn_to(&mut self, place: usize) -> Option<usize> {
+        if place < self.code_at {
+            (self.code_at, self.literal_at) = (0, 0);
+        }
+        let count = count_literals(self.codes.get(self.code_at..place)?);
+        self.literal_at += behind_literals(self.literals.get(self.literal_at..)?, count)?;
+        self.code_at = place;
+        Some(self.literal_at)
+    }
+}
+
+/// The mark of the text that `at` lies in.
+pub(super) fn text_start(codes: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    loop {
+        // The octet of the mark also ends longer codes; only behind the end of a code is it one.
+        let mark = memchr::memrchr(TEXT_OCTET, codes.get(..end)?)?;
+        if mark == 0 || codes[mark - 1] >= 128 {
+            return Some(mark);
+        }
+        end = mark;
+    }
+}
+
+/// The mark of the next text from `at` on, or the end.
+pub(super) fn text_end(codes: &[u8], at: usize) -> usize {
+    let mut at = at;
+    while let Some(found) = codes.get(at..).and_then(|rest| memchr::memchr(TEXT_OCTET, rest)) {
+        at += found;
+        if at == 0 || codes[at - 1] >= 128 {
+            return at;
+        }
+        at += 1;
+    }
+    codes.len()
+}
+
+/// Whose text begins at `at`, which is moved behind the name.
+pub(super) fn owner(vocabulary: &Vocabulary, codes: &[u8], at: &mut usize) -> Option<Owner> {
+    codes::next(codes, at)?;
+    let mut rank = codes::next(codes, at)?;
+    let nested = rank == NESTED;
+    if nested {
+        rank = codes::next(codes, at)?;
+    }
+    Some(Owner { name: vocabulary.ord_of_rank(rank), nested })
+}
+
+/// Cuts a run, so that the stop flag is seen now and then.
+pub(super) fn steps(start: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
+    (start..end).step_by(8 * STEP_BYTES_MAX).map(move |at| at..(at + 8 * STEP_BYTES_MAX).min(end))
+}
