@@ -23,7 +23,8 @@ impl<'a> Begins<'a> {
 
     pub fn has(&self, doc: u32) -> Result<bool, Halt> {
         self.cx.check()?;
-        let mut text = Text::new(self.segment, doc, Area::Head);
+        let page = self.segment.page(doc, Area::Head)?;
+        let mut text = Text::new(&page);
         Ok(text.any_mark(|text, mark| {
             let mut at = mark;
             owner(self.segment.vocabulary(), text.codes, &mut at)

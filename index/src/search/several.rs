@@ -59,7 +59,8 @@ impl Run<'_> {
 
     /// Whether a text of the document has the needle, read back from codes: exact for every needle.
     pub(super) fn has(&self, scope: Scope, needle: &Needle, doc: u32) -> Result<bool, Halt> {
-        let mut texts = Texts::new(self.segment, doc, scope.area());
+        let page = self.segment.page(doc, scope.area())?;
+        let mut texts = Texts::new(self.segment, &page, scope.area());
         let mut text = Vec::new();
         while let Some(owner) = texts.next()? {
             if scope.takes(owner) {

@@ -68,7 +68,7 @@ impl Run<'_> {
     fn octets(&self, scope: Scope, docs: &Bits, bound: u64) -> u64 {
         let mut sum = 0;
         for doc in docs.iter() {
-            sum += self.segment.code_range(doc, scope.area()).len() as u64 + 20;
+            sum += self.segment.code_bytes(doc, scope.area()) as u64 + 20;
             if sum > bound {
                 break;
             }
@@ -121,7 +121,7 @@ impl Run<'_> {
                     let literals = self.segment.literals(doc, scope.area());
                     Ok::<bool, Halt>(
                         needle.finder().find(literals).is_some()
-                            && (scope.is_whole_area() || self.in_literals_of(scope, needle.finder(), doc)),
+                            && (scope.is_whole_area() || self.in_literals_of(scope, needle.finder(), doc)?),
                     )
                 })?;
                 Ok(candidates)
@@ -130,14 +130,15 @@ impl Run<'_> {
     }
 
     /// The same in those texts of a document that count.
-    fn in_literals_of(&self, scope: Scope, finder: &Finder<'_>, doc: u32) -> bool {
-        let mut text = Text::new(self.segment, doc, scope.area());
-        text.any_mark(|text, mark| {
+    fn in_literals_of(&self, scope: Scope, finder: &Finder<'_>, doc: u32) -> Result<bool, Halt> {
+        let page = self.segment.page(doc, scope.area())?;
+        let mut text = Text::new(&page);
+        Ok(text.any_mark(|text, mark| {
             let mut at = mark;
             owner(self.segment.vocabulary(), text.codes, &mut at).is_some_and(|owner| scope.takes(owner))
                 && text
                     .literals_between(at..text_end(text.codes, at))
                     .is_some_and(|literals| finder.find(literals).is_some())
-        })
+        }))
     }
 }

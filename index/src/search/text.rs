@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use super::texts::Owner;
 use crate::limits::STEP_BYTES_MAX;
-use crate::prepare::Area;
 use crate::segment::codes::{self, NESTED, TEXT};
 use crate::segment::kernel::{Octets, Starts, behind_literals, count_literals, find_starts};
-use crate::segment::{Segment, Vocabulary};
+use crate::segment::{Page, Vocabulary};
 
 /// The first octet of a text, and of nothing else that begins a code.
 pub(super) const TEXT_OCTET: u8 = TEXT as u8 | 128;
@@ -21,13 +20,8 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub fn new(segment: &'a Segment, doc: u32, area: Area) -> Text<'a> {
-        Text {
-            codes: segment.codes(doc, area),
-            literals: segment.literals(doc, area),
-            code_at: 0,
-            literal_at: 0,
-        }
+    pub fn new(page: &'a Page<'_>) -> Text<'a> {
+        Text { codes: &page.codes, literals: &page.literals, code_at: 0, literal_at: 0 }
     }
 
     /// Calls `found` with the places of the marks of texts, until it says true; returns whether it did.

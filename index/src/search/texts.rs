@@ -9,7 +9,7 @@ use memchr::memchr;
 use super::text::TEXT_OCTET;
 use crate::prepare::Area;
 use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, NESTED, TEXT};
-use crate::segment::{Damaged, Segment};
+use crate::segment::{Damaged, Page, Segment};
 use crate::tokens::Class;
 
 const DAMAGED: Damaged = Damaged("codes");
@@ -32,8 +32,8 @@ pub(super) struct Owner {
 }
 
 impl<'a> Texts<'a> {
-    pub fn new(segment: &'a Segment, doc: u32, area: Area) -> Texts<'a> {
-        Texts { segment, area, codes: segment.codes(doc, area), at: 0, literals: segment.literals(doc, area) }
+    pub fn new(segment: &'a Segment, page: &'a Page<'_>, area: Area) -> Texts<'a> {
+        Texts { segment, area, codes: &page.codes, at: 0, literals: &page.literals }
     }
 
     /// The next text: whose it is. Its tokens must be read or skipped before the next one.

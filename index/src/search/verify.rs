@@ -61,7 +61,8 @@ impl<'a> Verifier<'a> {
 
     pub fn has(&self, doc: u32) -> Result<bool, Halt> {
         self.cx.check()?;
-        let mut text = Text::new(self.segment, doc, self.scope.area());
+        let page = self.segment.page(doc, self.scope.area())?;
+        let mut text = Text::new(&page);
         if !self.pattern.run.is_empty() {
             return self.has_run(&mut text);
         }

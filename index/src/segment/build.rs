@@ -47,18 +47,17 @@ pub struct Builder {
 struct Before {
     id: u32,
     class: Class,
-    tail: u32,
 }
 
 /// What makes a joint or an edge; with the area and two numbers of [`Interner::ends`] it makes a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meeting {
+pub(super) enum Meeting {
     Joint = 0,
     After = 1,
     Before = 2,
 }
 
-fn key(meeting: Meeting, area: Area, left: u32, right: u32) -> u64 {
+fn meeting_key(meeting: Meeting, area: Area, left: u32, right: u32) -> u64 {
     // Ends are fewer than 2^30: texts are too short for more.
     (meeting as u64) << 62 | u64::from(area == Area::Head) << 61 | u64::from(left) << 30 | u64::from(right)
 }
@@ -173,7 +172,9 @@ impl Builder {
         }
         if let Some(name) = name {
             stream.push(name + TOKENS);
-            self.interner.entries[name as usize].occurrences += 1;
+            if self.area != Area::Head {
+                self.interner.entries[name as usize].occurrences += 1;
+            }
         }
     }
 
@@ -200,49 +201,40 @@ impl Builder {
     pub(super) fn token(&mut self, id: u32) {
         let doc = self.messages.len() as u32;
         self.streams[self.area as usize].push(id + TOKENS);
-        let Some(entry) = self.interner.entries.get_mut(id as usize) else { return };
-        entry.occurrences += 1;
+        let entry = &mut self.interner.entries[id as usize];
         if entry.first_doc != doc {
             entry.shared |= entry.first_doc != 0;
             entry.first_doc = doc;
         }
         let class = entry.tag.class();
-        let now = Before { id, class, tail: entry.tail };
-        let start = entry.start_ends;
-        if self.area == Area::Body && entry.body_doc != doc {
+        let before = self.before.replace(Before { id, class });
+        // What is in header fields is counted by template when all are known.
+        if self.area == Area::Head {
+            return;
+        }
+        entry.occurrences += 1;
+        if self.area != Area::Body {
+            return;
+        }
+        if entry.body_doc != doc {
             entry.body_doc = doc;
             entry.body_docs += 1;
             self.body.push(id);
         }
-        let before = self.before.replace(now);
-        let (Some(before), true) = (before, self.area != Area::Addr) else { return };
-        match (before.class, class) {
-            (Class::Word, Class::Word) => {
-                if self.options.joints {
-                    self.joints.add(key(Meeting::Joint, self.area, before.tail, start), doc);
-                }
-                if self.area == Area::Body {
-                    self.implied_space(doc);
-                }
-            }
-            (Class::Single, Class::Single) if self.area == Area::Body => {
-                self.pairs.add(u64::from(before.id) << 32 | u64::from(id), doc);
-            }
-            (Class::Word, Class::Separator) if self.edges_here() => {
-                self.edges.add(key(Meeting::After, self.area, before.tail, start), doc);
-            }
-            (Class::Separator, Class::Word) if self.edges_here() => {
-                self.edges.add(key(Meeting::Before, self.area, start, before.tail), doc);
-            }
-            _ => {}
+        let Some(before) = before else { return };
+        if (before.class, class) == (Class::Single, Class::Single) {
+            self.pairs.add(u64::from(before.id) << 32 | u64::from(id), doc);
+            return;
         }
-    }
-
-    fn edges_here(&self) -> bool {
-        match self.options.edges {
-            Edges::None => false,
-            Edges::Body => self.area == Area::Body,
-            Edges::BodyAndHead => true,
+        match self.interner.meeting(Area::Body, before.id, id) {
+            Some((Meeting::Joint, key)) => {
+                if self.options.joints {
+                    self.joints.add(key, doc);
+                }
+                self.implied_space(doc);
+            }
+            Some((_, key)) if self.options.edges != Edges::None => self.edges.add(key, doc),
+            _ => {}
         }
     }
 
@@ -371,6 +363,23 @@ impl Interner {
         id
     }
 
+    pub(super) fn tag(&self, id: u32) -> Tag {
+        self.entries[id as usize].tag
+    }
+
+    /// How two tokens side by side meet, if one of them is a word and the other no single character.
+    #[inline]
+    pub(super) fn meeting(&self, area: Area, left: u32, right: u32) -> Option<(Meeting, u64)> {
+        let (left, right) = (&self.entries[left as usize], &self.entries[right as usize]);
+        let (meeting, one, other) = match (left.tag.class(), right.tag.class()) {
+            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, right.start_ends),
+            (Class::Word, Class::Separator) => (Meeting::After, left.tail, right.start_ends),
+            (Class::Separator, Class::Word) => (Meeting::Before, right.start_ends, left.tail),
+            _ => return None,
+        };
+        Some((meeting, meeting_key(meeting, area, one, other)))
+    }
+
     #[inline]
     pub(super) fn bytes(&self, id: u32) -> &[u8] {
         let entry = &self.entries[id as usize];
@@ -403,7 +412,7 @@ impl Streams {
         self.octets.push(rest as u8);
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.ends.push(self.octets.len());
     }
 
@@ -447,12 +456,24 @@ impl Numbered {
     /// Adds document `doc - 1` to the list of a key, once.
     #[inline]
     pub(super) fn add(&mut self, key: u64, doc: u32) {
-        let number = *self.numbers.entry(key).or_insert_with(|| {
+        let number = self.number(key);
+        self.note(number, doc);
+    }
+
+    /// The number of the list of a key.
+    #[inline]
+    pub(super) fn number(&mut self, key: u64) -> u32 {
+        *self.numbers.entry(key).or_insert_with(|| {
             self.keys.push(key);
             self.last.push(0);
             self.counts.push(0);
             self.keys.len() as u32 - 1
-        });
+        })
+    }
+
+    /// Adds document `doc - 1` to a list, once.
+    #[inline]
+    pub(super) fn note(&mut self, number: u32, doc: u32) {
         let last = &mut self.last[number as usize];
         if *last != doc {
             *last = doc;

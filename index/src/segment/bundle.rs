@@ -47,13 +47,17 @@ pub enum Piece {
     BodyLists,
     BodyCounts,
     HeadFirsts,
-    HeadFields,
+    HeadNames,
     HeadLists,
     HeadCounts,
+    Templates,
+    TemplateOffsets,
+    Fields,
+    FieldOffsets,
 }
 
 impl Piece {
-    pub const ALL: [Piece; 36] = [
+    pub const ALL: [Piece; 40] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -87,9 +91,13 @@ impl Piece {
         Piece::BodyLists,
         Piece::BodyCounts,
         Piece::HeadFirsts,
-        Piece::HeadFields,
+        Piece::HeadNames,
         Piece::HeadLists,
         Piece::HeadCounts,
+        Piece::Templates,
+        Piece::TemplateOffsets,
+        Piece::Fields,
+        Piece::FieldOffsets,
     ];
 }
 

@@ -12,8 +12,10 @@ pub const LITERAL_WORD: u32 = 1;
 pub const LITERAL_SEPARATOR: u32 = 2;
 /// Between [`TEXT`] and the name of a nested header field.
 pub const NESTED: u32 = 3;
+/// In a template of a header field: what stands here is of the message.
+pub const SLOT: u32 = 4;
 /// The first rank of the vocabulary.
-pub const RESERVED: u32 = 4;
+pub const RESERVED: u32 = 5;
 
 /// Where the zones begin; the last number is the end of the last one.
 pub const ZONES: [u32; 5] =

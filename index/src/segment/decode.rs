@@ -70,14 +70,15 @@ impl Segment {
     }
 
     /// Walks the codes of one area of a message together with its literals.
-    pub(super) fn steps<'a>(
-        &'a self,
+    pub(super) fn steps(
+        &self,
         doc: u32,
         area: Area,
-        each: &mut dyn FnMut(Step<'a>) -> Result<(), Damaged>,
+        each: &mut dyn FnMut(Step<'_>) -> Result<(), Damaged>,
     ) -> Result<(), Damaged> {
-        let run = self.codes(doc, area);
-        let mut literals = self.literals(doc, area);
+        let page = self.page(doc, area)?;
+        let run = &page.codes[..];
+        let mut literals = &page.literals[..];
         let mut at = 0;
         let mut begun = false;
         while at < run.len() {

@@ -77,7 +77,7 @@ pub fn write(inverted: &Inverted, entries: u32, out: &mut Writer) -> Result<(), 
     firsts.resize(entries as usize + 1, fields.len() as u32);
     lists.push(end);
     out.numbers(Piece::HeadFirsts, firsts);
-    out.numbers(Piece::HeadFields, fields);
+    out.numbers(Piece::HeadNames, fields);
     out.numbers(Piece::HeadLists, lists);
     out.piece(Piece::HeadCounts, &octets(&counts));
     Ok(())
@@ -94,7 +94,7 @@ impl Direct {
             body_lists: bundle.numbers(Piece::BodyLists),
             body_counts: Counts(bundle.piece(Piece::BodyCounts)),
             head_firsts: bundle.numbers(Piece::HeadFirsts),
-            head_fields: bundle.numbers(Piece::HeadFields),
+            head_fields: bundle.numbers(Piece::HeadNames),
             head_lists: bundle.numbers(Piece::HeadLists),
             head_counts: Counts(bundle.piece(Piece::HeadCounts)),
         };

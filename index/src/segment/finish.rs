@@ -1,8 +1,9 @@
 //! Turns what a builder has collected into the octets of a segment.
 
-use super::build::{Builder, Interner, NESTED, Numbered, Streams, TEXT, TOKENS, Tag};
+use super::build::{Builder, Interner, Numbered, Streams, TEXT, TOKENS, Tag};
 use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
+use super::head::Head;
 use super::inverted::{self, AddList};
 use super::signature;
 use super::terms::{self, Field, Term};
@@ -11,16 +12,14 @@ use super::{BuildError, BuildOptions};
 use crate::prepare::Area;
 
 /// No vocabulary, or no field.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The order of everything, found out once all tokens are known.
-struct Order {
+pub(super) struct Order {
     /// Token numbers by ord.
     ids: Vec<u32>,
     /// Ord by token number, or [`NONE`] for literals.
-    ords: Vec<u32>,
-    /// Rank by token number.
-    ranks: Vec<u32>,
+    pub ords: Vec<u32>,
 }
 
 impl Builder {
@@ -31,17 +30,30 @@ impl Builder {
         out.numbers(Piece::Messages, self.messages.iter().copied());
         out.numbers(Piece::Unvouched, self.unvouched.iter().copied());
         let order = order(&self.interner, &self.options);
-        vocabulary(&self.interner, &order, self.options.vocabulary_bits_per_gram, &mut out);
-        let head = head_lists(&self, &order);
-        texts(&mut self, &order, &mut out)?;
+        let mut weights: Vec<u32> = self.interner.entries.iter().map(|entry| entry.occurrences).collect();
+        let mut head = Head::new(&mut self, &order, &mut weights);
+        let ranks = ranks(&order, &weights);
+        vocabulary(&self.interner, &order, &ranks, self.options.vocabulary_bits_per_gram, &mut out);
+        head.write(docs as usize, &ranks, &mut out)?;
+        self.streams[Area::Head as usize] = std::mem::take(&mut head.slots);
+        texts(&mut self, &ranks, &mut out)?;
         inverted::write(
             docs,
             order.ids.len() as u32,
             &mut |field, add| match field {
                 Field::Body => body(&self, &order, add),
-                Field::Head => lists(&head, docs, |key| terms::pair((key >> 32) as u32, key as u32), add),
-                Field::Joint => lists(&self.joints, docs, |key| self.meeting_term(key), add),
-                Field::Edge => lists(&self.edges, docs, |key| self.meeting_term(key), add),
+                Field::Head => {
+                    lists(&head.lists, docs, |key| terms::pair((key >> 32) as u32, key as u32), add)
+                }
+                // Terms of bodies come before those of header fields.
+                Field::Joint => {
+                    lists(&self.joints, docs, |key| self.meeting_term(key), add)?;
+                    lists(&head.joints, docs, |key| self.meeting_term(key), add)
+                }
+                Field::Edge => {
+                    lists(&self.edges, docs, |key| self.meeting_term(key), add)?;
+                    lists(&head.edges, docs, |key| self.meeting_term(key), add)
+                }
             },
             &mut out,
         )?;
@@ -69,18 +81,23 @@ fn order(interner: &Interner, options: &BuildOptions) -> Order {
     for (ord, &id) in ids.iter().enumerate() {
         ords[id as usize] = ord as u32;
     }
-    let mut by_rank = ids.clone();
-    by_rank.sort_by_key(|&id| std::cmp::Reverse(interner.entries[id as usize].occurrences));
+    Order { ids, ords }
+}
+
+/// Rank by token number; `weights` is how often each is written.
+fn ranks(order: &Order, weights: &[u32]) -> Vec<u32> {
+    let mut by_rank = order.ids.clone();
+    by_rank.sort_by_key(|&id| std::cmp::Reverse(weights[id as usize]));
     for zone in ZONES.windows(2) {
         let place = |rank: u32| (rank.saturating_sub(RESERVED) as usize).min(by_rank.len());
         let (start, end) = (place(zone[0]), place(zone[1]));
-        by_rank[start..end].sort_unstable_by_key(|&id| ords[id as usize]);
+        by_rank[start..end].sort_unstable_by_key(|&id| order.ords[id as usize]);
     }
-    let mut ranks = vec![NONE; count];
+    let mut ranks = vec![NONE; order.ords.len()];
     for (n, &id) in by_rank.iter().enumerate() {
         ranks[id as usize] = n as u32 + RESERVED;
     }
-    Order { ids, ords, ranks }
+    ranks
 }
 
 fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
@@ -89,7 +106,7 @@ fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
     u64::from_be_bytes(first)
 }
 
-fn vocabulary(interner: &Interner, order: &Order, bits_per_gram: f32, out: &mut Writer) {
+fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: f32, out: &mut Writer) {
     let mut blob = Vec::new();
     let mut offsets = vec![0];
     let mut signature = signature::Writer::new();
@@ -123,7 +140,7 @@ fn vocabulary(interner: &Interner, order: &Order, bits_per_gram: f32, out: &mut 
         reversed.into_iter().map(|(_, ord)| ord).chain(tokens..order.ids.len() as u32).collect();
     let mut rank_ord = vec![0; order.ids.len()];
     let mut rank_reversed = vec![0; order.ids.len()];
-    let rank = |ord: u32| order.ranks[order.ids[ord as usize] as usize];
+    let rank = |ord: u32| ranks[order.ids[ord as usize] as usize];
     for (position, &ord) in reversed.iter().enumerate() {
         let place = (rank(ord) - RESERVED) as usize;
         rank_ord[place] = ord;
@@ -136,7 +153,7 @@ fn vocabulary(interner: &Interner, order: &Order, bits_per_gram: f32, out: &mut 
 }
 
 /// Codes and literals of all areas, and the signatures of the literals.
-fn texts(builder: &mut Builder, order: &Order, out: &mut Writer) -> Result<(), BuildError> {
+fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
     let docs = builder.messages.len();
     let mut body = signature::Writer::new();
     let literals = |area: Area, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
@@ -153,7 +170,7 @@ fn texts(builder: &mut Builder, order: &Order, out: &mut Writer) -> Result<(), B
                     continue;
                 }
                 let id = number - TOKENS;
-                let rank = order.ranks[id as usize];
+                let rank = ranks[id as usize];
                 if rank != NONE {
                     codes::push(rank, &mut run);
                     continue;
@@ -214,38 +231,6 @@ pub(super) fn pieces(area: Area) -> [Piece; 4] {
             [Piece::AddrCodes, Piece::AddrCodeOffsets, Piece::AddrLiterals, Piece::AddrLiteralOffsets]
         }
     }
-}
-
-/// The lists of [`Field::Head`]; keys are the two numbers of a term.
-fn head_lists(builder: &Builder, order: &Order) -> Numbered {
-    let mut lists = Numbered::default();
-    let present = |term: Term| term.iter().fold(0u64, |key, &octet| key << 8 | u64::from(octet));
-    for doc in 0..builder.messages.len() {
-        let number = doc as u32 + 1;
-        for area in [Area::Head, Area::Addr] {
-            // What comes next: a name, and whether the text is nested; or tokens of this field.
-            let (mut expects_name, mut nested, mut field) = (false, false, NONE);
-            for token in builder.streams[area as usize].of(doc) {
-                match token {
-                    TEXT => (expects_name, nested) = (true, false),
-                    NESTED => nested = true,
-                    id => {
-                        let ord = order.ords[(id - TOKENS) as usize];
-                        if expects_name {
-                            expects_name = false;
-                            field = if nested { terms::NESTED } else { ord };
-                            let term = if nested { terms::present_nested(ord) } else { terms::present(ord) };
-                            lists.add(present(term), number);
-                        } else if ord != NONE {
-                            lists.add(u64::from(ord) << 32 | u64::from(field), number);
-                        }
-                    }
-                }
-            }
-        }
-        lists.end();
-    }
-    lists
 }
 
 fn body(builder: &Builder, order: &Order, add: &mut AddList<'_>) -> Result<(), BuildError> {

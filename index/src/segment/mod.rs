@@ -12,21 +12,26 @@ pub mod codes;
 mod decode;
 mod direct;
 mod finish;
+mod head;
 mod inverted;
 pub(crate) mod kernel;
 mod merge;
+mod page;
 mod signature;
+mod templates;
 pub mod terms;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 pub use build::Builder;
 pub use inverted::{Found, Lists, Postings};
 pub use merge::merge;
+pub use page::Page;
 pub use tantivy::directory::OwnedBytes;
+pub use templates::{Template, Templates, Value, Values};
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
@@ -39,7 +44,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +120,7 @@ pub struct Segment {
     inverted: Inverted,
     direct: Direct,
     areas: [Texts; 3],
+    templates: Templates,
     body_signature: Signature,
     head_signature: Signature,
 }
@@ -125,6 +131,13 @@ struct Texts {
     code_offsets: Numbers,
     literals: OwnedBytes,
     literal_offsets: Numbers,
+}
+
+impl Texts {
+    #[inline]
+    fn codes(&self, doc: u32) -> &[u8] {
+        &self.codes.as_slice()[self.code_offsets.range(doc, self.codes.len())]
+    }
 }
 
 impl Segment {
@@ -163,6 +176,7 @@ impl Segment {
             vocabulary,
             inverted: Inverted::open(&bundle)?,
             areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Addr)?],
+            templates: Templates::open(&bundle)?,
             body_signature: Signature::open(bundle.piece(Piece::BodySignature), docs),
             head_signature: Signature::open(bundle.piece(Piece::HeadSignature), docs),
             bundle,
@@ -199,23 +213,11 @@ impl Segment {
         &self.vocabulary
     }
 
-    /// The codes of one message; see [`codes`].
-    #[inline]
-    pub fn codes(&self, doc: u32, area: Area) -> &[u8] {
-        &self.all_codes(area)[self.code_range(doc, area)]
-    }
-
-    /// The codes of all messages one behind the other, after an octet >= 128.
-    #[inline]
-    pub fn all_codes(&self, area: Area) -> &[u8] {
-        self.areas[area as usize].codes.as_slice()
-    }
-
-    /// Where the codes of a message are in [`Segment::all_codes`].
-    #[inline]
-    pub fn code_range(&self, doc: u32, area: Area) -> Range<usize> {
-        let texts = &self.areas[area as usize];
-        texts.code_offsets.range(doc, texts.codes.len())
+    /// How many octets of codes a message has, about; cheaper than its [`Segment::page`].
+    pub fn code_bytes(&self, doc: u32, area: Area) -> usize {
+        let len = self.areas[area as usize].codes(doc).len();
+        // What stands in slots is about a quarter of the whole.
+        if area == Area::Head { len * 4 } else { len }
     }
 
     /// The literals of one message, each followed by 0xff, in the order of their codes.
@@ -223,6 +225,16 @@ impl Segment {
     pub fn literals(&self, doc: u32, area: Area) -> &[u8] {
         let texts = &self.areas[area as usize];
         &texts.literals.as_slice()[texts.literal_offsets.range(doc, texts.literals.len())]
+    }
+
+    /// The templates of header fields.
+    pub fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    /// The header fields of a message. Ends behind an error.
+    pub fn values(&self, doc: u32) -> Values<'_> {
+        self.templates.values(doc, self.areas[Area::Head as usize].codes(doc))
     }
 
     /// Takes from `within` documents that have no literal with `needle` inside (a part of one token). Those that stay may have

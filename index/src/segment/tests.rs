@@ -405,7 +405,7 @@ fn read_everything(segment: &Segment) -> usize {
         seen += segment.message(doc).is_some() as usize;
         seen += segment.doc_of(doc).is_some() as usize;
         for area in Area::ALL {
-            seen += segment.codes(doc, area).len() + segment.literals(doc, area).len();
+            seen += segment.page(doc, area).map_or(0, |page| page.codes.len() + page.literals.len());
             let _ = segment.decode(doc, area, &mut |_, text| seen += text.len());
         }
     }

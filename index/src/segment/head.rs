@@ -1,0 +1,283 @@
+//! Finds the templates of the header fields that a builder has collected, and the lists of documents that follow.
+//!
+//! What holds for a template (its words, the words that stand side by side in it) is found when it is met first and noted for every
+//! document that has it without another look at its tokens. Which tokens are slots is a guess at what varies from message to
+//! message; any choice is right.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::build::{Builder, Interner, Meeting, NESTED, Numbered, Streams, TEXT, TOKENS, Tag};
+use super::bundle::{Piece, Writer};
+use super::codes::{self, SLOT};
+use super::finish::{NONE, Order};
+use super::terms::{self, Term};
+use super::{BuildError, BuildOptions, Edges};
+use crate::prepare::Area;
+
+/// Stands for a slot in the key of a template.
+const SLOT_ID: u32 = u32::MAX;
+
+/// Header fields and addresses, taken apart.
+pub(super) struct Head {
+    templates: Templates,
+    /// For each document its templates.
+    fields: Streams,
+    /// For each document the tokens in slots.
+    pub slots: Streams,
+    /// Keys are the two numbers of a term of `Field::Head`.
+    pub lists: Numbered,
+    pub joints: Numbered,
+    pub edges: Numbered,
+}
+
+#[derive(Default)]
+struct Templates {
+    table: HashTable<u32>,
+    hasher: RandomState,
+    /// For each template its name and whether it is nested, then its tokens.
+    keys: Vec<u32>,
+    /// Numbers of the lists that it stands for: of words, of joints, of edges.
+    noted: [Vec<u32>; 3],
+    spans: Vec<Span>,
+}
+
+/// Where the parts of a template end.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    key: u32,
+    noted: [u32; 3],
+    uses: u32,
+}
+
+/// Where documents are noted.
+struct Lists<'a> {
+    interner: &'a Interner,
+    order: &'a Order,
+    options: BuildOptions,
+    all: [Numbered; 3],
+}
+
+impl Head {
+    /// Takes the streams of header fields and addresses; adds to `weights` how often a token is written in a code of a header.
+    pub fn new(builder: &mut Builder, order: &Order, weights: &mut [u32]) -> Head {
+        let stream = std::mem::take(&mut builder.streams[Area::Head as usize]);
+        let slot: Vec<bool> =
+            (0..order.ords.len() as u32).map(|id| is_slot(&builder.interner, order, id)).collect();
+        let mut templates = Templates::default();
+        let (mut fields, mut slots) = (Streams::default(), Streams::default());
+        let mut lists =
+            Lists { interner: &builder.interner, order, options: builder.options, all: Default::default() };
+        let (mut value, mut key) = (Vec::new(), Vec::new());
+        for doc in 0..builder.messages.len() {
+            let number = doc as u32 + 1;
+            let mut nested = false;
+            let mut take = |value: &mut Vec<u32>, nested: bool| {
+                if value.is_empty() {
+                    return;
+                }
+                key.clear();
+                key.push(value[0] << 1 | u32::from(nested));
+                let shown = |&id: &u32| if slot[id as usize] { SLOT_ID } else { id };
+                key.extend(value[1..].iter().map(shown));
+                let template = templates.number(&key, &mut lists);
+                fields.push(template);
+                for (which, noted) in templates.noted(template).into_iter().enumerate() {
+                    noted.iter().for_each(|&list| lists.all[which].note(list, number));
+                }
+                let field = lists.field(key[0]);
+                for (at, (&id, _)) in
+                    value.iter().zip(&key).enumerate().skip(1).filter(|(_, (_, k))| **k == SLOT_ID)
+                {
+                    slots.push(id + TOKENS);
+                    weights[id as usize] += 1;
+                    if order.ords[id as usize] != NONE {
+                        let list = u64::from(order.ords[id as usize]) << 32 | u64::from(field);
+                        lists.all[0].add(list, number);
+                    }
+                    if at > 1 {
+                        lists.meet(value[at - 1], id, &mut |numbered, list| numbered.add(list, number));
+                    }
+                    if let (Some(&next), Some(&shown)) = (value.get(at + 1), key.get(at + 1))
+                        && shown != SLOT_ID
+                    {
+                        lists.meet(id, next, &mut |numbered, list| numbered.add(list, number));
+                    }
+                }
+                value.clear();
+            };
+            for token in stream.of(doc) {
+                match token {
+                    TEXT => {
+                        take(&mut value, nested);
+                        nested = false;
+                    }
+                    NESTED => nested = true,
+                    id => value.push(id - TOKENS),
+                }
+            }
+            take(&mut value, nested);
+            lists.addresses(builder.streams[Area::Addr as usize].of(doc), number);
+            lists.all.iter_mut().for_each(Numbered::end);
+            fields.end();
+            slots.end();
+        }
+        let mut start = 0;
+        for span in &templates.spans {
+            let key = &templates.keys[start..span.key as usize];
+            start = span.key as usize;
+            weights[(key[0] >> 1) as usize] += 1;
+            key[1..].iter().filter(|&&id| id != SLOT_ID).for_each(|&id| weights[id as usize] += 1);
+        }
+        let [words, joints, edges] = lists.all;
+        Head { templates, fields, slots, lists: words, joints, edges }
+    }
+
+    /// Writes the templates, and which documents have which.
+    pub fn write(&self, docs: usize, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
+        let spans = &self.templates.spans;
+        let mut by_use: Vec<u32> = (0..spans.len() as u32).collect();
+        by_use.sort_by_key(|&template| std::cmp::Reverse(spans[template as usize].uses));
+        let mut places = vec![0; spans.len()];
+        let (mut run, mut offsets) = (Vec::new(), vec![0u32]);
+        for (place, &template) in by_use.iter().enumerate() {
+            places[template as usize] = place as u32;
+            let key = self.templates.key(template);
+            codes::push(key.iter().filter(|&&id| id == SLOT_ID).count() as u32, &mut run);
+            if key[0] & 1 == 1 {
+                codes::push(codes::NESTED, &mut run);
+            }
+            codes::push(ranks[(key[0] >> 1) as usize], &mut run);
+            for &id in &key[1..] {
+                codes::push(if id == SLOT_ID { SLOT } else { ranks[id as usize] }, &mut run);
+            }
+            offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
+        }
+        out.piece(Piece::Templates, &run);
+        out.numbers(Piece::TemplateOffsets, offsets);
+        let (mut run, mut offsets) = (Vec::new(), vec![0u32]);
+        for doc in 0..docs {
+            self.fields.of(doc).for_each(|template| codes::push(places[template as usize], &mut run));
+            offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
+        }
+        out.piece(Piece::Fields, &run);
+        out.numbers(Piece::FieldOffsets, offsets);
+        Ok(())
+    }
+}
+
+impl Templates {
+    fn key(&self, template: u32) -> &[u32] {
+        let start = template.checked_sub(1).map_or(0, |before| self.spans[before as usize].key);
+        &self.keys[start as usize..self.spans[template as usize].key as usize]
+    }
+
+    fn noted(&self, template: u32) -> [&[u32]; 3] {
+        let before = template.checked_sub(1).map_or([0; 3], |before| self.spans[before as usize].noted);
+        let span = self.spans[template as usize].noted;
+        std::array::from_fn(|which| &self.noted[which][before[which] as usize..span[which] as usize])
+    }
+
+    /// Number of the template of this key, one use more.
+    fn number(&mut self, key: &[u32], lists: &mut Lists<'_>) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        let found = self.table.find(hash, |&template| self.key(template) == key).copied();
+        let template = found.unwrap_or_else(|| {
+            let template = self.spans.len() as u32;
+            self.keys.extend_from_slice(key);
+            lists.of_template(key, &mut self.noted);
+            let noted = std::array::from_fn(|which| self.noted[which].len() as u32);
+            self.spans.push(Span { key: self.keys.len() as u32, noted, uses: 0 });
+            let Templates { table, hasher, keys, spans, .. } = self;
+            table.insert_unique(hash, template, |&template| {
+                let start = template.checked_sub(1).map_or(0, |before| spans[before as usize].key);
+                hasher.hash_one(&keys[start as usize..spans[template as usize].key as usize])
+            });
+            template
+        });
+        self.spans[template as usize].uses += 1;
+        template
+    }
+}
+
+impl Lists<'_> {
+    /// The field of the terms of a text whose name and nesting these are.
+    fn field(&self, name: u32) -> u32 {
+        if name & 1 == 1 { terms::NESTED } else { self.order.ords[(name >> 1) as usize] }
+    }
+
+    /// The lists that every document of a template is in; each once.
+    fn of_template(&mut self, key: &[u32], noted: &mut [Vec<u32>; 3]) {
+        let starts: [usize; 3] = std::array::from_fn(|which| noted[which].len());
+        let ord = self.order.ords[(key[0] >> 1) as usize];
+        let term = if key[0] & 1 == 1 { terms::present_nested(ord) } else { terms::present(ord) };
+        noted[0].push(self.all[0].number(as_key(term)));
+        let field = self.field(key[0]);
+        for &id in key[1..].iter().filter(|&&id| id != SLOT_ID) {
+            let list = u64::from(self.order.ords[id as usize]) << 32 | u64::from(field);
+            noted[0].push(self.all[0].number(list));
+        }
+        for pair in key[1..].windows(2) {
+            if pair[0] != SLOT_ID && pair[1] != SLOT_ID {
+                let is_edge = self.interner.tag(pair[0]) != self.interner.tag(pair[1]);
+                self.meet(pair[0], pair[1], &mut |numbered, list| {
+                    noted[1 + usize::from(is_edge)].push(numbered.number(list));
+                });
+            }
+        }
+        for (which, start) in starts.into_iter().enumerate() {
+            // Few: a field has some dozens of tokens.
+            let mut own = noted[which].split_off(start);
+            own.sort_unstable();
+            own.dedup();
+            noted[which].append(&mut own);
+        }
+    }
+
+    /// Two tokens side by side.
+    fn meet(&mut self, left: u32, right: u32, add: &mut dyn FnMut(&mut Numbered, u64)) {
+        let edges = self.options.edges == Edges::BodyAndHead;
+        let Some((meeting, key)) = self.interner.meeting(Area::Head, left, right) else { return };
+        match meeting {
+            Meeting::Joint if self.options.joints => add(&mut self.all[1], key),
+            Meeting::Joint => {}
+            _ if edges => add(&mut self.all[2], key),
+            _ => {}
+        }
+    }
+
+    /// Canonical addresses: a few texts of a few tokens.
+    fn addresses(&mut self, stream: impl Iterator<Item = u32>, number: u32) {
+        let (mut expects_name, mut field) = (false, NONE);
+        for token in stream {
+            if token == TEXT {
+                expects_name = true;
+                continue;
+            }
+            let ord = self.order.ords[(token - TOKENS) as usize];
+            if expects_name {
+                (expects_name, field) = (false, ord);
+                self.all[0].add(as_key(terms::present(ord)), number);
+            } else if ord != NONE {
+                self.all[0].add(u64::from(ord) << 32 | u64::from(field), number);
+            }
+        }
+    }
+}
+
+fn as_key(term: Term) -> u64 {
+    term.iter().fold(0, |key, &octet| key << 8 | u64::from(octet))
+}
+
+/// Ids, numbers and dates.
+fn is_slot(interner: &Interner, order: &Order, id: u32) -> bool {
+    const DATES: [&[u8]; 19] = [
+        b"MON", b"TUE", b"WED", b"THU", b"FRI", b"SAT", b"SUN", b"JAN", b"FEB", b"MAR", b"APR", b"MAY",
+        b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC",
+    ];
+    let token = interner.bytes(id);
+    order.ords[id as usize] == NONE
+        || interner.tag(id) == Tag::Word && (token.iter().any(u8::is_ascii_digit) || DATES.contains(&token))
+}

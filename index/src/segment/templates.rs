@@ -1,0 +1,192 @@
+//! Header fields as templates: what the values of many messages have in common is stored once.
+//!
+//! A template is a field: whether it is nested, its name, and its tokens, of which some are *slots*. A header field of a message
+//! is the number of a template and the codes that fill its slots. The fields of a modern message are nearly always those of other
+//! messages but for ids, numbers and dates, so that a header takes a quarter of the octets of its codes; and what holds
+//! for a template is found out once for all messages that have it.
+
+use super::bundle::{Bundle, Numbers, Piece};
+use super::codes::{self, NESTED, SLOT, TEXT};
+use super::{Damaged, OwnedBytes};
+
+/// The first octet of a slot in a template.
+const SLOT_OCTET: u8 = SLOT as u8 | 128;
+
+/// The templates of a segment, and which ones the messages have.
+pub struct Templates {
+    codes: OwnedBytes,
+    offsets: Numbers,
+    /// Numbers of templates, coded as ranks are, by document.
+    fields: OwnedBytes,
+    field_offsets: Numbers,
+}
+
+/// A field without what stands in its slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Template<'a> {
+    /// How many.
+    pub slots: u32,
+    /// Rank of the name.
+    pub name: u32,
+    pub nested: bool,
+    /// Ranks of the tokens, [`SLOT`] for each slot.
+    pub tokens: &'a [u8],
+    /// The same with [`NESTED`] and the name before them.
+    whole: &'a [u8],
+}
+
+/// A header field of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    /// Number of its template.
+    pub number: u32,
+    pub template: Template<'a>,
+    /// The codes that fill its slots.
+    pub slots: &'a [u8],
+}
+
+impl Templates {
+    pub(super) fn open(bundle: &Bundle) -> Result<Templates, Damaged> {
+        let templates = Templates {
+            codes: bundle.piece(Piece::Templates),
+            offsets: bundle.numbers(Piece::TemplateOffsets),
+            fields: bundle.piece(Piece::Fields),
+            field_offsets: bundle.numbers(Piece::FieldOffsets),
+        };
+        let fits = templates.field_offsets.len() == bundle.docs + 1;
+        if fits { Ok(templates) } else { Err(Damaged("templates")) }
+    }
+
+    /// How many there are; numbers are below.
+    pub fn len(&self) -> u32 {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn get(&self, number: u32) -> Result<Template<'_>, Damaged> {
+        const DAMAGED: Damaged = Damaged("template");
+        let range = self.offsets.range(number, self.codes.len());
+        let codes = self.codes.as_slice().get(range).ok_or(DAMAGED)?;
+        let mut at = 0;
+        let slots = codes::next(codes, &mut at).ok_or(DAMAGED)?;
+        let whole = &codes[at..];
+        let mut name = codes::next(codes, &mut at).ok_or(DAMAGED)?;
+        let nested = name == NESTED;
+        if nested {
+            name = codes::next(codes, &mut at).ok_or(DAMAGED)?;
+        }
+        Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
+    }
+
+    /// The header fields of a document, in order; `slots` are the codes of its slots. Ends behind an error.
+    pub(super) fn values<'a>(&'a self, doc: u32, slots: &'a [u8]) -> Values<'a> {
+        let fields = &self.fields.as_slice()[self.field_offsets.range(doc, self.fields.len())];
+        Values { templates: self, fields, at: 0, slots }
+    }
+}
+
+/// Iterator of [`Templates::values`].
+pub struct Values<'a> {
+    templates: &'a Templates,
+    fields: &'a [u8],
+    at: usize,
+    slots: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    fn next_value(&mut self) -> Result<Value<'a>, Damaged> {
+        let number = codes::next(self.fields, &mut self.at).ok_or(Damaged("fields"))?;
+        let template = self.templates.get(number)?;
+        let end = behind(self.slots, template.slots).ok_or(Damaged("slots"))?;
+        let (slots, rest) = self.slots.split_at(end);
+        self.slots = rest;
+        Ok(Value { number, template, slots })
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Result<Value<'a>, Damaged>;
+
+    fn next(&mut self) -> Option<Result<Value<'a>, Damaged>> {
+        if self.at >= self.fields.len() {
+            return None;
+        }
+        let value = self.next_value();
+        if value.is_err() {
+            self.at = self.fields.len();
+        }
+        Some(value)
+    }
+}
+
+impl Value<'_> {
+    /// Appends the codes of the field as those of a text: [`TEXT`], perhaps [`NESTED`], name, tokens.
+    pub fn expand(&self, out: &mut Vec<u8>) -> Result<(), Damaged> {
+        codes::push(TEXT, out);
+        let (mut rest, mut slots) = (self.template.whole, self.slots);
+        let mut from = 0;
+        while let Some(found) = memchr::memchr(SLOT_OCTET, &rest[from..]) {
+            let at = from + found;
+            // The octet of a slot also ends longer codes. The name stands first, so a slot never does.
+            if at == 0 || rest[at - 1] < 128 {
+                from = at + 1;
+                continue;
+            }
+            let end = behind(slots, 1).ok_or(Damaged("slots"))?;
+            out.extend_from_slice(&rest[..at]);
+            out.extend_from_slice(&slots[..end]);
+            slots = &slots[end..];
+            rest = &rest[at + 1..];
+            // A code ended before.
+            from = 0;
+            while rest.first() == Some(&SLOT_OCTET) {
+                let end = behind(slots, 1).ok_or(Damaged("slots"))?;
+                out.extend_from_slice(&slots[..end]);
+                slots = &slots[end..];
+                rest = &rest[1..];
+            }
+        }
+        out.extend_from_slice(rest);
+        Ok(())
+    }
+}
+
+/// Where the first `count` codes end.
+fn behind(codes: &[u8], count: u32) -> Option<usize> {
+    const ENDS: u64 = 0x8080_8080_8080_8080;
+    let mut left = count;
+    let mut at = 0;
+    while left >= 8
+        && let Some(octets) = codes.get(at..at + 8).and_then(|octets| octets.try_into().ok())
+    {
+        left -= (u64::from_le_bytes(octets) & ENDS).count_ones();
+        at += 8;
+    }
+    while left > 0 {
+        left -= u32::from(*codes.get(at)? >= 128);
+        at += 1;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_counted() {
+        let mut run = Vec::new();
+        let mut ends = vec![0];
+        for n in 0..200u32 {
+            codes::push(n * 997 % 20_000, &mut run);
+            ends.push(run.len());
+        }
+        for (count, &end) in ends.iter().enumerate() {
+            assert_eq!(behind(&run, count as u32), Some(end));
+        }
+        assert_eq!(behind(&run, 201), None);
+    }
+}
