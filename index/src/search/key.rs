@@ -3,6 +3,7 @@
 use super::Halt;
 use super::begins::Begins;
 use super::facts::LITERAL_BYTES_MIN;
+use super::fields::Fields;
 use super::needle::Name;
 use super::program::{Key, Place};
 use super::run::Run;
@@ -91,13 +92,14 @@ impl Run<'_> {
         if named.is_empty() {
             return none();
         }
-        let verifier = Begins::new(self.segment, self.cx, &names, &self.program.needles[value]);
+        let begins = Begins::new(self.segment, &names, &self.program.needles[value]);
+        let mut fields = Fields::new(self.segment, self.cx, begins);
         self.step(
             || "values".into(),
             &named,
             || {
                 let mut found = self.beginning(&names, value, &named)?;
-                found.try_retain(|doc| verifier.has(doc))?;
+                found.try_retain(|doc| fields.has(doc))?;
                 Ok(found)
             },
         )

@@ -8,7 +8,9 @@
 
 mod begins;
 mod facts;
+mod fields;
 mod filter;
+mod head;
 mod key;
 mod needle;
 mod program;

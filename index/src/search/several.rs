@@ -4,12 +4,15 @@ use memchr::memmem::Finder;
 
 use super::Halt;
 use super::facts::Pattern;
+use super::fields::Fields;
+use super::head;
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
 use super::texts::Texts;
 use super::verify::Verifier;
 use crate::bits::Bits;
+use crate::prepare::Area;
 
 impl Run<'_> {
     pub(super) fn several(&self, scope: Scope, needle: usize, within: &Bits) -> Result<Bits, Halt> {
@@ -25,7 +28,14 @@ impl Run<'_> {
                     &found.clone(),
                     || {
                         let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern);
-                        found.try_retain(|doc| verifier.has(doc))?;
+                        if scope.area() == Area::Head {
+                            let edges = [needle.token(0), needle.token(needle.len() - 1)];
+                            let judge = head::Several::new(self, scope, verifier, pattern, edges)?;
+                            let mut fields = Fields::new(self.segment, self.cx, judge);
+                            found.try_retain(|doc| fields.has(doc))?;
+                        } else {
+                            found.try_retain(|doc| verifier.has(doc))?;
+                        }
                         Ok(found)
                     },
                 )
@@ -49,7 +59,8 @@ impl Run<'_> {
                 found.try_retain(|doc| {
                     self.cx.check()?;
                     let literals = self.segment.literals(doc, area);
-                    let all = wanted.iter().all(|token| has_whole(literals, token));
+                    let all =
+                        wanted.iter().all(|token| literals.have(token) && has_whole(literals.get(), token));
                     Ok::<bool, Halt>(all && self.has(scope, needle, doc)?)
                 })?;
                 Ok(found)

@@ -3,6 +3,8 @@
 use memchr::memmem::Finder;
 
 use super::Halt;
+use super::fields::Fields;
+use super::head::InLiterals;
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
@@ -10,6 +12,7 @@ use super::text::{Text, owner, text_end};
 use crate::bits::Bits;
 use crate::limits::FREQUENT_TERMS_MAX;
 use crate::segment::codes::RESERVED;
+use crate::segment::terms;
 use crate::tokens::Class;
 
 /// Shorter needles are in so many entries that all of them are only looked for if the frequent ones leave much.
@@ -115,12 +118,22 @@ impl Run<'_> {
             &docs,
             || {
                 let mut candidates = docs.clone();
+                if let Scope::Field(name) | Scope::Address(name) = scope {
+                    let mut some = Bits::new(docs.len());
+                    self.add(terms::Field::Head, &terms::head(terms::LITERAL, name), &mut some)?;
+                    candidates.and(&some);
+                }
                 self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
+                if let Scope::Field(_) = scope {
+                    let judge = InLiterals { segment: self.segment, scope, finder: needle.finder() };
+                    let mut fields = Fields::new(self.segment, self.cx, judge);
+                    candidates.try_retain(|doc| fields.has(doc))?;
+                    return Ok(candidates);
+                }
                 candidates.try_retain(|doc| {
                     self.cx.check()?;
-                    let literals = self.segment.literals(doc, scope.area());
                     Ok::<bool, Halt>(
-                        needle.finder().find(literals).is_some()
+                        self.segment.literals(doc, scope.area()).have(needle.finder())
                             && (scope.is_whole_area() || self.in_literals_of(scope, needle.finder(), doc)?),
                     )
                 })?;
@@ -132,13 +145,20 @@ impl Run<'_> {
     /// The same in those texts of a document that count.
     fn in_literals_of(&self, scope: Scope, finder: &Finder<'_>, doc: u32) -> Result<bool, Halt> {
         let page = self.segment.page(doc, scope.area())?;
-        let mut text = Text::new(&page);
-        Ok(text.any_mark(|text, mark| {
+        let mut text = Text::new(&page.codes, &page.literals, &[]);
+        let mut mark = 0;
+        while mark < page.codes.len() {
             let mut at = mark;
-            owner(self.segment.vocabulary(), text.codes, &mut at).is_some_and(|owner| scope.takes(owner))
-                && text
-                    .literals_between(at..text_end(text.codes, at))
-                    .is_some_and(|literals| finder.find(literals).is_some())
-        }))
+            let counts = owner(self.segment.vocabulary(), &page.codes, &mut at)
+                .is_some_and(|owner| scope.takes(owner));
+            // A damaged mark must not hold up.
+            mark = text_end(&page.codes, at).max(mark + 1);
+            if counts
+                && text.literals_between(at..mark).is_some_and(|literals| finder.find(literals).is_some())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

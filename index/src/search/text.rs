@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::texts::Owner;
 use crate::limits::STEP_BYTES_MAX;
 use crate::segment::codes::{self, NESTED, TEXT};
-use crate::segment::kernel::{Octets, Starts, behind_literals, count_literals, find_starts};
-use crate::segment::{Page, Vocabulary};
+use crate::segment::kernel::{behind_literals, count_literals};
+use crate::segment::{Literals, Vocabulary};
 
 /// The first octet of a text, and of nothing else that begins a code.
 pub(super) const TEXT_OCTET: u8 = TEXT as u8 | 128;
@@ -14,47 +14,48 @@ pub(super) const TEXT_OCTET: u8 = TEXT as u8 | 128;
 /// Codes and literals of a document, and how far the literals have been counted.
 pub(super) struct Text<'a> {
     pub codes: &'a [u8],
-    literals: &'a [u8],
+    literals: &'a Literals<'a>,
+    /// Codes of the document before these, whose literals come first.
+    before: &'a [u8],
     code_at: usize,
-    literal_at: usize,
+    /// Not known before it is asked for.
+    literal_at: Option<usize>,
 }
 
 impl<'a> Text<'a> {
-    pub fn new(page: &'a Page<'_>) -> Text<'a> {
-        Text { codes: &page.codes, literals: &page.literals, code_at: 0, literal_at: 0 }
-    }
-
-    /// Calls `found` with the places of the marks of texts, until it says true; returns whether it did.
-    pub fn any_mark(&mut self, mut found: impl FnMut(&mut Text<'a>, usize) -> bool) -> bool {
-        let codes = self.codes;
-        let marks = Starts { one: Octets(TEXT_OCTET, TEXT_OCTET), ..Starts::default() };
-        // What is before the first octet is not known to the kernel, but to us: nothing.
-        !codes.is_empty() && (found(self, 0) || find_starts(codes, &marks, |at| found(self, at)))
+    /// `before` are the codes of the document that stand before these.
+    pub fn new(codes: &'a [u8], literals: &'a Literals<'a>, before: &'a [u8]) -> Text<'a> {
+        Text { codes, literals, before, code_at: 0, literal_at: None }
     }
 
     /// Tokens of literals between two places.
     pub fn literals_between(&mut self, places: Range<usize>) -> Option<&'a [u8]> {
         let start = self.turn_to(places.start)?;
         let count = count_literals(self.codes.get(places)?);
-        let rest = self.literals.get(start..)?;
+        let rest = self.literals.get().get(start..)?;
         rest.get(..behind_literals(rest, count)?)
     }
 
     /// The literal that the code at `place` stands for. Cheap if places rise.
     pub fn literal(&mut self, place: usize) -> Option<&'a [u8]> {
-        let rest = self.literals.get(self.turn_to(place)?..)?;
+        let rest = self.literals.get().get(self.turn_to(place)?..)?;
         rest.get(..memchr::memchr(0xff, rest)?)
     }
 
     /// Where the first literal from a place on is.
     fn turn_to(&mut self, place: usize) -> Option<usize> {
+        let literals = self.literals.get();
         if place < self.code_at {
-            (self.code_at, self.literal_at) = (0, 0);
+            (self.code_at, self.literal_at) = (0, None);
         }
+        let at = match self.literal_at {
+            Some(at) => at,
+            None => behind_literals(literals, count_literals(self.before))?,
+        };
         let count = count_literals(self.codes.get(self.code_at..place)?);
-        self.literal_at += behind_literals(self.literals.get(self.literal_at..)?, count)?;
-        self.code_at = place;
-        Some(self.literal_at)
+        let at = at + behind_literals(literals.get(at..)?, count)?;
+        (self.code_at, self.literal_at) = (place, Some(at));
+        Some(at)
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Owner {
 
 impl<'a> Texts<'a> {
     pub fn new(segment: &'a Segment, page: &'a Page<'_>, area: Area) -> Texts<'a> {
-        Texts { segment, area, codes: &page.codes, at: 0, literals: &page.literals }
+        Texts { segment, area, codes: &page.codes, at: 0, literals: page.literals.get() }
     }
 
     /// The next text: whose it is. Its tokens must be read or skipped before the next one.

@@ -62,19 +62,23 @@ impl<'a> Verifier<'a> {
     pub fn has(&self, doc: u32) -> Result<bool, Halt> {
         self.cx.check()?;
         let page = self.segment.page(doc, self.scope.area())?;
-        let mut text = Text::new(&page);
+        self.has_text(&mut Text::new(&page.codes, &page.literals, &[]))
+    }
+
+    /// The same for codes of one text or of several.
+    pub fn has_text(&self, text: &mut Text<'_>) -> Result<bool, Halt> {
         if !self.pattern.run.is_empty() {
-            return self.has_run(&mut text);
+            return self.has_run(text);
         }
         match &self.meeting {
-            Meeting::Left(starts) => self.has_meeting(&mut text, starts, |codes, at| {
+            Meeting::Left(starts) => self.has_meeting(text, starts, |codes, at| {
                 let mut right = at;
                 codes::next(codes, &mut right).map(|_| (at, right))
             }),
             Meeting::Right(starts) => {
-                self.has_meeting(&mut text, starts, |codes, at| Some((before(codes, at)?, at)))
+                self.has_meeting(text, starts, |codes, at| Some((before(codes, at)?, at)))
             }
-            Meeting::Each => self.has_each(&mut text),
+            Meeting::Each => self.has_each(text),
         }
     }
 
@@ -146,7 +150,7 @@ impl<'a> Verifier<'a> {
 
     /// Whether the code at `place` can stand at the left edge.
     #[inline]
-    fn fits_left(&self, text: &mut Text<'_>, place: usize) -> bool {
+    pub fn fits_left(&self, text: &mut Text<'_>, place: usize) -> bool {
         let Edge::Part(part) = &self.pattern.left else { return true };
         let vocabulary = self.segment.vocabulary();
         self.fits(
@@ -160,7 +164,7 @@ impl<'a> Verifier<'a> {
 
     /// Whether the code at `place` can stand at the right edge.
     #[inline]
-    fn fits_right(&self, text: &mut Text<'_>, place: usize) -> bool {
+    pub fn fits_right(&self, text: &mut Text<'_>, place: usize) -> bool {
         let Edge::Part(part) = &self.pattern.right else { return true };
         let vocabulary = self.segment.vocabulary();
         self.fits(

@@ -282,7 +282,7 @@ impl From<Class> for Tag {
 }
 
 impl Tag {
-    fn class(self) -> Class {
+    pub(super) fn class(self) -> Class {
         match self {
             Tag::Separator | Tag::Name => Class::Separator,
             Tag::Word => Class::Word,

@@ -54,10 +54,12 @@ pub enum Piece {
     TemplateOffsets,
     Fields,
     FieldOffsets,
+    BodyContinued,
+    HeadContinued,
 }
 
 impl Piece {
-    pub const ALL: [Piece; 40] = [
+    pub const ALL: [Piece; 42] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -98,6 +100,8 @@ impl Piece {
         Piece::TemplateOffsets,
         Piece::Fields,
         Piece::FieldOffsets,
+        Piece::BodyContinued,
+        Piece::HeadContinued,
     ];
 }
 
@@ -220,7 +224,18 @@ impl Bundle {
 #[derive(Clone, Debug)]
 pub struct Numbers(OwnedBytes);
 
+impl Default for Numbers {
+    fn default() -> Numbers {
+        Numbers(OwnedBytes::empty())
+    }
+}
+
 impl Numbers {
+    #[cfg(test)]
+    pub fn of(numbers: &[u32]) -> Numbers {
+        Numbers(OwnedBytes::new(numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()))
+    }
+
     #[inline]
     pub fn get(&self, index: u32) -> Option<u32> {
         u32_at(self.0.as_slice(), index as usize * 4)

@@ -78,7 +78,7 @@ impl Segment {
     ) -> Result<(), Damaged> {
         let page = self.page(doc, area)?;
         let run = &page.codes[..];
-        let mut literals = &page.literals[..];
+        let mut literals = page.literals.get();
         let mut at = 0;
         let mut begun = false;
         while at < run.len() {

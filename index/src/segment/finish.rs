@@ -5,11 +5,16 @@ use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
 use super::inverted::{self, AddList};
+use super::packed;
 use super::signature;
 use super::terms::{self, Field, Term};
 use super::vocabulary::{BLOCK, END, PSEUDO};
 use super::{BuildError, BuildOptions};
 use crate::prepare::Area;
+
+/// Octets of literals that share a column of a signature: several times what most messages have, so that few are continued.
+const BODY_COLUMN_BYTES: usize = 512;
+const HEAD_COLUMN_BYTES: usize = 6 << 10;
 
 /// No vocabulary, or no field.
 pub(super) const NONE: u32 = u32::MAX;
@@ -109,7 +114,9 @@ fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
 fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: f32, out: &mut Writer) {
     let mut blob = Vec::new();
     let mut offsets = vec![0];
-    let mut signature = signature::Writer::new();
+    let bytes = order.ids.iter().map(|&id| interner.bytes(id).len() as u64).sum();
+    let blocks = (order.ids.len() as u32).div_ceil(BLOCK);
+    let mut signature = signature::Writer::new(bytes, blocks, bits_per_gram, usize::MAX);
     for (ord, &id) in order.ids.iter().enumerate() {
         let term = interner.bytes(id);
         blob.extend_from_slice(term);
@@ -125,7 +132,7 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
     }
     out.piece(Piece::Terms, &blob);
     out.numbers(Piece::TermOffsets, offsets);
-    out.piece(Piece::TermSignature, &signature.finish(bits_per_gram));
+    out.piece(Piece::TermSignature, &signature.finish().0);
 
     let term = |ord: u32| interner.bytes(order.ids[ord as usize]);
     // Names stand last in both orders.
@@ -155,15 +162,16 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
 /// Codes and literals of all areas, and the signatures of the literals.
 fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
     let docs = builder.messages.len();
-    let mut body = signature::Writer::new();
-    let literals = |area: Area, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
+    let options = builder.options;
+    let write = |area: Area, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
         let stream = &builder.streams[area as usize];
         let interner = &builder.interner;
         // An octet before the first code, so that it is seen to begin there.
         let mut run = vec![0x80];
-        let mut literals = Vec::new();
+        let (mut literals, mut packed, mut symbols) = (Vec::new(), Vec::new(), Vec::new());
         let (mut code_offsets, mut literal_offsets) = (vec![1u32], vec![0u32]);
         for doc in 0..docs {
+            literals.clear();
             for number in stream.of(doc) {
                 if number < TOKENS {
                     codes::push(if number == TEXT { codes::TEXT } else { codes::NESTED }, &mut run);
@@ -175,45 +183,60 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
                     codes::push(rank, &mut run);
                     continue;
                 }
-                let word = interner.entries[id as usize].tag == Tag::Word;
+                let word = interner.tag(id) == Tag::Word;
                 codes::push(if word { codes::LITERAL_WORD } else { codes::LITERAL_SEPARATOR }, &mut run);
                 let bytes = interner.bytes(id);
                 literals.extend_from_slice(bytes);
                 literals.push(END);
-                signature(doc, bytes);
             }
+            signature(doc, &literals);
+            packed::pack(&literals, &mut symbols, &mut packed);
             code_offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
-            literal_offsets.push(u32::try_from(literals.len()).map_err(|_| BuildError::Full)?);
+            literal_offsets.push(u32::try_from(packed.len()).map_err(|_| BuildError::Full)?);
         }
         let [codes, code_table, literal_piece, literal_table] = pieces(area);
         out.piece(codes, &run);
         out.numbers(code_table, code_offsets);
-        out.piece(literal_piece, &literals);
+        out.piece(literal_piece, &packed);
         out.numbers(literal_table, literal_offsets);
         Ok::<(), BuildError>(())
     };
-    let mut at = 0;
-    literals(Area::Body, out, &mut |doc, token| {
-        (at..doc).for_each(|_| body.end_item());
-        at = doc;
-        body.token(token);
+    let octets = |area: Area| -> u64 {
+        let stream = &builder.streams[area as usize];
+        let ids = (0..docs).flat_map(|doc| stream.of(doc)).filter_map(|number| number.checked_sub(TOKENS));
+        let literals = ids.filter(|&id| ranks[id as usize] == NONE);
+        literals.map(|id| builder.interner.bytes(id).len() as u64).sum()
+    };
+    let new = |octets, bits, column| signature::Writer::new(octets, docs as u32, bits, column);
+    let mut body = new(octets(Area::Body), options.bits_per_gram, BODY_COLUMN_BYTES);
+    write(Area::Body, out, &mut |_, literals| {
+        literals.split(|&b| b == END).for_each(|token| body.token(token));
+        body.end_item();
     })?;
-    (at..docs).for_each(|_| body.end_item());
-    out.piece(Piece::BodySignature, &body.finish(builder.options.bits_per_gram));
-    // Head and addresses share a signature, so their literals are collected by message first.
-    let mut head: Vec<Vec<u8>> = vec![Vec::new(); docs];
-    for area in [Area::Head, Area::Addr] {
-        literals(area, out, &mut |doc, token| {
-            head[doc].extend_from_slice(token);
-            head[doc].push(END);
-        })?;
-    }
-    let mut signature = signature::Writer::new();
-    for literals in head {
-        literals.split(|&b| b == END).for_each(|token| signature.token(token));
-        signature.end_item();
-    }
-    out.piece(Piece::HeadSignature, &signature.finish(builder.options.head_bits_per_gram));
+    let (table, continued) = body.finish();
+    out.piece(Piece::BodySignature, &table);
+    out.numbers(Piece::BodyContinued, continued);
+    // Head and addresses share a signature; addresses have hardly any.
+    let mut addresses: Vec<(usize, Vec<u8>)> = Vec::new();
+    write(Area::Addr, out, &mut |doc, literals| {
+        if !literals.is_empty() {
+            addresses.push((doc, literals.to_vec()));
+        }
+    })?;
+    let mut addresses = addresses.into_iter().peekable();
+    let mut head =
+        new(octets(Area::Head) + octets(Area::Addr), options.head_bits_per_gram, HEAD_COLUMN_BYTES);
+    write(Area::Head, out, &mut |doc, literals| {
+        let addresses = addresses.next_if(|(of, _)| *of == doc).map_or(Vec::new(), |(_, literals)| literals);
+        literals
+            .split(|&b| b == END)
+            .chain(addresses.split(|&b| b == END))
+            .for_each(|token| head.token(token));
+        head.end_item();
+    })?;
+    let (table, continued) = head.finish();
+    out.piece(Piece::HeadSignature, &table);
+    out.numbers(Piece::HeadContinued, continued);
     builder.streams = Default::default();
     Ok(())
 }

@@ -1,18 +1,18 @@
 //! Finds the templates of the header fields that a builder has collected, and the lists of documents that follow.
 //!
 //! What holds for a template (its words, the words that stand side by side in it) is found when it is met first and noted for every
-//! document that has it without another look at its tokens. Which tokens are slots is a guess at what varies from message to
-//! message; any choice is right.
+//! document that has it without another look at its tokens.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::build::{Builder, Interner, Meeting, NESTED, Numbered, Streams, TEXT, TOKENS, Tag};
+use super::build::{Builder, Interner, Meeting, NESTED, Numbered, Streams, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
 use super::codes::{self, SLOT};
 use super::finish::{NONE, Order};
+use super::templates::varies;
 use super::terms::{self, Term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::prepare::Area;
@@ -93,10 +93,7 @@ impl Head {
                 {
                     slots.push(id + TOKENS);
                     weights[id as usize] += 1;
-                    if order.ords[id as usize] != NONE {
-                        let list = u64::from(order.ords[id as usize]) << 32 | u64::from(field);
-                        lists.all[0].add(list, number);
-                    }
+                    lists.word(id, field, number);
                     if at > 1 {
                         lists.meet(value[at - 1], id, &mut |numbered, list| numbered.add(list, number));
                     }
@@ -208,6 +205,15 @@ impl Lists<'_> {
         if name & 1 == 1 { terms::NESTED } else { self.order.ords[(name >> 1) as usize] }
     }
 
+    /// A word in a field: an entry of the vocabulary or a literal.
+    fn word(&mut self, id: u32, field: u32, number: u32) {
+        let ord = match self.order.ords[id as usize] {
+            NONE => terms::LITERAL,
+            ord => ord,
+        };
+        self.all[0].add(u64::from(ord) << 32 | u64::from(field), number);
+    }
+
     /// The lists that every document of a template is in; each once.
     fn of_template(&mut self, key: &[u32], noted: &mut [Vec<u32>; 3]) {
         let starts: [usize; 3] = std::array::from_fn(|which| noted[which].len());
@@ -260,8 +266,8 @@ impl Lists<'_> {
             if expects_name {
                 (expects_name, field) = (false, ord);
                 self.all[0].add(as_key(terms::present(ord)), number);
-            } else if ord != NONE {
-                self.all[0].add(u64::from(ord) << 32 | u64::from(field), number);
+            } else {
+                self.word(token - TOKENS, field, number);
             }
         }
     }
@@ -271,13 +277,6 @@ fn as_key(term: Term) -> u64 {
     term.iter().fold(0, |key, &octet| key << 8 | u64::from(octet))
 }
 
-/// Ids, numbers and dates.
 fn is_slot(interner: &Interner, order: &Order, id: u32) -> bool {
-    const DATES: [&[u8]; 19] = [
-        b"MON", b"TUE", b"WED", b"THU", b"FRI", b"SAT", b"SUN", b"JAN", b"FEB", b"MAR", b"APR", b"MAY",
-        b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC",
-    ];
-    let token = interner.bytes(id);
-    order.ords[id as usize] == NONE
-        || interner.tag(id) == Tag::Word && (token.iter().any(u8::is_ascii_digit) || DATES.contains(&token))
+    order.ords[id as usize] == NONE || varies(interner.bytes(id), interner.tag(id).class())
 }

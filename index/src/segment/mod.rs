@@ -16,6 +16,7 @@ mod head;
 mod inverted;
 pub(crate) mod kernel;
 mod merge;
+mod packed;
 mod page;
 mod signature;
 mod templates;
@@ -29,9 +30,9 @@ use std::ops::ControlFlow;
 pub use build::Builder;
 pub use inverted::{Found, Lists, Postings};
 pub use merge::merge;
-pub use page::Page;
+pub use page::{Literals, Page};
 pub use tantivy::directory::OwnedBytes;
-pub use templates::{Template, Templates, Value, Values};
+pub use templates::{Fields, Template, Templates, Value, varies};
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
@@ -94,9 +95,9 @@ impl Default for BuildOptions {
         BuildOptions {
             joints: true,
             edges: Edges::Body,
-            bits_per_gram: 6.0,
-            head_bits_per_gram: 4.0,
-            vocabulary_bits_per_gram: 6.0,
+            bits_per_gram: 2.5,
+            head_bits_per_gram: 2.0,
+            vocabulary_bits_per_gram: 2.5,
             literals: true,
         }
     }
@@ -138,6 +139,11 @@ impl Texts {
     fn codes(&self, doc: u32) -> &[u8] {
         &self.codes.as_slice()[self.code_offsets.range(doc, self.codes.len())]
     }
+
+    #[inline]
+    fn literals(&self, doc: u32) -> &[u8] {
+        &self.literals.as_slice()[self.literal_offsets.range(doc, self.literals.len())]
+    }
 }
 
 impl Segment {
@@ -168,6 +174,8 @@ impl Segment {
             let fits = texts.code_offsets.len() == docs + 1 && texts.literal_offsets.len() == docs + 1;
             if fits { Ok(texts) } else { Err(Damaged("texts")) }
         };
+        let signature =
+            |table, continued| Signature::open(bundle.piece(table), docs, bundle.numbers(continued));
         let vocabulary = Vocabulary::open(&bundle);
         Ok(Segment {
             messages,
@@ -177,8 +185,8 @@ impl Segment {
             inverted: Inverted::open(&bundle)?,
             areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Addr)?],
             templates: Templates::open(&bundle)?,
-            body_signature: Signature::open(bundle.piece(Piece::BodySignature), docs),
-            head_signature: Signature::open(bundle.piece(Piece::HeadSignature), docs),
+            body_signature: signature(Piece::BodySignature, Piece::BodyContinued),
+            head_signature: signature(Piece::HeadSignature, Piece::HeadContinued),
             bundle,
         })
     }
@@ -220,21 +228,14 @@ impl Segment {
         if area == Area::Head { len * 4 } else { len }
     }
 
-    /// The literals of one message, each followed by 0xff, in the order of their codes.
-    #[inline]
-    pub fn literals(&self, doc: u32, area: Area) -> &[u8] {
-        let texts = &self.areas[area as usize];
-        &texts.literals.as_slice()[texts.literal_offsets.range(doc, texts.literals.len())]
-    }
-
     /// The templates of header fields.
     pub fn templates(&self) -> &Templates {
         &self.templates
     }
 
-    /// The header fields of a message. Ends behind an error.
-    pub fn values(&self, doc: u32) -> Values<'_> {
-        self.templates.values(doc, self.areas[Area::Head as usize].codes(doc))
+    /// The header fields of a message, in order.
+    pub fn fields(&self, doc: u32) -> Fields<'_> {
+        self.templates.fields(doc, self.areas[Area::Head as usize].codes(doc))
     }
 
     /// Takes from `within` documents that have no literal with `needle` inside (a part of one token). Those that stay may have
@@ -244,7 +245,7 @@ impl Segment {
             Area::Body => &self.body_signature,
             Area::Head | Area::Addr => &self.head_signature,
         };
-        signature.and_into(needle, within.words_mut());
+        signature.retain(needle, within.words_mut());
     }
 
     /// The documents of a term.

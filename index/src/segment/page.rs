@@ -1,29 +1,63 @@
-//! The codes of one area of a message as one run, header fields put together from their templates.
+//! The codes of one area of a message as one run, header fields put together from their templates; and its literals.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
-use super::{Damaged, Segment};
+use memchr::memmem::Finder;
+
+use super::{Damaged, Segment, packed};
 use crate::prepare::Area;
 
 /// Codes and literals of an area of a message.
 pub struct Page<'a> {
     /// See [`super::codes`].
     pub codes: Cow<'a, [u8]>,
+    pub literals: Literals<'a>,
+}
+
+/// The literals of an area of a message, unpacked when they are asked for.
+pub struct Literals<'a> {
+    packed: &'a [u8],
+    unpacked: OnceCell<Vec<u8>>,
+}
+
+impl Literals<'_> {
+    /// Those of no message.
+    pub fn none() -> Literals<'static> {
+        Literals { packed: &[], unpacked: OnceCell::new() }
+    }
+
     /// Each followed by 0xff, in the order of their codes.
-    pub literals: Cow<'a, [u8]>,
+    pub fn get(&self) -> &[u8] {
+        let all = match packed::plain(self.packed) {
+            Some(plain) => plain,
+            None => self.unpacked.get_or_init(|| packed::unpack(self.packed)),
+        };
+        all.get(1..).unwrap_or_default()
+    }
+
+    /// Whether some octets are among them: a part of one, perhaps with 0xff before or behind. Does not unpack them to say no.
+    pub fn have(&self, octets: &Finder<'_>) -> bool {
+        packed::has(self.packed, octets)
+    }
 }
 
 impl Segment {
     pub fn page(&self, doc: u32, area: Area) -> Result<Page<'_>, Damaged> {
         let slots = self.areas[area as usize].codes(doc);
-        let literals = Cow::Borrowed(self.literals(doc, area));
-        if area != Area::Head {
-            return Ok(Page { codes: Cow::Borrowed(slots), literals });
-        }
-        let mut codes = Vec::with_capacity(slots.len() * 6);
-        for value in self.values(doc) {
-            value?.expand(&mut codes)?;
-        }
-        Ok(Page { codes: Cow::Owned(codes), literals })
+        let codes = if area == Area::Head {
+            let mut codes = Vec::with_capacity(slots.len() * 6);
+            for value in self.fields(doc) {
+                value?.expand(&mut codes)?;
+            }
+            Cow::Owned(codes)
+        } else {
+            Cow::Borrowed(slots)
+        };
+        Ok(Page { codes, literals: self.literals(doc, area) })
+    }
+
+    pub fn literals(&self, doc: u32, area: Area) -> Literals<'_> {
+        Literals { packed: self.areas[area as usize].literals(doc), unpacked: OnceCell::new() }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Every three octets in a row ("gram") of a token set one bit of its item, in the row that the gram hashes to. A row has one
 //! bit per item and stands in the file as a whole, so that a needle is the AND of few rows. Octets are reduced to six bits
-//! first. Rows are chosen by the mean number of distinct grams, so a few huge items do not blow up the table.
+//! first. Rows are chosen by the mean length of an item, so a few huge items do not blow up the table.
 
 use tantivy::directory::OwnedBytes;
+
+use super::bundle::Numbers;
 
 /// Rows are never more than there are grams.
 const GRAMS: usize = 1 << 18;
@@ -28,55 +30,114 @@ fn row(gram: u32, rows: u32) -> u32 {
     ((u64::from(hash) * u64::from(rows)) >> 32) as u32
 }
 
-/// Collects the grams of items in order.
+/// Sets the bits of items in order. An item with very many grams is continued in columns of its own, so that it does not
+/// match everything.
 pub struct Writer {
-    /// Distinct grams per item, one behind the other.
-    grams: Vec<u32>,
-    ends: Vec<u32>,
-    /// Which item has seen a gram last, plus one.
-    seen: Vec<u32>,
+    rows: u32,
+    /// Octets of tokens in one column after which the next token begins another one.
+    column_bytes: usize,
+    items: Columns,
+    more: Columns,
+    /// The items that the columns behind those of all items continue.
+    continued: Vec<u32>,
+    /// Octets in the current column.
+    used: usize,
+    is_continued: bool,
+}
+
+/// Columns of the table, 64 of them at a time.
+#[derive(Default)]
+struct Columns {
+    count: u32,
+    current: Vec<u64>,
+    blocks: Vec<u64>,
+}
+
+impl Columns {
+    fn end(&mut self) {
+        self.count += 1;
+        if self.count.is_multiple_of(64) {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.blocks.append(&mut self.current.clone());
+        self.current.fill(0);
+    }
+
+    fn words(&self) -> usize {
+        self.count.div_ceil(64) as usize
+    }
 }
 
 impl Writer {
-    pub fn new() -> Writer {
-        Writer { grams: Vec::new(), ends: Vec::new(), seen: vec![0; GRAMS] }
+    /// For about this many octets of tokens in `items` items.
+    pub fn new(octets: u64, items: u32, bits_per_gram: f32, column_bytes: usize) -> Writer {
+        let mean = octets as f32 / items.max(1) as f32;
+        let rows = ((mean * bits_per_gram) as usize).clamp(64, GRAMS) as u32;
+        let columns = || Columns { current: vec![0; rows as usize], ..Columns::default() };
+        Writer {
+            rows,
+            column_bytes,
+            items: columns(),
+            more: columns(),
+            continued: Vec::new(),
+            used: 0,
+            is_continued: false,
+        }
     }
 
     /// A token of the current item.
     pub fn token(&mut self, token: &[u8]) {
-        let item = self.ends.len() as u32 + 1;
-        for octets in token.windows(GRAM) {
-            let gram = gram(octets);
-            let seen = &mut self.seen[gram as usize];
-            if *seen != item {
-                *seen = item;
-                self.grams.push(gram);
+        if token.len() < GRAM {
+            return;
+        }
+        if self.used >= self.column_bytes {
+            if self.is_continued {
+                self.more.end();
             }
+            self.is_continued = true;
+            self.continued.push(self.items.count);
+            self.used = 0;
+        }
+        self.used += token.len();
+        let columns = if self.is_continued { &mut self.more } else { &mut self.items };
+        let bit = 1 << (columns.count % 64);
+        for octets in token.windows(GRAM) {
+            columns.current[row(gram(octets), self.rows) as usize] |= bit;
         }
     }
 
     /// The next token belongs to the next item.
     pub fn end_item(&mut self) {
-        self.ends.push(self.grams.len() as u32);
+        self.items.end();
+        if self.is_continued {
+            self.more.end();
+        }
+        (self.is_continued, self.used) = (false, 0);
     }
 
-    pub fn finish(self, bits_per_gram: f32) -> Vec<u8> {
-        let items = self.ends.len();
-        let mean = self.grams.len() as f32 / items.max(1) as f32;
-        let rows = ((mean * bits_per_gram) as usize).clamp(64, GRAMS) as u32;
-        let stride = items.div_ceil(8);
-        let mut out = vec![0; HEADER_LEN + rows as usize * stride];
-        out[..4].copy_from_slice(&rows.to_le_bytes());
-        out[4..8].copy_from_slice(&(items as u32).to_le_bytes());
+    /// The table, and which items the columns behind those of all items continue; they begin at a multiple of 64.
+    pub fn finish(mut self) -> (Vec<u8>, Vec<u32>) {
+        let mut parts = [&mut self.items, &mut self.more];
+        parts
+            .iter_mut()
+            .filter(|columns| !columns.count.is_multiple_of(64))
+            .for_each(|columns| columns.flush());
+        let words: usize = parts.iter().map(|columns| columns.words()).sum();
+        let rows = self.rows as usize;
+        let mut out = vec![0; HEADER_LEN + rows * words * 8];
+        out[..4].copy_from_slice(&self.rows.to_le_bytes());
+        out[4..8].copy_from_slice(&((words * 64) as u32).to_le_bytes());
         let table = &mut out[HEADER_LEN..];
-        let mut start = 0;
-        for (item, &end) in self.ends.iter().enumerate() {
-            for &gram in &self.grams[start..end as usize] {
-                table[row(gram, rows) as usize * stride + item / 8] |= 1 << (item % 8);
+        let blocks = parts.iter().flat_map(|columns| columns.blocks.chunks_exact(rows));
+        for (at, block) in blocks.enumerate() {
+            for (row, word) in block.iter().enumerate() {
+                table[(row * words + at) * 8..][..8].copy_from_slice(&word.to_le_bytes());
             }
-            start = end as usize;
         }
-        out
+        (out, self.continued)
     }
 }
 
@@ -86,19 +147,39 @@ pub struct Signature {
     table: OwnedBytes,
     rows: u32,
     stride: usize,
+    items: u32,
+    continued: Numbers,
 }
 
 impl Signature {
-    /// A table that does not fit `items` filters nothing.
-    pub fn open(bytes: OwnedBytes, items: u32) -> Signature {
+    /// A table that does not fit `items` and those columns that continue some filters nothing.
+    pub fn open(bytes: OwnedBytes, items: u32, continued: Numbers) -> Signature {
         let number =
             |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-        let (rows, stride) = (number(0).unwrap_or(0), (items as usize).div_ceil(8));
-        let fits = number(4) == Some(items)
-            && (rows as usize).checked_mul(stride).and_then(|len| len.checked_add(HEADER_LEN))
+        let words = items.div_ceil(64) as usize + continued.len().div_ceil(64) as usize;
+        let rows = number(0).unwrap_or(0);
+        let fits = number(4).map(|columns| columns as usize) == Some(words * 64)
+            && (rows as usize).checked_mul(words * 8).and_then(|len| len.checked_add(HEADER_LEN))
                 == Some(bytes.len());
         let rows = if fits { rows } else { 0 };
-        Signature { table: bytes, rows, stride }
+        Signature { table: bytes, rows, stride: words * 8, items, continued }
+    }
+
+    /// Clears the bits of items that cannot have it; `words` has a bit for each item.
+    pub fn retain(&self, needle: &[u8], words: &mut [u64]) {
+        if self.continued.len() == 0 || !self.knows(needle) {
+            return self.and_into(needle, words);
+        }
+        let mut columns = vec![u64::MAX; self.stride / 8];
+        self.and_into(needle, &mut columns);
+        let first = self.items.div_ceil(64) as usize;
+        for (n, item) in self.continued.iter().enumerate() {
+            let set = columns.get(first + n / 64).is_some_and(|word| word >> (n % 64) & 1 == 1);
+            if set && let Some(word) = columns.get_mut(item as usize / 64) {
+                *word |= 1 << (item % 64);
+            }
+        }
+        words.iter_mut().zip(&columns[..first]).for_each(|(word, found)| *word &= found);
     }
 
     /// Whether [`Signature::rows_of`] says anything about a needle.
@@ -115,13 +196,15 @@ impl Signature {
         })
     }
 
-    /// Clears the words of items that cannot have it.
-    pub fn and_into(&self, needle: &[u8], words: &mut [u64]) {
+    /// Clears the bits of columns that cannot have it.
+    fn and_into(&self, needle: &[u8], words: &mut [u64]) {
         for row in self.rows_of(needle) {
-            for (word, octets) in words.iter_mut().zip(row.chunks(8)) {
-                let mut all = [0; 8];
-                all[..octets.len()].copy_from_slice(octets);
-                *word &= u64::from_le_bytes(all);
+            let (whole, rest) = row.as_chunks::<8>();
+            words.iter_mut().zip(whole).for_each(|(word, octets)| *word &= u64::from_le_bytes(*octets));
+            if let Some(word) = words.get_mut(whole.len()) {
+                let mut last = [0; 8];
+                last[..rest.len()].copy_from_slice(rest);
+                *word &= u64::from_le_bytes(last);
             }
         }
     }
@@ -131,44 +214,70 @@ impl Signature {
 mod tests {
     use super::*;
 
+    fn none() -> Numbers {
+        Numbers::of(&[])
+    }
+
     #[test]
     fn finds_what_is_there_and_little_else() {
         let items: Vec<Vec<String>> = (0..300u32)
             .map(|n| vec![format!("TOKEN{:08}", n.wrapping_mul(2_654_435_761)), "Ü日本".into()])
             .collect();
-        let mut writer = Writer::new();
-        for item in &items {
-            item.iter().for_each(|token| writer.token(token.as_bytes()));
+        for column_bytes in [usize::MAX, 10] {
+            let mut writer = Writer::new(300 * 22, 300, 4.0, column_bytes);
+            for item in &items {
+                item.iter().for_each(|token| writer.token(token.as_bytes()));
+                writer.end_item();
+            }
+            let (table, continued) = writer.finish();
+            assert_eq!(continued.len(), if column_bytes == 10 { 300 } else { 0 });
+            let signature = Signature::open(OwnedBytes::new(table), 300, Numbers::of(&continued));
+            let candidates = |needle: &str| {
+                let mut words = vec![u64::MAX; 5];
+                signature.retain(needle.as_bytes(), &mut words);
+                (0..300).filter(|n| words[n / 64] >> (n % 64) & 1 == 1).collect::<Vec<_>>()
+            };
+            for (n, item) in items.iter().enumerate() {
+                let found = candidates(&item[0][3..]);
+                assert!(found.contains(&n) && found.len() < 30, "{found:?}");
+            }
+            assert_eq!(candidates("日本").len(), 300);
+            assert_eq!(candidates("ab").len(), 300);
+            assert!(candidates("#+$%&!*(Q)Y-").is_empty());
+        }
+    }
+
+    #[test]
+    fn an_item_that_goes_on_does_not_match_everything() {
+        let mut writer = Writer::new(20_000, 100, 4.0, 400);
+        for item in 0..100u32 {
+            for n in 0..if item == 50 { 2000 } else { 10 } {
+                writer.token(format!("{:08}", (item * 10_000 + n).wrapping_mul(2_654_435_761)).as_bytes());
+            }
             writer.end_item();
         }
-        let signature = Signature::open(OwnedBytes::new(writer.finish(4.0)), 300);
-        let candidates = |needle: &str| {
-            let mut words = vec![u64::MAX; 5];
-            signature.and_into(needle.as_bytes(), &mut words);
-            (0..300).filter(|n| words[n / 64] >> (n % 64) & 1 == 1).collect::<Vec<_>>()
-        };
-        for (n, item) in items.iter().enumerate() {
-            let found = candidates(&item[0][3..]);
-            assert!(found.contains(&n) && found.len() < 30, "{found:?}");
-        }
-        assert_eq!(candidates("日本").len(), 300);
-        assert_eq!(candidates("ab").len(), 300);
-        assert!(candidates("#+$%&!*(Q)Y-").is_empty());
+        let (table, continued) = writer.finish();
+        assert!(continued.iter().all(|&item| item == 50) && continued.len() > 40);
+        let signature = Signature::open(OwnedBytes::new(table), 100, Numbers::of(&continued));
+        let mut found = [u64::MAX; 2];
+        signature.retain(b"0ABCDEFG", &mut found);
+        assert_eq!(found[0] >> 50 & 1, 0);
     }
 
     #[test]
     fn damaged_tables_filter_nothing() {
-        let mut writer = Writer::new();
+        let mut writer = Writer::new(6, 1, 2.0, usize::MAX);
         writer.token(b"ABCDEF");
         writer.end_item();
-        let table = writer.finish(2.0);
+        let (table, _) = writer.finish();
         for cut in 0..table.len() {
-            let signature = Signature::open(OwnedBytes::new(table[..cut].to_vec()), 1);
+            let signature = Signature::open(OwnedBytes::new(table[..cut].to_vec()), 1, none());
             assert!(!signature.knows(b"XYZ"));
             let mut words = [1];
-            signature.and_into(b"XYZ", &mut words);
+            signature.retain(b"XYZ", &mut words);
             assert_eq!(words, [1]);
         }
-        assert!(!Signature::open(OwnedBytes::new(table), 2).knows(b"XYZ"));
+        assert!(!Signature::open(OwnedBytes::new(table.clone()), 65, none()).knows(b"XYZ"));
+        assert!(!Signature::open(OwnedBytes::new(table), 1, Numbers::of(&[0])).knows(b"XYZ"));
     }
 }

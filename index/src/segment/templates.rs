@@ -8,6 +8,7 @@
 use super::bundle::{Bundle, Numbers, Piece};
 use super::codes::{self, NESTED, SLOT, TEXT};
 use super::{Damaged, OwnedBytes};
+use crate::tokens::Class;
 
 /// The first octet of a slot in a template.
 const SLOT_OCTET: u8 = SLOT as u8 | 128;
@@ -38,11 +39,23 @@ pub struct Template<'a> {
 /// A header field of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {
-    /// Number of its template.
-    pub number: u32,
     pub template: Template<'a>,
+    /// Number of the template.
+    pub number: u32,
     /// The codes that fill its slots.
     pub slots: &'a [u8],
+    /// Those of the slots of all fields before it.
+    pub before: &'a [u8],
+}
+
+/// Whether a token that is in the vocabulary can stand in a slot: numbers and dates. All other entries of the vocabulary stand
+/// in templates only; what is not in the vocabulary stands in slots only.
+pub fn varies(token: &[u8], class: Class) -> bool {
+    const DATES: [&[u8]; 19] = [
+        b"MON", b"TUE", b"WED", b"THU", b"FRI", b"SAT", b"SUN", b"JAN", b"FEB", b"MAR", b"APR", b"MAY",
+        b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC",
+    ];
+    class == Class::Word && (token.iter().any(u8::is_ascii_digit) || DATES.contains(&token))
 }
 
 impl Templates {
@@ -81,42 +94,62 @@ impl Templates {
         Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
     }
 
-    /// The header fields of a document, in order; `slots` are the codes of its slots. Ends behind an error.
-    pub(super) fn values<'a>(&'a self, doc: u32, slots: &'a [u8]) -> Values<'a> {
-        let fields = &self.fields.as_slice()[self.field_offsets.range(doc, self.fields.len())];
-        Values { templates: self, fields, at: 0, slots }
+    /// The header fields of a document; `slots` are the codes of all its slots.
+    pub(super) fn fields<'a>(&'a self, doc: u32, slots: &'a [u8]) -> Fields<'a> {
+        let numbers = &self.fields.as_slice()[self.field_offsets.range(doc, self.fields.len())];
+        Fields { templates: self, numbers, at: 0, slots, passed: 0, pending: 0 }
     }
 }
 
-/// Iterator of [`Templates::values`].
-pub struct Values<'a> {
+/// Walks the header fields of a document; as an iterator, field by field, which ends behind an error.
+pub struct Fields<'a> {
     templates: &'a Templates,
-    fields: &'a [u8],
+    numbers: &'a [u8],
     at: usize,
     slots: &'a [u8],
+    /// Octets of slots that are behind.
+    passed: usize,
+    /// Slots that were passed over and not looked at.
+    pending: u32,
 }
 
-impl<'a> Values<'a> {
-    fn next_value(&mut self) -> Result<Value<'a>, Damaged> {
-        let number = codes::next(self.fields, &mut self.at).ok_or(Damaged("fields"))?;
-        let template = self.templates.get(number)?;
-        let end = behind(self.slots, template.slots).ok_or(Damaged("slots"))?;
-        let (slots, rest) = self.slots.split_at(end);
-        self.slots = rest;
-        Ok(Value { number, template, slots })
+impl<'a> Fields<'a> {
+    /// The number of the next field's template; its slots must be passed or asked for before the next one.
+    #[inline]
+    pub fn number(&mut self) -> Option<Result<u32, Damaged>> {
+        (self.at < self.numbers.len())
+            .then(|| codes::next(self.numbers, &mut self.at).ok_or(Damaged("fields")))
+    }
+
+    /// Passes over so many slots.
+    #[inline]
+    pub fn pass(&mut self, slots: u32) {
+        self.pending = self.pending.saturating_add(slots);
+    }
+
+    /// That field with its slots.
+    pub fn filled(&mut self, number: u32, template: Template<'a>) -> Result<Value<'a>, Damaged> {
+        const DAMAGED: Damaged = Damaged("slots");
+        let rest = self.slots.get(self.passed..).ok_or(DAMAGED)?;
+        let start = self.passed + behind(rest, self.pending).ok_or(DAMAGED)?;
+        self.pending = 0;
+        let (before, rest) = self.slots.split_at(start);
+        let len = behind(rest, template.slots).ok_or(DAMAGED)?;
+        self.passed = start + len;
+        Ok(Value { template, number, before, slots: &rest[..len] })
     }
 }
 
-impl<'a> Iterator for Values<'a> {
+impl<'a> Iterator for Fields<'a> {
     type Item = Result<Value<'a>, Damaged>;
 
     fn next(&mut self) -> Option<Result<Value<'a>, Damaged>> {
-        if self.at >= self.fields.len() {
-            return None;
-        }
-        let value = self.next_value();
+        let value = self
+            .number()?
+            .and_then(|number| Ok((number, self.templates.get(number)?)))
+            .and_then(|(number, template)| self.filled(number, template));
         if value.is_err() {
-            self.at = self.fields.len();
+            self.at = self.numbers.len();
         }
         Some(value)
     }

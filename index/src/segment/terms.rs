@@ -25,6 +25,8 @@ impl Field {
 pub const NESTED: u32 = 0xffff_fffe;
 const PRESENT: u32 = 0xffff_ffff;
 const PRESENT_NESTED: u32 = 0xffff_fffd;
+/// Stands in [`head`] for all tokens that are no vocabulary.
+pub const LITERAL: u32 = 0xffff_fffc;
 /// Stands for a second character that is not there. Texts may hold it too; that only adds candidates.
 pub const NONE: char = '\u{2}';
 

@@ -99,6 +99,8 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
                         Some(_) if implied => {}
                         Some(field) => expect(Field::Head, terms::head(ord, field)),
                     }
+                } else if let Some(field) = field {
+                    expect(Field::Head, terms::head(terms::LITERAL, field));
                 }
                 if area == Area::Addr {
                     continue;
@@ -163,7 +165,7 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
                 let is_here =
                     of_message.area(area).any(|(_, text)| tokens(text).any(|(_, t)| t.as_bytes() == token));
                 let literals = segment.literals(*doc, area);
-                let is_literal = literals.split(|&b| b == 0xff).any(|literal| literal == &token[..]);
+                let is_literal = literals.get().split(|&b| b == 0xff).any(|literal| literal == &token[..]);
                 assert_eq!(is_literal, is_here && !is_vocabulary, "{text:?}");
                 if is_literal {
                     let mut within = Bits::full(segment.docs());
@@ -405,7 +407,7 @@ fn read_everything(segment: &Segment) -> usize {
         seen += segment.message(doc).is_some() as usize;
         seen += segment.doc_of(doc).is_some() as usize;
         for area in Area::ALL {
-            seen += segment.page(doc, area).map_or(0, |page| page.codes.len() + page.literals.len());
+            seen += segment.page(doc, area).map_or(0, |page| page.codes.len() + page.literals.get().len());
             let _ = segment.decode(doc, area, &mut |_, text| seen += text.len());
         }
     }

@@ -58,7 +58,11 @@ impl Vocabulary {
             rank_ord: bundle.numbers(Piece::RankOrd),
             rank_reversed: bundle.numbers(Piece::RankReversed),
             ord_rank: bundle.numbers(Piece::OrdRank),
-            signature: Signature::open(bundle.piece(Piece::TermSignature), len.div_ceil(BLOCK)),
+            signature: Signature::open(
+                bundle.piece(Piece::TermSignature),
+                len.div_ceil(BLOCK),
+                Numbers::default(),
+            ),
             len,
             names: 0,
             first_name: 0,
@@ -167,7 +171,7 @@ impl Vocabulary {
         }
         let blocks = self.len.div_ceil(BLOCK);
         let mut words = vec![u64::MAX; blocks.div_ceil(64) as usize];
-        self.signature.and_into(part, &mut words);
+        self.signature.retain(part, &mut words);
         for (n, &word) in words.iter().enumerate() {
             let mut rest = word;
             while rest != 0 {

@@ -1,0 +1,120 @@
+//! Header fields, verified by their templates: what holds for a template is found out once and holds for every message that has
+//! it, so that a message is a walk over some dozens of numbers. Only where a slot decides is a field looked at.
+
+use super::text::Text;
+use super::{Cx, Halt};
+use crate::prepare::Area;
+use crate::segment::{Literals, Segment, Template, Value};
+
+/// What a template says of the fields that have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    Never,
+    Always,
+    /// It depends on what stands in slots: on any of the reasons in a mask that the judge gives.
+    Depends(u8),
+}
+
+/// Judges the templates of a segment.
+pub(super) trait Judge {
+    fn template(&self, template: &Template<'_>) -> Verdict;
+
+    /// Whether slots of a document can be a reason; asked once for each document and before fields are looked at.
+    fn may(&self, doc: u32, literals: &Literals<'_>, reasons: u8) -> Result<bool, Halt>;
+
+    /// Whether a field matches, which depends on its slots. `codes` are those of the field as a text.
+    fn field(&self, value: &Value<'_>, text: &mut Text<'_>) -> Result<bool, Halt>;
+}
+
+/// Which documents have a field that matches.
+pub(super) struct Fields<'a, J> {
+    segment: &'a Segment,
+    cx: Cx<'a>,
+    judge: J,
+    /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet.
+    known: Vec<u32>,
+    codes: Vec<u8>,
+    /// Templates judged since the stop flag was looked at.
+    judged: u32,
+}
+
+const NEVER: u32 = 1;
+const ALWAYS: u32 = 2;
+const DEPENDS: u32 = 3;
+const VERDICT_BITS: u32 = 2;
+const REASON_BITS: u32 = 3;
+const SLOTS_SHIFT: u32 = VERDICT_BITS + REASON_BITS;
+/// Templates between two looks at the stop flag; each takes some hundred nanoseconds.
+const JUDGED_MAX: u32 = 1024;
+
+impl<'a, J: Judge> Fields<'a, J> {
+    pub fn new(segment: &'a Segment, cx: Cx<'a>, judge: J) -> Fields<'a, J> {
+        let known = vec![0; segment.templates().len() as usize];
+        Fields { segment, cx, judge, known, codes: Vec::new(), judged: 0 }
+    }
+
+    pub fn has(&mut self, doc: u32) -> Result<bool, Halt> {
+        self.cx.check()?;
+        let literals = self.segment.literals(doc, Area::Head);
+        // Reasons that were asked for, and those that hold.
+        let (mut asked, mut hold) = (0u8, 0u8);
+        let mut fields = self.segment.fields(doc);
+        while let Some(number) = fields.number() {
+            let number = number?;
+            let known = self.known(number)?;
+            let slots = known >> SLOTS_SHIFT;
+            match known & ((1 << VERDICT_BITS) - 1) {
+                ALWAYS => return Ok(true),
+                DEPENDS => {
+                    let reasons = (known >> VERDICT_BITS) as u8 & ((1 << REASON_BITS) - 1);
+                    let new = reasons & !asked;
+                    for reason in (0..REASON_BITS).map(|bit| 1 << bit).filter(|bit| new & bit != 0) {
+                        asked |= reason;
+                        if self.judge.may(doc, &literals, reason)? {
+                            hold |= reason;
+                        }
+                    }
+                    if reasons & hold == 0 {
+                        fields.pass(slots);
+                        continue;
+                    }
+                    let value = fields.filled(number, self.segment.templates().get(number)?)?;
+                    self.codes.clear();
+                    value.expand(&mut self.codes)?;
+                    let mut text = Text::new(&self.codes, &literals, value.before);
+                    if self.judge.field(&value, &mut text)? {
+                        return Ok(true);
+                    }
+                }
+                _ => fields.pass(slots),
+            }
+        }
+        Ok(false)
+    }
+
+    #[inline]
+    fn known(&mut self, number: u32) -> Result<u32, Halt> {
+        match self.known.get(number as usize) {
+            Some(&known) if known != 0 => Ok(known),
+            _ => self.judge(number),
+        }
+    }
+
+    fn judge(&mut self, number: u32) -> Result<u32, Halt> {
+        self.judged = self.judged.wrapping_add(1);
+        if self.judged.is_multiple_of(JUDGED_MAX) {
+            self.cx.check()?;
+        }
+        let template = self.segment.templates().get(number)?;
+        let verdict = match self.judge.template(&template) {
+            Verdict::Never => NEVER,
+            Verdict::Always => ALWAYS,
+            Verdict::Depends(reasons) => DEPENDS | u32::from(reasons) << VERDICT_BITS,
+        };
+        let known = template.slots << SLOTS_SHIFT | verdict;
+        if let Some(place) = self.known.get_mut(number as usize) {
+            *place = known;
+        }
+        Ok(known)
+    }
+}
