@@ -76,6 +76,12 @@ pub const FILTER_WALK_TERMS_MAX: usize = 2_000;
 /// Vocabulary entries that a part at the edge of a needle is looked up as, at most; the same.
 pub const FILTER_FRAGMENT_TERMS_MAX: u64 = 200;
 
+/// Vocabulary entries that a part at the edge of a needle can be, up to which those are sought that vary from message to message.
+pub const SLOT_RANGE_MAX: usize = 20_000;
+
+/// Of these, how many lists are put together at most; each costs about as much as looking through the literals of a message.
+pub const SLOT_ENTRIES_MAX: usize = 4_000;
+
 const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.

@@ -1,7 +1,6 @@
 //! Header fields, verified by their templates: what holds for a template is found out once and holds for every message that has
-//! it, so that a message is a walk over some dozens of numbers. Only where a slot decides is a field looked at.
+//! it, so that a message is a walk over some dozens of numbers. Only where a slot decides are the slots of a field looked at.
 
-use super::text::Text;
 use super::{Cx, Halt};
 use crate::prepare::Area;
 use crate::segment::{Literals, Segment, Template, Value};
@@ -22,8 +21,8 @@ pub(super) trait Judge {
     /// Whether slots of a document can be a reason; asked once for each document and before fields are looked at.
     fn may(&self, doc: u32, literals: &Literals<'_>, reasons: u8) -> Result<bool, Halt>;
 
-    /// Whether a field matches, which depends on its slots. `codes` are those of the field as a text.
-    fn field(&self, value: &Value<'_>, text: &mut Text<'_>) -> Result<bool, Halt>;
+    /// Whether a field matches, which depends on its slots.
+    fn field(&self, value: &Value<'_>, literals: &Literals<'_>) -> bool;
 }
 
 /// Which documents have a field that matches.
@@ -33,7 +32,6 @@ pub(super) struct Fields<'a, J> {
     judge: J,
     /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet.
     known: Vec<u32>,
-    codes: Vec<u8>,
     /// Templates judged since the stop flag was looked at.
     judged: u32,
 }
@@ -50,7 +48,7 @@ const JUDGED_MAX: u32 = 1024;
 impl<'a, J: Judge> Fields<'a, J> {
     pub fn new(segment: &'a Segment, cx: Cx<'a>, judge: J) -> Fields<'a, J> {
         let known = vec![0; segment.templates().len() as usize];
-        Fields { segment, cx, judge, known, codes: Vec::new(), judged: 0 }
+        Fields { segment, cx, judge, known, judged: 0 }
     }
 
     pub fn has(&mut self, doc: u32) -> Result<bool, Halt> {
@@ -79,10 +77,7 @@ impl<'a, J: Judge> Fields<'a, J> {
                         continue;
                     }
                     let value = fields.filled(number, self.segment.templates().get(number)?)?;
-                    self.codes.clear();
-                    value.expand(&mut self.codes)?;
-                    let mut text = Text::new(&self.codes, &literals, value.before);
-                    if self.judge.field(&value, &mut text)? {
+                    if self.judge.field(&value, &literals) {
                         return Ok(true);
                     }
                 }

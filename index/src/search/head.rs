@@ -13,7 +13,7 @@ use super::text::Text;
 use super::texts::Owner;
 use super::verify::Verifier;
 use crate::bits::Bits;
-use crate::limits::FILTER_FRAGMENT_TERMS_MAX;
+use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
 use crate::segment::codes::{self, SLOT};
 use crate::segment::kernel::count_literals;
 use crate::segment::{Literals, Segment, Template, Value, varies};
@@ -64,12 +64,12 @@ impl<'a> Several<'a> {
             .collect();
         let in_slot = |part: &Part, literal: Vec<u8>, ord: &dyn Fn(u32) -> u32| -> Result<InSlot, Halt> {
             let mut ords: Vec<u32> = Vec::new();
-            let few = !part.any_word && part.range.len() as u64 <= 100 * FILTER_FRAGMENT_TERMS_MAX;
+            let few = !part.any_word && part.range.len() <= SLOT_RANGE_MAX;
             if few {
                 ords.extend(part.range.clone().map(ord).filter(|&ord| may_vary(ord)));
             }
             let mut entries = None;
-            if few && ords.len() as u64 <= FILTER_FRAGMENT_TERMS_MAX {
+            if few && ords.len() <= SLOT_ENTRIES_MAX {
                 let mut found = Bits::new(segment.docs());
                 let mut lists = segment.lists(scope.field_of_words());
                 for ord in ords {
@@ -93,8 +93,9 @@ impl<'a> Several<'a> {
         Ok(Several { segment, scope, verifier, pattern, inner, left, right })
     }
 
-    /// The needle from one token on; `None` if it is not there whatever the slots are, else the reasons why it may be.
-    fn from(&self, text: &mut Text<'_>, tokens: &[(u32, usize)]) -> Option<u8> {
+    /// The needle from one token on; `None` if it is not there whatever the slots are, else the reasons why it may be. Tokens in
+    /// slots that are known are in the second of the texts.
+    fn from(&self, texts: &mut [Text<'_>; 2], tokens: &[Token]) -> Option<u8> {
         let (mut reasons, mut slots) = (0, 0);
         let mut slot = |reason: u8| {
             reasons |= reason;
@@ -102,26 +103,26 @@ impl<'a> Several<'a> {
         };
         let mut rest = tokens.iter();
         if matches!(self.pattern.left, Edge::Part(_)) {
-            let &(rank, place) = rest.next()?;
-            if rank == SLOT {
+            let token = rest.next()?;
+            if token.rank == SLOT {
                 slot(LEFT);
-            } else if !self.verifier.fits_left(text, place) {
+            } else if !self.verifier.fits_left(&mut texts[usize::from(token.in_slot)], token.place) {
                 return None;
             }
         }
         for &(wanted, may_vary) in &self.inner {
-            let &(rank, _) = rest.next()?;
-            if rank == SLOT && may_vary {
+            let token = rest.next()?;
+            if token.rank == SLOT && may_vary {
                 slot(OTHER);
-            } else if rank != wanted {
+            } else if token.rank != wanted {
                 return None;
             }
         }
         if matches!(self.pattern.right, Edge::Part(_)) {
-            let &(rank, place) = rest.next()?;
-            if rank == SLOT {
+            let token = rest.next()?;
+            if token.rank == SLOT {
                 slot(RIGHT);
-            } else if !self.verifier.fits_right(text, place) {
+            } else if !self.verifier.fits_right(&mut texts[usize::from(token.in_slot)], token.place) {
                 return None;
             }
         }
@@ -129,23 +130,48 @@ impl<'a> Several<'a> {
     }
 }
 
+/// A token of a field.
+#[derive(Clone, Copy)]
+struct Token {
+    /// [`SLOT`] for what is not known.
+    rank: u32,
+    /// Where its code is: in the template, or in the slots.
+    place: usize,
+    in_slot: bool,
+}
+
+/// The tokens of a template; those of its slots as far as `slots` go.
+fn tokens(template: &Template<'_>, slots: &[u8]) -> Vec<Token> {
+    let mut tokens = Vec::with_capacity(template.tokens.len());
+    let (mut at, mut slots_at) = (0, 0);
+    while at < template.tokens.len() {
+        let place = at;
+        let Some(rank) = codes::next(template.tokens, &mut at) else { break };
+        let token = Token { rank, place, in_slot: false };
+        let slot = slots_at;
+        tokens.push(match rank {
+            SLOT => codes::next(slots, &mut slots_at).map_or(token, |rank| Token {
+                rank,
+                place: slot,
+                in_slot: true,
+            }),
+            _ => token,
+        });
+    }
+    tokens
+}
+
 impl Judge for Several<'_> {
     fn template(&self, template: &Template<'_>) -> Verdict {
         if !self.scope.takes(owner(self.segment, template)) {
             return Verdict::Never;
         }
-        let mut tokens = Vec::with_capacity(template.tokens.len());
-        let mut at = 0;
-        while at < template.tokens.len() {
-            let place = at;
-            let Some(rank) = codes::next(template.tokens, &mut at) else { break };
-            tokens.push((rank, place));
-        }
         let none = Literals::none();
-        let mut text = Text::new(template.tokens, &none, &[]);
+        let mut texts = [Text::new(template.tokens, &none, &[]), Text::new(&[], &none, &[])];
+        let tokens = tokens(template, &[]);
         let mut reasons = None;
         for start in 0..tokens.len() {
-            match self.from(&mut text, &tokens[start..]) {
+            match self.from(&mut texts, &tokens[start..]) {
                 Some(0) => return Verdict::Always,
                 Some(more) => reasons = Some(reasons.unwrap_or(0) | more),
                 None => {}
@@ -166,8 +192,11 @@ impl Judge for Several<'_> {
         }))
     }
 
-    fn field(&self, _: &Value<'_>, text: &mut Text<'_>) -> Result<bool, Halt> {
-        self.verifier.has_text(text)
+    fn field(&self, value: &Value<'_>, literals: &Literals<'_>) -> bool {
+        let mut texts =
+            [Text::new(value.template.tokens, literals, &[]), Text::new(value.slots, literals, value.before)];
+        let tokens = tokens(&value.template, value.slots);
+        (0..tokens.len()).any(|start| self.from(&mut texts, &tokens[start..]) == Some(0))
     }
 }
 
@@ -189,13 +218,17 @@ impl Judge for Begins<'_> {
         Ok(true)
     }
 
-    fn field(&self, value: &Value<'_>, text: &mut Text<'_>) -> Result<bool, Halt> {
+    fn field(&self, value: &Value<'_>, literals: &Literals<'_>) -> bool {
+        let mut codes = Vec::new();
+        if value.expand(&mut codes).is_err() {
+            return false;
+        }
         // Behind the mark, the name, and perhaps the mark of a nested field.
         let mut at = 0;
         for _ in 0..2 + usize::from(value.template.nested) {
-            codes::next(text.codes, &mut at);
+            codes::next(&codes, &mut at);
         }
-        Ok(self.begins(text, at) == Some(true))
+        self.begins(&mut Text::new(&codes, literals, value.before), at) == Some(true)
     }
 }
 
@@ -219,11 +252,12 @@ impl Judge for InLiterals<'_> {
         Ok(literals.have(self.finder))
     }
 
-    fn field(&self, value: &Value<'_>, text: &mut Text<'_>) -> Result<bool, Halt> {
+    fn field(&self, value: &Value<'_>, literals: &Literals<'_>) -> bool {
         if count_literals(value.slots) == 0 {
-            return Ok(false);
+            return false;
         }
+        let mut text = Text::new(value.slots, literals, value.before);
         let all = 0..text.codes.len();
-        Ok(text.literals_between(all).is_some_and(|literals| self.finder.find(literals).is_some()))
+        text.literals_between(all).is_some_and(|literals| self.finder.find(literals).is_some())
     }
 }

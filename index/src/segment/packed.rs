@@ -125,41 +125,56 @@ pub fn has(packed: &[u8], finder: &Finder<'_>) -> bool {
     may && finder.find(&unpack(packed)).is_some()
 }
 
+/// Numbers that are looked at in one step.
+const BLOCK: usize = 64;
+
+/// Numbers taken apart: as they are, without the last symbol, and without the last two.
+struct Block {
+    numbers: [u16; BLOCK + 1],
+    twos: [u16; BLOCK + 1],
+    ones: [u16; BLOCK + 1],
+}
+
 /// Whether three symbols stand side by side.
 fn may_have(numbers: &[[u8; 2]], [a, b, c]: [u16; 3]) -> bool {
     // They stand in one number, or begin with the second or the third symbol of one.
     let (whole, start, end) = ((a * SYMBOLS + b) * SYMBOLS + c, a * SYMBOLS + b, b * SYMBOLS + c);
-    any_pair(numbers, |this, next| {
-        (this == whole)
-            | (this % (SYMBOLS * SYMBOLS) == start) & (next / (SYMBOLS * SYMBOLS) == c)
-            | (this % SYMBOLS == a) & (next / SYMBOLS == end)
+    any_block(numbers, |block, n| {
+        let number = block.numbers[n];
+        let (last, last_two) = (number - block.twos[n] * SYMBOLS, number - block.ones[n] * SYMBOLS * SYMBOLS);
+        (number == whole)
+            | (last_two == start) & (block.ones[n + 1] == c)
+            | (last == a) & (block.twos[n + 1] == end)
     })
 }
 
 /// Whether two symbols do.
 fn may_have_two(numbers: &[[u8; 2]], [a, b]: [u16; 2]) -> bool {
     let pair = a * SYMBOLS + b;
-    any_pair(numbers, |this, next| {
-        (this / SYMBOLS == pair)
-            | (this % (SYMBOLS * SYMBOLS) == pair)
-            | (this % SYMBOLS == a) & (next / (SYMBOLS * SYMBOLS) == b)
+    any_block(numbers, |block, n| {
+        let number = block.numbers[n];
+        let (last, last_two) = (number - block.twos[n] * SYMBOLS, number - block.ones[n] * SYMBOLS * SYMBOLS);
+        (block.twos[n] == pair) | (last_two == pair) | (last == a) & (block.ones[n + 1] == b)
     })
 }
 
-/// Looks at every number and the one behind it, in blocks so that many are looked at in one step.
+/// Looks at every number and the one behind it.
 #[inline(always)]
-fn any_pair(numbers: &[[u8; 2]], fits: impl Fn(u16, u16) -> bool) -> bool {
-    const BLOCK: usize = 64;
-    let mut block = [0u16; BLOCK + 1];
+fn any_block(numbers: &[[u8; 2]], fits: impl Fn(&Block, usize) -> bool) -> bool {
+    let mut block = Block { numbers: [0; BLOCK + 1], twos: [0; BLOCK + 1], ones: [0; BLOCK + 1] };
     let mut at = 0;
     while at < numbers.len() {
         let rest = &numbers[at..numbers.len().min(at + BLOCK + 1)];
-        block.iter_mut().zip(rest).for_each(|(place, number)| *place = u16::from_le_bytes(*number));
+        block.numbers.iter_mut().zip(rest).for_each(|(place, number)| *place = u16::from_le_bytes(*number));
         // No symbols, so that nothing is found behind the end.
-        block[rest.len()..].fill(u16::MAX);
+        block.numbers[rest.len()..].fill(u16::MAX);
+        for n in 0..BLOCK + 1 {
+            block.twos[n] = block.numbers[n] / SYMBOLS;
+            block.ones[n] = block.numbers[n] / (SYMBOLS * SYMBOLS);
+        }
         let mut found = false;
         for n in 0..BLOCK {
-            found |= fits(block[n], block[n + 1]);
+            found |= fits(&block, n);
         }
         if found {
             return true;
