@@ -188,7 +188,7 @@ impl Source for LogSource {
         let account = self.key.1;
         let known = self.ask(move |shard| {
             Box::pin(async move {
-                let lsn = shard.durable_lsn().0;
+                let lsn = shard.committed_lsn().0;
                 shard.with_account(account, |account| Known {
                     lsn,
                     next: account.next_message().0,
@@ -203,7 +203,7 @@ impl Source for LogSource {
         let account = self.key.1;
         let batch = self.ask(move |shard| {
             Box::pin(async move {
-                let lsn = shard.durable_lsn().0;
+                let lsn = shard.committed_lsn().0;
                 let (live, next) = live(&shard, account, from).await?;
                 shard.with_account(account, |account| {
                     let facts = |message| Some((message, account.facts(MessageNumber(message))?));
