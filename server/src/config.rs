@@ -111,7 +111,8 @@ pub struct AuthConfig {
 pub struct RuntimeConfig {
     /// Executors; 0: one for each core of the machine.
     pub cores: u16,
-    /// Threads for searches and the analysis of large messages; 0: one for each core of the machine.
+    /// Threads for searches and for the analysis of large messages; 0: one for each core of the machine. There is one more for
+    /// searches of accounts that have none running.
     pub lanes: u16,
 }
 
@@ -257,7 +258,7 @@ impl RuntimeConfig {
         if self.cores == 0 { machine_cores() } else { usize::from(self.cores) }
     }
 
-    /// Search lanes to start.
+    /// Search lanes that one account may have.
     pub fn lanes_effective(&self) -> usize {
         if self.lanes == 0 { machine_cores() } else { usize::from(self.lanes) }
     }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use log_support::{Model, World, options};
 use trawl_store::disk::sim::SimDisk;
-use trawl_store::log::{CommitKind, Position};
+use trawl_store::log::{CommitKind, Position, RecordType};
 use trawl_store::seed::SimSeed;
 
 struct Point {
@@ -118,5 +118,31 @@ fn replay_from_any_durable_position_gives_the_rest() {
         let (replayed, report) = log_support::replay(&world.disk, position, 1).unwrap();
         assert_eq!(replayed, model.commits()[applied..], "{position:?}");
         assert!(report.corruption.is_empty() && report.cut.is_none(), "{report:?}");
+    }
+}
+
+#[test]
+fn no_recovery_goes_back_behind_the_last_commit_but_behind_what_follows_it() {
+    for loose in [0, 3] {
+        let world = World::new(SimDisk::new(), 6);
+        let (committed, durable) = world.run(
+            async |log| {
+                for _ in 0..5 {
+                    let ticket = log.commit(CommitKind::Delivery, log.generation(), b"ops", Box::new(|_| ()));
+                    // In the same batch, and their commit never comes.
+                    for _ in 0..loose {
+                        log.put(RecordType::Chunk, &[1; 100]).unwrap();
+                    }
+                    assert!(log.committed_lsn() <= log.durable_lsn());
+                    assert_eq!(ticket.unwrap().await.unwrap(), log.committed_lsn());
+                }
+                (log.committed_lsn(), log.durable_lsn())
+            },
+            options(),
+        );
+        assert!(durable.0 > committed.0 + loose, "Pad has an LSN as well");
+        let crashed = World { disk: world.disk.after_crash(1), ..World::new(SimDisk::new(), 7) };
+        let log = crashed.open(options(), Position::START).unwrap().log;
+        assert_eq!((log.committed_lsn(), log.durable_lsn()), (committed, committed));
     }
 }

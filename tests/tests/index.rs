@@ -284,3 +284,23 @@ fn indexing_survives_kill_nine_and_answers_stay_exact() {
     assert_eq!(server.stop(), Some(0));
     server.tool(&["check"]);
 }
+
+#[test]
+fn a_good_index_is_kept_after_kill_nine() {
+    let mut server = server();
+    // Anew, so that the newest step of it was done when the log had its last change.
+    server.tool(&["reindex", "anna", "--wait"]);
+    let before = files(&server);
+    assert!(indexed(&server) >= 1_500);
+    for _ in 0..2 {
+        server.kill();
+        server.serve();
+        // Opens it.
+        let mut client = Client::login(server.imap, "anna", PASSWORD);
+        client.ok("EXAMINE INBOX");
+        client.ok("SEARCH BODY the");
+        assert!(indexed(&server) >= 1_500);
+        assert_eq!(status(&server)["index"]["indexed_messages"], 0, "{}", server.log());
+        assert_eq!(files(&server), before);
+    }
+}

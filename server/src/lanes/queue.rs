@@ -1,8 +1,8 @@
 //! The searches that wait for lanes, in turns: which piece of which search a lane does next.
 //!
-//! Not here: threads. What must hold: quick pieces go before those that read; accounts take turns, and within an account its
-//! searches do, so that no long search and no busy account holds up another; the queue is bounded, in all and for each
-//! account.
+//! Not here: threads. What must hold: a lane is kept free for accounts of which nothing runs, so that no account, however many
+//! and however long its pieces, holds up another; accounts take turns, and within an account its searches do; of those whose
+//! turn it is, quick pieces go before those that read; the queue is bounded, in all and for each account.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,15 +20,24 @@ pub enum NotTaken {
 }
 
 /// What a lane does next.
-pub enum Next {
-    Piece(SearchJob, Piece),
+pub enum Next<'a> {
+    Piece(Turn<'a>),
     /// Nothing came for a while.
     Idle,
     Stopped,
 }
 
+/// A piece to be done; dropped when it is.
+pub struct Turn<'a> {
+    queue: &'a SearchQueue,
+    account: AccountKey,
+    /// The lane does it in the middle of another piece.
+    between: bool,
+    pub job: SearchJob,
+    pub piece: Piece,
+}
+
 /// See the module.
-#[derive(Default)]
 pub struct SearchQueue {
     state: Mutex<State>,
     work: Condvar,
@@ -36,19 +45,38 @@ pub struct SearchQueue {
     quick: AtomicBool,
 }
 
-#[derive(Default)]
 struct State {
     accounts: VecDeque<Account>,
     jobs: usize,
+    /// Lanes that do nothing.
+    free: usize,
     stopped: bool,
 }
 
+/// Those that have something queued or running.
 struct Account {
     key: AccountKey,
     jobs: VecDeque<SearchJob>,
+    /// Pieces that lanes are at.
+    running: usize,
+}
+
+/// Who asks for a piece.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A lane that is free.
+    Free,
+    /// A lane between messages that it reads for this account: for pieces that read nothing.
+    Between(AccountKey),
 }
 
 impl SearchQueue {
+    /// For so many lanes, which then call [`SearchQueue::wait`]. One account has all of them but one at most.
+    pub fn new(lanes: usize) -> SearchQueue {
+        let state = State { accounts: VecDeque::new(), jobs: 0, free: lanes, stopped: false };
+        SearchQueue { state: Mutex::new(state), work: Condvar::new(), quick: AtomicBool::new(false) }
+    }
+
     /// Queues a search.
     pub fn add(&self, job: SearchJob) -> Result<(), NotTaken> {
         let width = job.width();
@@ -69,7 +97,9 @@ impl SearchQueue {
                     return Err(NotTaken::Full);
                 }
                 Some(account) => account.jobs.push_back(job),
-                None => state.accounts.push_back(Account { key, jobs: VecDeque::from([job]) }),
+                None => {
+                    state.accounts.push_back(Account { key, jobs: VecDeque::from([job]), running: 0 });
+                }
             }
             state.jobs += 1;
             self.quick.store(true, Ordering::Relaxed);
@@ -82,28 +112,28 @@ impl SearchQueue {
         Ok(())
     }
 
-    /// The next piece if there is one: with `quick_only`, one that reads nothing.
-    pub fn next(&self, quick_only: bool) -> Option<(SearchJob, Piece)> {
-        if quick_only && !self.quick.load(Ordering::Relaxed) {
+    /// A piece that reads nothing, for a lane between two messages that it reads for `account`.
+    pub fn between(&self, account: AccountKey) -> Option<Turn<'_>> {
+        if !self.quick.load(Ordering::Relaxed) {
             return None;
         }
         let mut state = self.lock();
-        let found = state.next(quick_only);
-        if quick_only && found.is_none() {
+        let found = state.next(Asker::Between(account));
+        if found.is_none() && !state.accounts.iter().any(Account::has_quick) {
             self.quick.store(false, Ordering::Relaxed);
         }
-        found
+        found.map(|found| self.turn(found, true))
     }
 
     /// Waits for the next piece, but no longer than `patience`.
-    pub fn wait(&self, patience: Option<Duration>) -> Next {
+    pub fn wait(&self, patience: Option<Duration>) -> Next<'_> {
         let mut state = self.lock();
         loop {
             if state.stopped {
                 return Next::Stopped;
             }
-            if let Some((job, piece)) = state.next(false) {
-                return Next::Piece(job, piece);
+            if let Some(found) = state.next(Asker::Free) {
+                return Next::Piece(self.turn(found, false));
             }
             state = match patience {
                 None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -133,89 +163,223 @@ impl SearchQueue {
         self.work.notify_all();
     }
 
+    fn turn(&self, (job, piece): (SearchJob, Piece), between: bool) -> Turn<'_> {
+        Turn { queue: self, account: job.account(), between, job, piece }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        state.done(self.account, self.between);
+        // Another lane asks for itself.
+        if self.between && state.free > 0 && state.jobs > 0 {
+            drop(state);
+            self.queue.work.notify_one();
+        }
+    }
+}
+
 impl State {
-    fn next(&mut self, quick_only: bool) -> Option<(SearchJob, Piece)> {
-        let found = self.take(true);
-        if found.is_some() || quick_only { found } else { self.take(false) }
+    /// Accounts of which nothing runs go first; among those, and then among the others, what is quick.
+    fn next(&mut self, asker: Asker) -> Option<(SearchJob, Piece)> {
+        let quick_only = asker != Asker::Free;
+        for busy in [false, true] {
+            let quick = self.take(asker, busy, true);
+            let found = if quick.is_some() || quick_only { quick } else { self.take(asker, busy, false) };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
-    fn take(&mut self, quick_only: bool) -> Option<(SearchJob, Piece)> {
+    /// From an account that is `busy`, which means that pieces of it run.
+    fn take(&mut self, asker: Asker, busy: bool, quick_only: bool) -> Option<(SearchJob, Piece)> {
         let mut at = 0;
         while let Some(account) = self.accounts.get_mut(at) {
             let before = account.jobs.len();
             account.jobs.retain(|job| !job.is_exhausted());
             self.jobs -= before - account.jobs.len();
-            if account.jobs.is_empty() {
+            if account.jobs.is_empty() && account.running == 0 {
                 self.accounts.remove(at);
                 continue;
             }
+            let allowed = busy == (account.running > 0)
+                && match asker {
+                    Asker::Free => !busy || self.free > 1,
+                    // The lane is its own already.
+                    Asker::Between(own) => !busy || own == account.key || self.free > 0,
+                };
             let claim = |(nth, job): (usize, &SearchJob)| Some((nth, job.claim(quick_only)?));
-            let Some((nth, piece)) = account.jobs.iter().enumerate().find_map(claim) else {
+            let claimed = if allowed { account.jobs.iter().enumerate().find_map(claim) } else { None };
+            let Some((nth, piece)) = claimed else {
                 at += 1;
                 continue;
             };
             // To the back of both lines.
             let job = account.jobs.remove(nth)?;
             account.jobs.push_back(job.clone());
-            let account = self.accounts.remove(at)?;
-            self.accounts.push_back(account);
+            account.running += 1;
+            self.requeue(at);
+            if asker == Asker::Free {
+                self.free -= 1;
+            }
             return Some((job, piece));
         }
         None
+    }
+
+    /// A piece is done. Its account goes behind those that came while it ran.
+    fn done(&mut self, key: AccountKey, between: bool) {
+        if !between {
+            self.free += 1;
+        }
+        // None of them is left after the stop.
+        if let Some(at) = self.accounts.iter().position(|account| account.key == key)
+            && let Some(account) = self.accounts.get_mut(at)
+        {
+            account.running -= 1;
+            self.requeue(at);
+        }
+    }
+
+    fn requeue(&mut self, at: usize) {
+        let account = self.accounts.remove(at);
+        self.accounts.extend(account);
+    }
+}
+
+impl Account {
+    fn has_quick(&self) -> bool {
+        self.jobs.iter().any(SearchJob::has_quick)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::search::Candidate;
-    use crate::lanes::search::tests_support::{job_of, prepared_job};
+    use crate::lanes::search::tests_support::{prepared_job, reading_job};
     use trawl_store::types::{AccountId, ShardId};
 
     fn key(account: u32) -> AccountKey {
         (ShardId(0), AccountId(account))
     }
 
-    fn account_of(queue: &SearchQueue) -> Option<u32> {
-        queue.next(false).map(|(job, _)| job.account().1.0)
+    /// What a lane that becomes free is given.
+    fn next(queue: &SearchQueue) -> Option<Turn<'_>> {
+        match queue.wait(Some(Duration::ZERO)) {
+            Next::Piece(turn) => Some(turn),
+            Next::Idle | Next::Stopped => None,
+        }
+    }
+
+    fn account_of(turn: &Option<Turn<'_>>) -> Option<u32> {
+        turn.as_ref().map(|turn| turn.account.1.0)
+    }
+
+    /// The accounts that one lane works for, piece by piece.
+    fn order(queue: &SearchQueue, pieces: usize) -> Vec<Option<u32>> {
+        (0..pieces).map(|_| account_of(&next(queue))).collect()
     }
 
     #[test]
     fn accounts_take_turns_and_quick_pieces_go_first() {
-        let queue = SearchQueue::default();
-        // Many batches of one account, two of another, then something quick of a third.
-        let large = u32::try_from(crate::limits::SEARCH_BATCH_BYTES_MAX).unwrap();
-        let batches = |n| -> Vec<Candidate> {
-            (0..n).map(|at| Candidate { size: large, ..Candidate::at(at) }).collect()
-        };
-        queue.add(job_of(key(1), batches(6))).unwrap();
-        queue.add(job_of(key(2), batches(2))).unwrap();
-        assert_eq!([account_of(&queue), account_of(&queue), account_of(&queue)], [Some(1), Some(2), Some(1)]);
+        let queue = SearchQueue::new(1);
+        queue.add(reading_job(key(1), 6)).unwrap();
+        queue.add(reading_job(key(2), 2)).unwrap();
+        assert_eq!(order(&queue, 3), [Some(1), Some(2), Some(1)]);
         queue.add(prepared_job(key(3), 1)).unwrap();
-        assert!(matches!(queue.next(true), Some((job, Piece::Prepared(_))) if job.account() == key(3)));
-        assert!(queue.next(true).is_none(), "what is left reads");
-        let rest: Vec<Option<u32>> = (0..6).map(|_| account_of(&queue)).collect();
-        assert_eq!(rest, [Some(2), Some(1), Some(1), Some(1), Some(1), None]);
+        assert_eq!(order(&queue, 1), [Some(3)]);
+        assert_eq!(order(&queue, 6), [Some(2), Some(1), Some(1), Some(1), Some(1), None]);
     }
 
     #[test]
     fn searches_of_one_account_take_turns() {
-        let queue = SearchQueue::default();
+        let queue = SearchQueue::new(1);
         let (a, b) = (prepared_job(key(1), 1000), prepared_job(key(1), 1000));
         queue.add(a.clone()).unwrap();
         queue.add(b.clone()).unwrap();
-        let order: Vec<bool> = (0..4).map(|_| queue.next(true).unwrap().0.is(&a)).collect();
+        let order: Vec<bool> = (0..4).map(|_| next(&queue).unwrap().job.is(&a)).collect();
         assert_eq!(order, [true, false, true, false]);
     }
 
     #[test]
+    fn a_lane_is_kept_for_accounts_of_which_nothing_runs() {
+        let queue = SearchQueue::new(3);
+        for _ in 0..4 {
+            queue.add(prepared_job(key(1), 10_000)).unwrap();
+        }
+        let (first, second) = (next(&queue), next(&queue));
+        assert_eq!([account_of(&first), account_of(&second)], [Some(1), Some(1)]);
+        assert!(next(&queue).is_none(), "the last lane is not for an account that has others");
+        queue.add(prepared_job(key(2), 1000)).unwrap();
+        let other = next(&queue);
+        assert_eq!(account_of(&other), Some(2), "it is for this one");
+        drop(other);
+        assert_eq!(order(&queue, 3), [Some(2); 3], "and goes on with it");
+        // Two that are busy leave one free as well.
+        drop(first);
+        let first = next(&queue);
+        assert_eq!(account_of(&first), Some(2), "whoever has less goes first");
+        assert!(next(&queue).is_none());
+        queue.add(prepared_job(key(3), 1)).unwrap();
+        assert_eq!(account_of(&next(&queue)), Some(3));
+        drop((first, second));
+    }
+
+    #[test]
+    fn whoever_came_while_all_lanes_were_busy_is_next() {
+        let queue = SearchQueue::new(2);
+        queue.add(reading_job(key(1), 10)).unwrap();
+        queue.add(reading_job(key(2), 10)).unwrap();
+        let (one, two) = (next(&queue), next(&queue));
+        assert_eq!([account_of(&one), account_of(&two)], [Some(1), Some(2)]);
+        queue.add(prepared_job(key(3), 1000)).unwrap();
+        queue.add(reading_job(key(4), 10)).unwrap();
+        drop(two);
+        let three = next(&queue);
+        assert_eq!(account_of(&three), Some(3));
+        drop(one);
+        assert_eq!(order(&queue, 3), [Some(4), Some(2), Some(1)]);
+        drop(three);
+    }
+
+    #[test]
+    fn between_messages_only_what_is_quick_and_holds_up_nobody_is_done() {
+        let queue = SearchQueue::new(2);
+        let between = |own: u32| account_of(&queue.between(key(own)));
+        queue.add(reading_job(key(1), 4)).unwrap();
+        let batch = next(&queue);
+        assert_eq!(between(1), None, "what is left reads");
+        queue.add(prepared_job(key(2), 1000)).unwrap();
+        queue.add(prepared_job(key(1), 1000)).unwrap();
+        let quick = next(&queue);
+        assert_eq!((account_of(&batch), account_of(&quick)), (Some(1), Some(2)));
+        assert_eq!(between(1), Some(1), "its own, as long as others have a lane");
+        assert_eq!(between(1), Some(1));
+        queue.add(prepared_job(key(3), 1)).unwrap();
+        assert_eq!(between(1), Some(3), "and the first one of another");
+        assert_eq!(between(2), Some(2));
+        assert_eq!(between(4), None, "not what has a lane, when none is free");
+        drop(quick);
+        let quick = queue.between(key(1));
+        assert_eq!(account_of(&quick), Some(2), "nothing of it runs any more");
+        assert_eq!(between(4), Some(1), "a lane is free");
+        drop((batch, quick));
+        assert!(std::iter::from_fn(|| next(&queue)).count() > 10, "nothing is forgotten");
+        assert_eq!(between(1), None);
+        let state = queue.lock();
+        assert_eq!((state.jobs, state.free, state.accounts.len()), (0, 2, 0));
+    }
+
+    #[test]
     fn it_is_bounded_for_each_account_and_in_all() {
-        let queue = SearchQueue::default();
+        let queue = SearchQueue::new(1);
         for _ in 0..SEARCH_QUEUE_ACCOUNT_JOBS_MAX {
             queue.add(prepared_job(key(0), 1)).unwrap();
         }
@@ -229,16 +393,19 @@ mod tests {
 
     #[test]
     fn a_failed_or_stopped_search_is_dropped_and_answered() {
-        let queue = SearchQueue::default();
+        let queue = SearchQueue::new(2);
         let (failed, waiting) = (prepared_job(key(1), 1000), prepared_job(key(1), 1000));
         queue.add(failed.clone()).unwrap();
         queue.add(waiting.clone()).unwrap();
-        let (job, piece) = queue.next(true).unwrap();
-        assert!(job.is(&failed));
-        job.broke(&piece);
-        assert!(queue.next(true).unwrap().0.is(&waiting));
+        let turn = next(&queue).unwrap();
+        assert!(turn.job.is(&failed));
+        turn.job.broke(&turn.piece);
+        drop(turn);
+        let turn = next(&queue).unwrap();
+        assert!(turn.job.is(&waiting));
         queue.stop();
-        assert!(queue.next(false).is_none() && matches!(queue.wait(None), Next::Stopped));
+        drop(turn);
+        assert!(queue.between(key(1)).is_none() && matches!(queue.wait(None), Next::Stopped));
         assert_eq!(queue.add(prepared_job(key(1), 1)), Err(NotTaken::Stopped));
         for job in [failed, waiting] {
             assert!(futures_lite::future::block_on(job.answered()).is_err());

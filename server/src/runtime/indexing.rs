@@ -23,9 +23,9 @@ use trawl_store::types::{MessageFacts, MessageNumber};
 
 use super::executor::yield_if_needed;
 use super::lanes::LaneDisk;
-use super::os;
 use super::pool::{Pool, PoolThreads};
 use super::state::{CoreState, Shared};
+use super::{memory, os};
 use crate::indexing::{AccountKey, AccountSource, Indexing};
 use crate::limits::{INDEX_OPEN_QUEUE_MAX, INDEX_STOP_MS, INDEX_WINDOW_MESSAGES};
 
@@ -88,6 +88,10 @@ fn index_lane(shared: &Arc<Shared>, indexing: &Indexing) {
         let mut accounts = || all_accounts(shared);
         let again = indexing.perform(task, &mut sources, &mut accounts);
         indexing.backlog.done(task, again);
+        // Builds and merges take a hundred megabytes, which the allocator keeps for this thread.
+        if indexing.backlog.waiting().0 == 0 {
+            memory::give_back();
+        }
     }
 }
 
@@ -188,7 +192,7 @@ impl Source for LogSource {
         let account = self.key.1;
         let known = self.ask(move |shard| {
             Box::pin(async move {
-                let lsn = shard.durable_lsn().0;
+                let lsn = shard.committed_lsn().0;
                 shard.with_account(account, |account| Known {
                     lsn,
                     next: account.next_message().0,
@@ -203,7 +207,7 @@ impl Source for LogSource {
         let account = self.key.1;
         let batch = self.ask(move |shard| {
             Box::pin(async move {
-                let lsn = shard.durable_lsn().0;
+                let lsn = shard.committed_lsn().0;
                 let (live, next) = live(&shard, account, from).await?;
                 shard.with_account(account, |account| {
                     let facts = |message| Some((message, account.facts(MessageNumber(message))?));

@@ -1,8 +1,8 @@
 //! The lanes of the process: threads for searches and for the analysis of large messages. (Hashing has its own, `Authenticator`.)
 //!
-//! What must hold: one search uses every lane that is free; more searches than the queue holds are refused, not delayed without end; a client
-//! that goes away stops its search; what is quick does not wait for what reads; a message that breaks the analysis costs nothing but its
-//! analysis.
+//! What must hold: one account has every lane of the settings while it is alone, and no other waits for it, because there is one more; more
+//! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick does not wait
+//! for what reads; a message that breaks the analysis costs nothing but its analysis.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::panics::guarded;
 use super::pool::{Pool, PoolThreads};
 use super::{memory, os};
 use crate::lanes::analyse::analyse;
-use crate::lanes::queue::{Next, NotTaken, SearchQueue};
-use crate::lanes::search::{Found, Piece, ReadBatch, SearchError, SearchJob};
+use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
+use crate::lanes::search::{Found, ReadBatch, SearchError, SearchJob};
 use crate::limits::{ANALYSIS_QUEUE_JOBS_MAX, MEMORY_IDLE_MS};
 
 /// See the module.
@@ -30,14 +30,24 @@ pub struct LanePools {
 pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, PoolThreads);
 
 impl LanePools {
-    /// Starts `lanes` threads of each kind; they read below `store`.
+    /// Starts `lanes` threads of each kind, and one more for searches; they read below `store`.
     pub fn start(store: PathBuf, lanes: usize) -> std::io::Result<(LanePools, LaneThreads)> {
-        let search = Arc::new(SearchQueue::default());
+        LanePools::start_with(lanes, || LaneDisk::new(store.clone()))
+    }
+
+    /// The same with lanes that read in another way.
+    fn start_with<R: Reads>(
+        lanes: usize,
+        reader: impl Fn() -> R,
+    ) -> std::io::Result<(LanePools, LaneThreads)> {
+        // The queue keeps one free for accounts of which nothing runs.
+        let threads = lanes.max(1) + 1;
+        let search = Arc::new(SearchQueue::new(threads));
         let mut searching = Vec::new();
-        for _ in 0..lanes.max(1) {
-            let (queue, store) = (Arc::clone(&search), store.clone());
+        for _ in 0..threads {
+            let (queue, reader) = (Arc::clone(&search), reader());
             let lane = std::thread::Builder::new().name("search".to_owned());
-            searching.push(lane.spawn(move || search_lane(&queue, store))?);
+            searching.push(lane.spawn(move || search_lane(&queue, reader))?);
         }
         let (analysis, analysing) = Pool::start("analysis", lanes, ANALYSIS_QUEUE_JOBS_MAX)?;
         Ok((LanePools { search, analysis }, LaneThreads(searching, analysing)))
@@ -81,18 +91,17 @@ impl LaneThreads {
 }
 
 /// A lane from start to stop.
-fn search_lane(queue: &SearchQueue, store: PathBuf) {
+fn search_lane(queue: &SearchQueue, mut reader: impl Reads) {
     os::lower_own_priority();
-    let mut reader = LaneDisk::new(store);
     let mut worked = false;
     loop {
         match queue.wait(worked.then_some(Duration::from_millis(MEMORY_IDLE_MS))) {
-            Next::Piece(job, piece) => {
-                work(queue, &job, piece, &mut |places| reader.read(places));
+            Next::Piece(turn) => {
+                work(queue, &turn, &mut |places| reader.read(places));
                 worked = true;
             }
             Next::Idle => {
-                reader.close_files();
+                reader.rest();
                 memory::give_back();
                 worked = false;
             }
@@ -102,17 +111,19 @@ fn search_lane(queue: &SearchQueue, store: PathBuf) {
 }
 
 /// Does a piece; while it reads messages, whatever is quick goes between them.
-fn work(queue: &SearchQueue, job: &SearchJob, piece: Piece, read: &mut ReadBatch<'_>) {
+fn work(queue: &SearchQueue, turn: &Turn<'_>, read: &mut ReadBatch<'_>) {
+    let account = turn.job.account();
     let mut others = || {
-        while let Some((job, piece)) = queue.next(true) {
-            let done = guarded(|| job.run(piece.clone(), &mut nothing_to_read, &mut || ()));
-            if done.is_err() {
-                job.broke(&piece);
-            }
+        while let Some(turn) = queue.between(account) {
+            run(&turn, &mut nothing_to_read, &mut || ());
         }
     };
-    if guarded(|| job.run(piece.clone(), read, &mut others)).is_err() {
-        job.broke(&piece);
+    run(turn, read, &mut others);
+}
+
+fn run(turn: &Turn<'_>, read: &mut ReadBatch<'_>, others: &mut dyn FnMut()) {
+    if guarded(|| turn.job.run(turn.piece.clone(), read, others)).is_err() {
+        turn.job.broke(&turn.piece);
     }
 }
 
@@ -121,7 +132,25 @@ fn nothing_to_read(places: &[ReadAt]) -> Vec<std::io::Result<Vec<u8>>> {
     places.iter().map(|_| Err(std::io::ErrorKind::Unsupported.into())).collect()
 }
 
-/// How a lane reads: with an io_uring of its own, made when it is first used.
+/// How a lane reads.
+trait Reads: Send + 'static {
+    /// One answer for each place, in order.
+    fn read(&mut self, places: &[ReadAt]) -> Vec<std::io::Result<Vec<u8>>>;
+    /// Nothing was read for a while.
+    fn rest(&mut self) {}
+}
+
+impl Reads for LaneDisk {
+    fn read(&mut self, places: &[ReadAt]) -> Vec<std::io::Result<Vec<u8>>> {
+        LaneDisk::read(self, places)
+    }
+
+    fn rest(&mut self) {
+        self.close_files();
+    }
+}
+
+/// Reading as the server's lanes do: with an io_uring of its own, made when it is first used.
 pub struct LaneDisk {
     store: PathBuf,
     reader: Option<BatchReader>,
@@ -162,5 +191,70 @@ struct CancelOnDrop(Arc<AtomicBool>);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::search::tests_support::{prepared_job, reading_job};
+    use futures_lite::future::block_on;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Mutex, PoisonError};
+    use trawl_store::types::{AccountId, ShardId};
+
+    const LANES: usize = 2;
+    /// A bound against hanging, not an expectation.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Says that it reads, and then reads without end: until nobody holds the gate any more.
+    struct Endless {
+        reads: Sender<()>,
+        gate: Arc<Mutex<Receiver<()>>>,
+    }
+
+    impl Reads for Endless {
+        fn read(&mut self, places: &[ReadAt]) -> Vec<std::io::Result<Vec<u8>>> {
+            let _ = self.reads.send(());
+            let _ = self.gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            places.iter().map(|_| Err(std::io::ErrorKind::UnexpectedEof.into())).collect()
+        }
+    }
+
+    fn answer(pools: &LanePools, job: SearchJob) -> Result<Found, SearchError> {
+        pools.search.add(job.clone()).unwrap();
+        let (tell, told) = channel();
+        let wait = move || tell.send(block_on(job.answered()));
+        std::thread::Builder::new().spawn(wait).unwrap();
+        told.recv_timeout(PATIENCE).expect("an answer in the end")
+    }
+
+    #[test]
+    fn an_account_whose_searches_never_end_holds_up_no_other() {
+        let ((reads, reading), (hold, gate)) = (channel(), channel::<()>());
+        let gate = Arc::new(Mutex::new(gate));
+        let reader = || Endless { reads: reads.clone(), gate: Arc::clone(&gate) };
+        let (pools, threads) = LanePools::start_with(LANES, reader).unwrap();
+        let (busy, other) = ((ShardId(0), AccountId(1)), (ShardId(0), AccountId(2)));
+        let searches: Vec<SearchJob> = (0..4).map(|_| reading_job(busy, 8)).collect();
+        for job in &searches {
+            pools.search.add(job.clone()).unwrap();
+        }
+        // It has every lane of the settings...
+        for _ in 0..LANES {
+            reading.recv_timeout(PATIENCE).unwrap();
+        }
+        // ...and the other is answered, again and again, though no piece of the first one ends.
+        for _ in 0..10 {
+            let found = answer(&pools, prepared_job(other, 1_000));
+            assert_eq!(found.map(|found| found.positions.len()), Ok(1_000));
+        }
+        assert!(reading.try_recv().is_err(), "none of its pieces has begun meanwhile");
+        drop(hold);
+        for job in searches {
+            assert!(matches!(block_on(job.answered()), Err(SearchError::Read(_))));
+        }
+        pools.stop();
+        threads.join();
     }
 }

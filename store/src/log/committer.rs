@@ -173,6 +173,7 @@ impl Log {
         {
             let mut state = self.state.borrow_mut();
             state.durable = batch.tail;
+            state.committed = tickets.last().map_or(state.committed, |(_, lsn)| *lsn);
             // What is pending already may have begun segments of its own.
             let written = batch.tail.next_segment;
             state.begun.retain(|number| *number >= written);

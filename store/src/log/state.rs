@@ -41,6 +41,8 @@ pub(super) struct State {
     pub waiting: VecDeque<Waiting>,
     /// After the last durable batch.
     pub durable: Tail,
+    /// The last durable commit.
+    pub committed: Lsn,
     /// Segments begun after the last durable batch, in memory or on disk.
     pub begun: Vec<u32>,
     pub generation: Generation,
@@ -137,6 +139,7 @@ impl Log {
                 pending: Pending::new(tail, options.segment_bytes),
                 waiting: VecDeque::new(),
                 durable: tail,
+                committed: Lsn(tail.next.0.saturating_sub(1)),
                 begun: Vec::new(),
                 generation: Generation(0),
                 poisoned: None,
@@ -313,9 +316,17 @@ impl Log {
         self.state.borrow().durable.position()
     }
 
-    /// LSN of the last durable record.
+    /// LSN of the last durable record. What follows the last commit is dropped by a recovery, durable or not (Pad, records
+    /// that wait for their commit), and these LSNs are given out again: to compare with after a crash there is
+    /// [`Log::committed_lsn`].
     pub fn durable_lsn(&self) -> Lsn {
         Lsn(self.state.borrow().durable.next.0.saturating_sub(1))
+    }
+
+    /// LSN of the last durable commit, or of the last record that counted when the log was opened. No recovery goes back behind
+    /// it, unless the log (or the checkpoint that the opening began with) is damaged.
+    pub fn committed_lsn(&self) -> Lsn {
+        self.state.borrow().committed
     }
 
     /// Wall time of the last commit, durable or not.

@@ -273,9 +273,15 @@ impl Shard {
         &self.inner.report
     }
 
-    /// The last LSN that is durable.
+    /// The last LSN that is durable; may be given out again after a crash.
     pub fn durable_lsn(&self) -> Lsn {
         self.inner.log.durable_lsn()
+    }
+
+    /// The LSN of the last change that is durable: what is derived from the log says by it how far it got, because it is never
+    /// ahead of the same log after a crash.
+    pub fn committed_lsn(&self) -> Lsn {
+        self.inner.log.committed_lsn()
     }
 
     pub fn stats(&self) -> ShardStats {

@@ -157,6 +157,11 @@ impl SearchJob {
         self.work.is_exhausted()
     }
 
+    /// Whether a piece that reads nothing is left to take.
+    pub fn has_quick(&self) -> bool {
+        self.work.next_quick.load(Ordering::Relaxed) < self.work.quick
+    }
+
     /// Does a piece on the thread of a lane that reads with `read`. Between messages that it reads it lets `others` go first.
     pub fn run(&self, piece: Piece, read: &mut ReadBatch<'_>, others: &mut dyn FnMut()) {
         let mut reader = Stored::new(&self.work.reader, read);

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use trawl_index::prepare::Prepared;
-use trawl_index::query::Node;
+use trawl_index::query::{Field, Node, TextKey};
 use trawl_store::log::Address;
 use trawl_store::shard::LaneReader;
 use trawl_store::types::{AccountId, ShardId};
 
 use super::{AccountKey, Candidate, Order, SearchJob};
+use crate::limits::SEARCH_BATCH_BYTES_MAX;
 
 impl Candidate {
     /// Some message at a position.
@@ -31,8 +32,12 @@ pub fn order() -> Order {
     }
 }
 
-pub fn job_of(account: AccountKey, scan: Vec<Candidate>) -> SearchJob {
-    SearchJob::new(Order { account, scan, ..order() })
+/// A search that reads so many batches of one message each.
+pub fn reading_job(account: AccountKey, batches: u32) -> SearchJob {
+    let node = Node::Text(TextKey { field: Field::Body, needle: "x".to_owned() });
+    let size = SEARCH_BATCH_BYTES_MAX as u32;
+    let scan = (0..batches).map(|at| Candidate { size, ..Candidate::at(at) }).collect();
+    SearchJob::new(Order { account, node, scan, ..order() })
 }
 
 /// A search over so many texts in memory.
