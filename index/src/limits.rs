@@ -76,6 +76,9 @@ pub const FILTER_WALK_TERMS_MAX: usize = 2_000;
 /// Vocabulary entries that a part at the edge of a needle is looked up as, at most; the same.
 pub const FILTER_FRAGMENT_TERMS_MAX: u64 = 200;
 
+/// Vocabulary entries of a part at the left edge of a needle whose codes are told apart; more look like all codes.
+pub const SIDE_TERMS_MAX: usize = 64;
+
 const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.

@@ -15,6 +15,7 @@ mod program;
 mod run;
 mod scope;
 mod several;
+mod side;
 mod single;
 mod state;
 #[cfg(test)]

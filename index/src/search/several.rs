@@ -20,11 +20,14 @@ impl Run<'_> {
             Pattern::Rare(tokens) => self.rare(scope, needle, tokens, within),
             Pattern::Codes(pattern) => {
                 let mut found = self.filtered(scope, needle, pattern, within)?;
+                if found.is_empty() {
+                    return Ok(found);
+                }
                 self.step(
                     || "verify".into(),
                     &found.clone(),
                     || {
-                        let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern);
+                        let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
                         found.try_retain(|doc| verifier.has(doc))?;
                         Ok(found)
                     },

@@ -50,6 +50,36 @@ impl Starts {
     }
 }
 
+/// What two octets side by side may be: up to eight pairs of sets of octets, each set all that two sets of halves of an octet can
+/// make. Wider than what was added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Twos {
+    /// By the lower half of the first octet, its upper half, and the same of the second: the pairs that allow it, a bit each.
+    halves: [[u8; 16]; 4],
+}
+
+impl Twos {
+    /// Pairs that can be told apart.
+    pub const PAIRS: usize = 8;
+
+    /// Two octets of these ranges are allowed by one of the pairs (modulo their number).
+    pub fn add(&mut self, pair: usize, first: Octets, second: Octets) {
+        let bit = 1 << (pair % Twos::PAIRS);
+        for (halves, range) in [(0, first), (2, second)] {
+            for octet in range.0..=range.1 {
+                self.halves[halves][usize::from(octet & 15)] |= bit;
+                self.halves[halves + 1][usize::from(octet >> 4)] |= bit;
+            }
+        }
+    }
+
+    fn allow(&self, first: u8, second: u8) -> bool {
+        let half = |halves: usize, octet: u8| self.halves[halves][usize::from(octet)];
+        let first = half(0, first & 15) & half(1, first >> 4);
+        first & half(2, second & 15) & half(3, second >> 4) != 0
+    }
+}
+
 /// How many codes of a run stand for literals. The run begins with a code.
 pub fn count_literals(codes: &[u8]) -> usize {
     #[cfg(target_arch = "x86_64")]
@@ -81,8 +111,19 @@ pub fn find_starts(codes: &[u8], starts: &Starts, mut found: impl FnMut(usize) -
     plain::find_starts(codes, 1, starts, &mut found)
 }
 
+/// Calls `found` with the places, in order, before which two octets are of `left` and from which on two are of `right`, until it says
+/// true; returns whether it did. Behind the end stands 255.
+pub fn find_meetings(octets: &[u8], left: &Twos, right: &Twos, mut found: impl FnMut(usize) -> bool) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::find_meetings(octets, left, right, &mut found) };
+    }
+    plain::find_meetings(octets, 2, left, right, &mut found)
+}
+
 mod plain {
-    use super::{END, Octets, Starts};
+    use super::{END, Octets, Starts, Twos};
 
     /// From `from` on; `before` is the octet before that.
     pub fn count_literals(codes: &[u8], from: usize, mut before: u8) -> usize {
@@ -117,16 +158,33 @@ mod plain {
         }
         false
     }
+
+    pub fn find_meetings(
+        octets: &[u8],
+        from: usize,
+        left: &Twos,
+        right: &Twos,
+        found: &mut impl FnMut(usize) -> bool,
+    ) -> bool {
+        for at in from.max(2)..octets.len() {
+            let next = octets.get(at + 1).copied().unwrap_or(255);
+            if left.allow(octets[at - 2], octets[at - 1]) && right.allow(octets[at], next) && found(at) {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_set1_epi8, _mm256_sub_epi8,
+        __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
     };
 
-    use super::{END, Octets, Starts, plain};
+    use super::{END, Octets, Starts, Twos, plain};
 
     const BLOCK: usize = 32;
 
@@ -226,6 +284,61 @@ mod avx2 {
         }
         plain::find_starts(codes, at, starts, found)
     }
+
+    /// The table in both halves of a register, where a shuffle looks it up.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn both(table: &[u8; 16]) -> __m256i {
+        // SAFETY: the table has the 16 octets that are loaded; the load wants no alignment.
+        let table: __m128i = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+        _mm256_broadcastsi128_si256(table)
+    }
+
+    /// For each octet the pairs that allow it, by tables for its lower and its upper half.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn pairs(block: __m256i, low: __m256i, high: __m256i) -> __m256i {
+        let half = _mm256_set1_epi8(15);
+        let low = _mm256_shuffle_epi8(low, _mm256_and_si256(block, half));
+        let high = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16::<4>(block), half));
+        _mm256_and_si256(low, high)
+    }
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn find_meetings(
+        octets: &[u8],
+        left: &Twos,
+        right: &Twos,
+        found: &mut impl FnMut(usize) -> bool,
+    ) -> bool {
+        let [l0, l1, l2, l3] = left.halves.each_ref().map(|table| both(table));
+        let [r0, r1, r2, r3] = right.halves.each_ref().map(|table| both(table));
+        // The last block that fits lies over the one before it.
+        let last = octets.len().saturating_sub(BLOCK + 1);
+        let (mut at, mut done) = (2, 2);
+        while done <= last.saturating_add(BLOCK - 1) && last >= 2 {
+            // SAFETY: `at` is at least 2 and at most `last`, behind which there are a block and an octet.
+            let (before, end, start, behind) = unsafe {
+                (load(octets, at - 2), load(octets, at - 1), load(octets, at), load(octets, at + 1))
+            };
+            let left = _mm256_and_si256(pairs(before, l0, l1), pairs(end, l2, l3));
+            let right = _mm256_and_si256(pairs(start, r0, r1), pairs(behind, r2, r3));
+            let zero = _mm256_setzero_si256();
+            let none = _mm256_or_si256(_mm256_cmpeq_epi8(left, zero), _mm256_cmpeq_epi8(right, zero));
+            let mut places = !high(none) & (u32::MAX << (done - at));
+            while places != 0 {
+                if found(at + places.trailing_zeros() as usize) {
+                    return true;
+                }
+                places &= places - 1;
+            }
+            done = at + BLOCK;
+            at = done.min(last);
+        }
+        plain::find_meetings(octets, done, left, right, found)
+    }
 }
 
 #[cfg(test)]
@@ -245,6 +358,14 @@ mod tests {
         (octets(), any::<bool>(), octets(), octets(), octets()).prop_map(
             |(one, literals, two, third, fourth)| Starts { one, literals, two, longer: [third, fourth] },
         )
+    }
+
+    fn twos() -> impl Strategy<Value = Twos> {
+        prop::collection::vec((0..Twos::PAIRS, octets(), octets()), 0..6).prop_map(|all| {
+            let mut twos = Twos::default();
+            all.into_iter().for_each(|(pair, first, second)| twos.add(pair, first, second));
+            twos
+        })
     }
 
     /// Octets of which many are marks, literals and ends.
@@ -268,6 +389,41 @@ mod tests {
                 slow.len() == stop
             });
             prop_assert_eq!((ended, fast), (expected, slow));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn meetings_are_the_same_both_ways(run in run(), left in twos(), right in twos(), stop in 0..40usize) {
+            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            let ended = find_meetings(&run, &left, &right, |at| {
+                fast.push(at);
+                fast.len() == stop
+            });
+            let expected = plain::find_meetings(&run, 2, &left, &right, &mut |at| {
+                slow.push(at);
+                slow.len() == stop
+            });
+            prop_assert_eq!((ended, fast), (expected, slow));
+        }
+
+        #[test]
+        fn what_was_added_is_allowed(
+            added in prop::collection::vec((0..12usize, octets(), octets()), 1..20),
+            first: u8,
+            second: u8,
+        ) {
+            let mut twos = Twos::default();
+            added.iter().for_each(|&(pair, first, second)| twos.add(pair, first, second));
+            let inside = added.iter().any(|(_, a, b)| a.contains(first) && b.contains(second));
+            prop_assert!(!inside || twos.allow(first, second));
+            if let [(_, a, b)] = added[..] {
+                let halves = |octets: Octets, octet: u8| {
+                    let mut all = octets.0..=octets.1;
+                    all.clone().any(|other| other & 15 == octet & 15) && all.any(|other| other >> 4 == octet >> 4)
+                };
+                prop_assert_eq!(twos.allow(first, second), halves(a, first) && halves(b, second));
+            }
         }
     }
 
