@@ -82,6 +82,9 @@ pub const SLOT_RANGE_MAX: usize = 20_000;
 /// Of these, how many lists are put together at most; each costs about as much as looking through the literals of a message.
 pub const SLOT_ENTRIES_MAX: usize = 4_000;
 
+/// Vocabulary entries of a part at the left edge of a needle whose codes are told apart; more look like all codes.
+pub const SIDE_TERMS_MAX: usize = 64;
+
 const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.
@@ -90,11 +93,12 @@ pub const INDEX_BUILD_MESSAGES: u64 = 512;
 /// Octets of such messages, as stored, from which a segment is built.
 pub const INDEX_BUILD_BYTES: u64 = 8 << 20;
 
-/// Messages that one build takes: a full segment is then a merge of four.
-pub const INDEX_BATCH_MESSAGES_MAX: usize = 8_192;
+/// Messages that one build takes: as many as a segment holds, so that what comes in bulk is written once and not merged.
+pub const INDEX_BATCH_MESSAGES_MAX: usize = SEGMENT_MESSAGES_MAX;
 
-/// Bytes of normalised text that one build takes; bounds its memory. One message may pass it.
-pub const INDEX_BATCH_TEXT_BYTES_MAX: u64 = 48 << 20;
+/// Bytes of normalised text that one build takes, nearly a full segment. One message may pass it. Memory is bounded by
+/// [`SEGMENT_BUILD_BYTES_MAX`].
+pub const INDEX_BATCH_TEXT_BYTES_MAX: u64 = 224 << 20;
 
 /// Octets of messages that are read together for a build; one message may pass it.
 pub const INDEX_READ_BYTES_MAX: u64 = 4 << 20;

@@ -12,6 +12,7 @@
 //!   --check N       compare the first N of each class with the scan
 //!   --seed N        of the needles [1]
 //!   --only TEXT     classes whose name contains one of these, separated by commas
+//!   --needle TEXT   only this one, in bodies and in TEXT, as often as there are queries
 //!   --slow N        show the slowest N of each class, with what they did
 //! ```
 
@@ -40,6 +41,7 @@ struct Options {
     check: usize,
     seed: u64,
     only: String,
+    needle: Option<String>,
     slow: usize,
 }
 
@@ -53,6 +55,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         check: 0,
         seed: 1,
         only: String::new(),
+        needle: None,
         slow: 0,
     };
     let mut arguments = std::env::args().skip(1);
@@ -66,6 +69,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--check" => options.check = value()?.parse()?,
             "--seed" => options.seed = value()?.parse()?,
             "--only" => options.only = value()?,
+            "--needle" => options.needle = Some(value()?),
             "--slow" => options.slow = value()?.parse()?,
             _ => options.inputs.push(argument.into()),
         }
@@ -102,7 +106,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     report_sizes(&segments);
     println!("{:34} {:>5} {:>9} {:>9} {:>9} {:>9}  hits p50/max", "ms", "n", "p50", "p90", "p99", "max");
     let mut wrong = 0;
-    for class in needles::classes(&segments, options.queries, options.seed) {
+    let classes = match &options.needle {
+        Some(needle) => needles::only(needle, options.queries),
+        None => needles::classes(&segments, options.queries, options.seed),
+    };
+    for class in classes {
         if !options.only.split(',').any(|part| class.name.contains(part)) {
             continue;
         }

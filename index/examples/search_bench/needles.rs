@@ -143,6 +143,13 @@ fn on_both(out: &mut Vec<(String, Draw)>, name: &str, body: Draw, text: Draw) {
     out.push((format!("TEXT {name}"), text));
 }
 
+/// One needle, again and again.
+pub fn only(needle: &str, count: usize) -> Vec<Class> {
+    [("BODY", Field::Body), ("TEXT", Field::Text)]
+        .map(|(name, field)| Class { name: name.to_owned(), nodes: vec![key(field, needle); count] })
+        .into()
+}
+
 pub fn classes(segments: &[Segment], count: usize, seed: u64) -> Vec<Class> {
     let mut draws: Vec<(String, Draw)> = Vec::new();
     macro_rules! both {

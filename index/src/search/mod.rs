@@ -17,6 +17,7 @@ mod program;
 mod run;
 mod scope;
 mod several;
+mod side;
 mod single;
 mod state;
 #[cfg(test)]

@@ -23,11 +23,14 @@ impl Run<'_> {
             Pattern::Rare(tokens) => self.rare(scope, needle, tokens, within),
             Pattern::Codes(pattern) => {
                 let mut found = self.filtered(scope, needle, pattern, within)?;
+                if found.is_empty() {
+                    return Ok(found);
+                }
                 self.step(
                     || "verify".into(),
                     &found.clone(),
                     || {
-                        let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern);
+                        let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
                         if scope.area() == Area::Head {
                             let edges = [needle.token(0), needle.token(needle.len() - 1)];
                             let judge = head::Several::new(self, scope, verifier, pattern, edges)?;

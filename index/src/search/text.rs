@@ -14,7 +14,7 @@ pub(super) const TEXT_OCTET: u8 = TEXT as u8 | 128;
 /// Codes and literals of a document, and how far the literals have been counted.
 pub(super) struct Text<'a> {
     pub codes: &'a [u8],
-    literals: &'a Literals<'a>,
+    pub literals: &'a Literals<'a>,
     /// Codes of the document before these, whose literals come first.
     before: &'a [u8],
     code_at: usize,

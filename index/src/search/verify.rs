@@ -3,16 +3,19 @@
 //! A needle is a run of whole codes with a part of a token on either side, or two parts side by side. A part is compared as
 //! positions in the vocabulary; where a literal stands beside, with the literal. Exact, whatever the needle.
 
+use std::ops::Range;
+
 use memchr::memmem::Finder;
 
 use super::facts::{Codes, Edge, Part};
 use super::needle::Needle;
 use super::scope::Scope;
+use super::side::Side;
 use super::text::{Text, owner, steps, text_start};
 use super::{Cx, Halt};
-use crate::limits::STEP_BYTES_MAX;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD};
-use crate::segment::kernel::{Octets, Starts, find_starts};
+use crate::bits::Bits;
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, RESERVED, ZONES};
+use crate::segment::kernel::find_meetings;
 use crate::segment::{Segment, Vocabulary};
 use crate::tokens::Class;
 
@@ -22,81 +25,81 @@ pub(super) struct Verifier<'a> {
     scope: Scope,
     needle: &'a Needle,
     pattern: &'a Codes,
-    finder: Finder<'a>,
-    meeting: Meeting,
+    place: Place<'a>,
+    left: Fits,
+    right: Fits,
 }
 
-/// How two parts side by side are found.
-enum Meeting {
-    /// By codes that may be the left one.
-    Left(Starts),
-    /// By codes that may be the right one.
-    Right(Starts),
-    /// By reading every code.
-    Each,
+/// What of the needle is looked for first.
+enum Place<'a> {
+    /// The whole run: nothing else is known.
+    Run(Box<Finder<'a>>),
+    /// A meeting, and how far before it the run begins.
+    Meeting { left: Box<Side>, right: Box<Side>, run: usize },
 }
 
-/// Vocabulary entries of a left part that are looked for one by one.
-const LEFT_TERMS_MAX: usize = 64;
+/// Octets of a run that are rare enough to be looked for alone.
+const RUN_LEN: usize = 3;
+/// Documents for which a table of the frequent ranks pays.
+const MANY: u32 = if cfg!(test) { 8 } else { 64 };
 
 impl<'a> Verifier<'a> {
+    /// For documents of `within`.
     pub fn new(
         segment: &'a Segment,
         cx: Cx<'a>,
         scope: Scope,
         needle: &'a Needle,
         pattern: &'a Codes,
+        within: &Bits,
     ) -> Verifier<'a> {
-        let vocabulary = segment.vocabulary();
-        let meeting = match (&pattern.left, &pattern.right) {
-            (_, Edge::Part(right)) if !right.any_word => Meeting::Right(right_starts(vocabulary, right)),
-            (Edge::Part(left), _) if !left.any_word && left.range.len() <= LEFT_TERMS_MAX => {
-                Meeting::Left(left_starts(vocabulary, left))
+        let run = &pattern.run;
+        let left = |part: &Part| Box::new(Side::left(segment, scope, part, needle.token(0), within));
+        let last = needle.token(needle.len() - 1);
+        let right = |part: &Part| Box::new(Side::right(segment, scope, part, last, within));
+        let place = match (&pattern.left, &pattern.right) {
+            (Edge::Part(l), Edge::Part(r)) if run.is_empty() => {
+                Place::Meeting { left: left(l), right: right(r), run: 0 }
             }
-            _ => Meeting::Each,
+            _ if run.len() >= RUN_LEN => Place::Run(Box::new(Finder::new(run))),
+            (Edge::Part(part), _) if !part.any_word && !run.is_empty() => {
+                Place::Meeting { left: left(part), right: Box::new(Side::start_of(run)), run: 0 }
+            }
+            (_, Edge::Part(part)) if !part.any_word && !run.is_empty() => {
+                Place::Meeting { left: Box::new(Side::end_of(run)), right: right(part), run: run.len() }
+            }
+            _ => Place::Run(Box::new(Finder::new(run))),
         };
-        let finder = Finder::new(&pattern.run);
-        Verifier { segment, cx, scope, needle, pattern, finder, meeting }
+        let vocabulary = segment.vocabulary();
+        let fits = |edge: &Edge, of: fn(&Vocabulary, &Part, bool) -> Fits| match edge {
+            Edge::Part(part) => of(vocabulary, part, within.count() >= MANY),
+            Edge::Whole => Fits::default(),
+        };
+        let (left, right) = (fits(&pattern.left, Fits::left), fits(&pattern.right, Fits::right));
+        Verifier { segment, cx, scope, needle, pattern, place, left, right }
     }
 
     pub fn has(&self, doc: u32) -> Result<bool, Halt> {
         self.cx.check()?;
         let page = self.segment.page(doc, self.scope.area())?;
-        self.has_text(&mut Text::new(&page.codes, &page.literals, &[]))
-    }
-
-    /// The same for codes of one text or of several.
-    pub fn has_text(&self, text: &mut Text<'_>) -> Result<bool, Halt> {
-        if !self.pattern.run.is_empty() {
-            return self.has_run(text);
-        }
-        match &self.meeting {
-            Meeting::Left(starts) => self.has_meeting(text, starts, |codes, at| {
-                let mut right = at;
-                codes::next(codes, &mut right).map(|_| (at, right))
-            }),
-            Meeting::Right(starts) => {
-                self.has_meeting(text, starts, |codes, at| Some((before(codes, at)?, at)))
-            }
-            Meeting::Each => self.has_each(text),
+        let mut text = Text::new(&page.codes, &page.literals, &[]);
+        match &self.place {
+            Place::Run(finder) => self.has_run(&mut text, finder),
+            Place::Meeting { left, right, run } => self.has_meeting(doc, &mut text, left, right, *run),
         }
     }
 
-    fn has_run(&self, text: &mut Text<'_>) -> Result<bool, Halt> {
+    fn has_run(&self, text: &mut Text<'_>, finder: &Finder<'_>) -> Result<bool, Halt> {
         let (codes, len) = (text.codes, self.pattern.run.len());
         // A text begins with its mark, so that no token stands at 0.
         for step in steps(1, codes.len()) {
             self.cx.check()?;
             let window = &codes[..(step.end + len - 1).min(codes.len())];
             let mut at = step.start;
-            while let Some(found) = window.get(at..).and_then(|rest| self.finder.find(rest)) {
+            while let Some(found) = window.get(at..).and_then(|rest| finder.find(rest)) {
                 let start = at + found;
                 at = start + 1;
-                if codes[start - 1] >= 128
-                    && before(codes, start).is_some_and(|left| self.fits_left(text, left))
-                    && self.fits_right(text, start + len)
-                    && self.owns(codes, start)
-                {
+                if self.fits_at(text, start) {
                     return Ok(true);
                 }
             }
@@ -104,23 +107,27 @@ impl<'a> Verifier<'a> {
         Ok(false)
     }
 
-    /// `pair` gives the places of both codes when one of them may be found.
+    /// `run` is how far before the meeting the run of codes begins.
     fn has_meeting(
         &self,
+        doc: u32,
         text: &mut Text<'_>,
-        starts: &Starts,
-        pair: impl Fn(&[u8], usize) -> Option<(usize, usize)>,
+        left: &Side,
+        right: &Side,
+        run: usize,
     ) -> Result<bool, Halt> {
+        let (Some(left), Some(right)) = (left.of(doc, text.literals), right.of(doc, text.literals)) else {
+            return Ok(false);
+        };
         let codes = text.codes;
-        for step in steps(1, codes.len()) {
+        // A text begins with its mark, so that no token ends before 2.
+        for step in steps(2, codes.len()) {
             self.cx.check()?;
-            // One octet before and one behind are needed to see where codes begin.
-            let first = step.start - 1;
+            // Two octets before and one behind are looked at as well.
+            let first = step.start - 2;
             let window = &codes[first..(step.end + 1).min(codes.len())];
-            let found = find_starts(window, starts, |at| {
-                pair(codes, first + at).is_some_and(|(left, right)| {
-                    self.fits_left(text, left) && self.fits_right(text, right) && self.owns(codes, right)
-                })
+            let found = find_meetings(window, left, right, |at| {
+                (first + at).checked_sub(run).is_some_and(|start| self.fits_at(text, start))
             });
             if found {
                 return Ok(true);
@@ -129,60 +136,41 @@ impl<'a> Verifier<'a> {
         Ok(false)
     }
 
-    fn has_each(&self, text: &mut Text<'_>) -> Result<bool, Halt> {
-        let codes = text.codes;
-        let (mut left_fits, mut at, mut count) = (false, 0, 0);
-        while at < codes.len() {
-            if left_fits && self.fits_right(text, at) && self.owns(codes, at) {
-                return Ok(true);
-            }
-            left_fits = self.fits_left(text, at);
-            if codes::next(codes, &mut at).is_none() {
-                break;
-            }
-            count += 1;
-            if count % STEP_BYTES_MAX == 0 {
-                self.cx.check()?;
-            }
-        }
-        Ok(false)
+    /// Whether the needle is where its run, which may be empty, is at `start`.
+    #[inline]
+    fn fits_at(&self, text: &mut Text<'_>, start: usize) -> bool {
+        let (codes, run) = (text.codes, &*self.pattern.run);
+        start > 0
+            && codes[start - 1] >= 128
+            // Comparing nothing costs more than all of this: masked loads from where an empty run points.
+            && (run.is_empty() || codes.get(start..).is_some_and(|rest| rest.starts_with(run)))
+            && before(codes, start).is_some_and(|left| self.fits_left(text, left))
+            && self.fits_right(text, start + run.len())
+            && self.owns(codes, start)
     }
 
     /// Whether the code at `place` can stand at the left edge.
     #[inline]
     pub fn fits_left(&self, text: &mut Text<'_>, place: usize) -> bool {
         let Edge::Part(part) = &self.pattern.left else { return true };
-        let vocabulary = self.segment.vocabulary();
-        self.fits(
-            part,
-            text,
-            place,
-            |rank| vocabulary.reversed_of_rank(rank),
-            || (self.needle.token(0), <[u8]>::ends_with),
-        )
+        self.fits(part, &self.left, text, place, || (self.needle.token(0), <[u8]>::ends_with))
     }
 
     /// Whether the code at `place` can stand at the right edge.
     #[inline]
     pub fn fits_right(&self, text: &mut Text<'_>, place: usize) -> bool {
         let Edge::Part(part) = &self.pattern.right else { return true };
-        let vocabulary = self.segment.vocabulary();
-        self.fits(
-            part,
-            text,
-            place,
-            |rank| vocabulary.ord_of_rank(rank),
-            || (self.needle.token(self.needle.len() - 1), <[u8]>::starts_with),
-        )
+        let last = || (self.needle.token(self.needle.len() - 1), <[u8]>::starts_with as fn(&_, &_) -> _);
+        self.fits(part, &self.right, text, place, last)
     }
 
     #[inline]
     fn fits<'n>(
         &self,
         part: &Part,
+        fits: &Fits,
         text: &mut Text<'_>,
         place: usize,
-        position: impl Fn(u32) -> Option<u32>,
         literal: impl Fn() -> (&'n [u8], fn(&[u8], &[u8]) -> bool),
     ) -> bool {
         let mut at = place;
@@ -195,13 +183,10 @@ impl<'a> Verifier<'a> {
             let (token, fits) = literal();
             return class == part.class && text.literal(place).is_some_and(|literal| fits(literal, token));
         }
-        let class = || {
-            let vocabulary = self.segment.vocabulary();
-            vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.class(ord))
-        };
+        let vocabulary = self.segment.vocabulary();
+        let class = || vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.class(ord));
         // Names stand behind all tokens, so no range of tokens holds one.
-        position(rank).is_some_and(|position| part.range.contains(&position))
-            || part.any_word && class() == Some(Class::Word)
+        fits.has(vocabulary, part, rank) || part.any_word && class() == Some(Class::Word)
     }
 
     /// Whether the text around `at` counts.
@@ -214,48 +199,54 @@ impl<'a> Verifier<'a> {
     }
 }
 
+/// Which ranks are in the range of a part, faster than by looking up their positions.
+#[derive(Default)]
+struct Fits {
+    /// At the right edge they are these.
+    ranges: Option<[Range<u32>; 4]>,
+    /// At the left edge they lie apart; a bit for each rank below the third zone.
+    frequent: Vec<u64>,
+}
+
+impl Fits {
+    fn left(vocabulary: &Vocabulary, part: &Part, many: bool) -> Fits {
+        let mut frequent = Vec::new();
+        if many {
+            frequent.resize(ZONES[2].div_ceil(64) as usize, 0);
+            for rank in RESERVED..ZONES[2] {
+                if let Some(position) = vocabulary.reversed_of_rank(rank) {
+                    frequent[rank as usize / 64] |= u64::from(part.range.contains(&position)) << (rank % 64);
+                }
+            }
+        }
+        Fits { ranges: None, frequent }
+    }
+
+    fn right(vocabulary: &Vocabulary, part: &Part, _many: bool) -> Fits {
+        Fits { ranges: Some(vocabulary.rank_ranges(part.range.clone())), frequent: Vec::new() }
+    }
+
+    #[inline]
+    fn has(&self, vocabulary: &Vocabulary, part: &Part, rank: u32) -> bool {
+        if let Some(ranges) = &self.ranges {
+            return ranges.iter().any(|ranks| ranks.contains(&rank));
+        }
+        match self.frequent.get(rank as usize / 64) {
+            Some(word) if rank < ZONES[2] => word >> (rank % 64) & 1 == 1,
+            _ => vocabulary.reversed_of_rank(rank).is_some_and(|position| part.range.contains(&position)),
+        }
+    }
+}
+
 /// Where the code before `at` begins.
 #[inline]
 fn before(codes: &[u8], at: usize) -> Option<usize> {
     let inner = codes.get(..at.checked_sub(1)?)?;
     // Codes have at most four octets.
-    let low = inner.iter().rev().take(4).take_while(|&&octet| octet < 128).count();
+    let low = match *inner {
+        [.., last] if last >= 128 => 0,
+        [.., last, _] if last >= 128 => 1,
+        _ => inner.iter().rev().take(4).take_while(|&&octet| octet < 128).count(),
+    };
     Some(inner.len() - low)
-}
-
-fn right_starts(vocabulary: &Vocabulary, part: &Part) -> Starts {
-    let mut starts = Starts { literals: true, ..Starts::default() };
-    for ranks in vocabulary.rank_ranges(part.range.clone()) {
-        if let Some(last) = ranks.end.checked_sub(1).filter(|last| *last >= ranks.start) {
-            widen(&mut starts, ranks.start);
-            widen(&mut starts, last);
-        }
-    }
-    starts
-}
-
-fn left_starts(vocabulary: &Vocabulary, part: &Part) -> Starts {
-    let mut starts = Starts { literals: true, ..Starts::default() };
-    for position in part.range.clone() {
-        widen(&mut starts, vocabulary.rank(vocabulary.reversed(position)));
-    }
-    starts
-}
-
-/// Makes room for the code of a rank.
-fn widen(starts: &mut Starts, rank: u32) {
-    let mut code = Vec::with_capacity(4);
-    codes::push(rank, &mut code);
-    let octets = match code.len() {
-        1 => &mut starts.one,
-        2 => &mut starts.two,
-        3 => &mut starts.longer[0],
-        _ => &mut starts.longer[1],
-    };
-    let Some(&first) = code.first() else { return };
-    *octets = if octets.0 > octets.1 {
-        Octets(first, first)
-    } else {
-        Octets(octets.0.min(first), octets.1.max(first))
-    };
 }

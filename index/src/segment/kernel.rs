@@ -8,17 +8,6 @@
 use super::codes::{LITERAL_SEPARATOR, LITERAL_WORD};
 use super::vocabulary::END;
 
-/// Which octets begin wanted codes, by the length of the code. Wider than what is wanted: ranges of first octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Starts {
-    /// Codes of one octet: a range, and [`LITERAL_WORD`] and [`LITERAL_SEPARATOR`] where set.
-    pub one: Octets,
-    pub literals: bool,
-    pub two: Octets,
-    /// Codes of three octets and of four.
-    pub longer: [Octets; 2],
-}
-
 /// A range of octets, ends included; empty if the first is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Octets(pub u8, pub u8);
@@ -37,16 +26,33 @@ impl Octets {
     }
 }
 
-impl Starts {
-    /// Whether a code may begin with `this`, followed by `next`.
-    fn at(&self, this: u8, next: u8) -> bool {
-        if this >= 128 {
-            self.one.contains(this) || self.literals && Octets::LITERALS.contains(this)
-        } else if next >= 128 {
-            self.two.contains(this)
-        } else {
-            self.longer.iter().any(|octets| octets.contains(this))
+/// What two octets side by side may be: up to eight pairs of sets of octets, each set all that two sets of halves of an octet can
+/// make. Wider than what was added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Twos {
+    /// By the lower half of the first octet, its upper half, and the same of the second: the pairs that allow it, a bit each.
+    halves: [[u8; 16]; 4],
+}
+
+impl Twos {
+    /// Pairs that can be told apart.
+    pub const PAIRS: usize = 8;
+
+    /// Two octets of these ranges are allowed by one of the pairs (modulo their number).
+    pub fn add(&mut self, pair: usize, first: Octets, second: Octets) {
+        let bit = 1 << (pair % Twos::PAIRS);
+        for (halves, range) in [(0, first), (2, second)] {
+            for octet in range.0..=range.1 {
+                self.halves[halves][usize::from(octet & 15)] |= bit;
+                self.halves[halves + 1][usize::from(octet >> 4)] |= bit;
+            }
         }
+    }
+
+    fn allow(&self, first: u8, second: u8) -> bool {
+        let half = |halves: usize, octet: u8| self.halves[halves][usize::from(octet)];
+        let first = half(0, first & 15) & half(1, first >> 4);
+        first & half(2, second & 15) & half(3, second >> 4) != 0
     }
 }
 
@@ -70,19 +76,19 @@ pub fn behind_literals(literals: &[u8], n: usize) -> Option<usize> {
     plain::behind_literals(literals, 0, n)
 }
 
-/// Calls `found` with the places of codes that may be wanted, in order, until it says true; returns whether it did. The first
-/// octet is no such place, since what is before it is not known.
-pub fn find_starts(codes: &[u8], starts: &Starts, mut found: impl FnMut(usize) -> bool) -> bool {
+/// Calls `found` with the places, in order, before which two octets are of `left` and from which on two are of `right`, until it says
+/// true; returns whether it did. Behind the end stands 255.
+pub fn find_meetings(octets: &[u8], left: &Twos, right: &Twos, mut found: impl FnMut(usize) -> bool) -> bool {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2.
-        return unsafe { avx2::find_starts(codes, starts, &mut found) };
+        return unsafe { avx2::find_meetings(octets, left, right, &mut found) };
     }
-    plain::find_starts(codes, 1, starts, &mut found)
+    plain::find_meetings(octets, 2, left, right, &mut found)
 }
 
 mod plain {
-    use super::{END, Octets, Starts};
+    use super::{END, Octets, Twos};
 
     /// From `from` on; `before` is the octet before that.
     pub fn count_literals(codes: &[u8], from: usize, mut before: u8) -> usize {
@@ -103,15 +109,16 @@ mod plain {
         Some(at)
     }
 
-    pub fn find_starts(
-        codes: &[u8],
+    pub fn find_meetings(
+        octets: &[u8],
         from: usize,
-        starts: &Starts,
+        left: &Twos,
+        right: &Twos,
         found: &mut impl FnMut(usize) -> bool,
     ) -> bool {
-        for at in from.max(1)..codes.len() {
-            let next = codes.get(at + 1).copied().unwrap_or(255);
-            if codes[at - 1] >= 128 && starts.at(codes[at], next) && found(at) {
+        for at in from.max(2)..octets.len() {
+            let next = octets.get(at + 1).copied().unwrap_or(255);
+            if left.allow(octets[at - 2], octets[at - 1]) && right.allow(octets[at], next) && found(at) {
                 return true;
             }
         }
@@ -122,11 +129,12 @@ mod plain {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_set1_epi8, _mm256_sub_epi8,
+        __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
     };
 
-    use super::{END, Octets, Starts, plain};
+    use super::{END, Octets, Twos, plain};
 
     const BLOCK: usize = 32;
 
@@ -198,33 +206,59 @@ mod avx2 {
         plain::behind_literals(literals, at, n)
     }
 
+    /// The table in both halves of a register, where a shuffle looks it up.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn both(table: &[u8; 16]) -> __m256i {
+        // SAFETY: the table has the 16 octets that are loaded; the load wants no alignment.
+        let table: __m128i = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+        _mm256_broadcastsi128_si256(table)
+    }
+
+    /// For each octet the pairs that allow it, by tables for its lower and its upper half.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn pairs(block: __m256i, low: __m256i, high: __m256i) -> __m256i {
+        let half = _mm256_set1_epi8(15);
+        let low = _mm256_shuffle_epi8(low, _mm256_and_si256(block, half));
+        let high = _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16::<4>(block), half));
+        _mm256_and_si256(low, high)
+    }
+
     /// # Safety
     /// The processor has AVX2.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn find_starts(codes: &[u8], starts: &Starts, found: &mut impl FnMut(usize) -> bool) -> bool {
-        let mut at = 1;
-        // The octets before and behind a block are looked at as well.
-        while at + BLOCK < codes.len() {
-            // SAFETY: `at` is at least 1 and the octet behind the block is inside.
-            let (before, block, behind) =
-                unsafe { (load(codes, at - 1), load(codes, at), load(codes, at + 1)) };
-            let (ends, next) = (high(block), high(behind));
-            let mut one = within(block, starts.one);
-            if starts.literals {
-                one |= within(block, Octets::LITERALS);
-            }
-            let longer = within(block, starts.longer[0]) | within(block, starts.longer[1]);
-            let inner = within(block, starts.two) & next | longer & !next;
-            let mut places = high(before) & (one & ends | inner & !ends);
+    pub unsafe fn find_meetings(
+        octets: &[u8],
+        left: &Twos,
+        right: &Twos,
+        found: &mut impl FnMut(usize) -> bool,
+    ) -> bool {
+        let [l0, l1, l2, l3] = left.halves.each_ref().map(|table| both(table));
+        let [r0, r1, r2, r3] = right.halves.each_ref().map(|table| both(table));
+        // The last block that fits lies over the one before it.
+        let last = octets.len().saturating_sub(BLOCK + 1);
+        let (mut at, mut done) = (2, 2);
+        while done <= last.saturating_add(BLOCK - 1) && last >= 2 {
+            // SAFETY: `at` is at least 2 and at most `last`, behind which there are a block and an octet.
+            let (before, end, start, behind) = unsafe {
+                (load(octets, at - 2), load(octets, at - 1), load(octets, at), load(octets, at + 1))
+            };
+            let left = _mm256_and_si256(pairs(before, l0, l1), pairs(end, l2, l3));
+            let right = _mm256_and_si256(pairs(start, r0, r1), pairs(behind, r2, r3));
+            let zero = _mm256_setzero_si256();
+            let none = _mm256_or_si256(_mm256_cmpeq_epi8(left, zero), _mm256_cmpeq_epi8(right, zero));
+            let mut places = !high(none) & (u32::MAX << (done - at));
             while places != 0 {
                 if found(at + places.trailing_zeros() as usize) {
                     return true;
                 }
                 places &= places - 1;
             }
-            at += BLOCK;
+            done = at + BLOCK;
+            at = done.min(last);
         }
-        plain::find_starts(codes, at, starts, found)
+        plain::find_meetings(octets, done, left, right, found)
     }
 }
 
@@ -241,10 +275,12 @@ mod tests {
         ]
     }
 
-    fn starts() -> impl Strategy<Value = Starts> {
-        (octets(), any::<bool>(), octets(), octets(), octets()).prop_map(
-            |(one, literals, two, third, fourth)| Starts { one, literals, two, longer: [third, fourth] },
-        )
+    fn twos() -> impl Strategy<Value = Twos> {
+        prop::collection::vec((0..Twos::PAIRS, octets(), octets()), 0..6).prop_map(|all| {
+            let mut twos = Twos::default();
+            all.into_iter().for_each(|(pair, first, second)| twos.add(pair, first, second));
+            twos
+        })
     }
 
     /// Octets of which many are marks, literals and ends.
@@ -255,19 +291,44 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways_are_the_same(run in run(), starts in starts(), n in 0..80usize, stop in 0..40usize) {
+        fn both_ways_are_the_same(run in run(), n in 0..80usize) {
             prop_assert_eq!(count_literals(&run), plain::count_literals(&run, 0, 255));
             prop_assert_eq!(behind_literals(&run, n), plain::behind_literals(&run, 0, n));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn meetings_are_the_same_both_ways(run in run(), left in twos(), right in twos(), stop in 0..40usize) {
             let (mut fast, mut slow) = (Vec::new(), Vec::new());
-            let ended = find_starts(&run, &starts, |at| {
+            let ended = find_meetings(&run, &left, &right, |at| {
                 fast.push(at);
                 fast.len() == stop
             });
-            let expected = plain::find_starts(&run, 1, &starts, &mut |at| {
+            let expected = plain::find_meetings(&run, 2, &left, &right, &mut |at| {
                 slow.push(at);
                 slow.len() == stop
             });
             prop_assert_eq!((ended, fast), (expected, slow));
+        }
+
+        #[test]
+        fn what_was_added_is_allowed(
+            added in prop::collection::vec((0..12usize, octets(), octets()), 1..20),
+            first: u8,
+            second: u8,
+        ) {
+            let mut twos = Twos::default();
+            added.iter().for_each(|&(pair, first, second)| twos.add(pair, first, second));
+            let inside = added.iter().any(|(_, a, b)| a.contains(first) && b.contains(second));
+            prop_assert!(!inside || twos.allow(first, second));
+            if let [(_, a, b)] = added[..] {
+                let halves = |octets: Octets, octet: u8| {
+                    let mut all = octets.0..=octets.1;
+                    all.clone().any(|other| other & 15 == octet & 15) && all.any(|other| other >> 4 == octet >> 4)
+                };
+                prop_assert_eq!(twos.allow(first, second), halves(a, first) && halves(b, second));
+            }
         }
     }
 
@@ -278,12 +339,5 @@ mod tests {
         assert_eq!(count_literals(&codes), 2);
         assert_eq!(behind_literals(b"AB\xffC\xffD\xff", 2), Some(5));
         assert_eq!(behind_literals(b"AB\xffC", 2), None);
-        let starts = Starts { two: Octets(5, 5), literals: true, ..Starts::default() };
-        let mut places = Vec::new();
-        assert!(!find_starts(&codes, &starts, |at| {
-            places.push(at);
-            false
-        }));
-        assert_eq!(places, [1, 2, 4]);
     }
 }
