@@ -85,7 +85,7 @@ pub const SLOT_ENTRIES_MAX: usize = 4_000;
 /// Vocabulary entries of a part at the left edge of a needle whose codes are told apart; more look like all codes.
 pub const SIDE_TERMS_MAX: usize = 64;
 
-const _: () = assert!(SEGMENT_MESSAGES_MAX <= 1 << 16);
+const _: () = assert!(SEGMENT_MESSAGES_MAX < 1 << 16);
 const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.
 pub const INDEX_BUILD_MESSAGES: u64 = 512;

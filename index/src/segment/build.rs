@@ -5,12 +5,9 @@
 //! document adds to a list is the list's number in the stream of the document, and [`finish`](super::finish) turns that
 //! around by counting. Hashing is seeded: who writes a message cannot choose collisions.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable};
-
-use super::terms::{self, Ends};
+use super::intern::{Ask, BATCH, Interner, Tag};
+use super::numbered::{Numbered, Streams};
+use super::terms;
 use super::vocabulary::{name_term, pseudo_term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::limits::{SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX};
@@ -40,6 +37,16 @@ pub struct Builder {
     text_bytes: usize,
     area: Area,
     before: Option<Before>,
+    batch: Batch,
+}
+
+/// Tokens of the current text on their way; kept for their memory.
+#[derive(Default)]
+struct Batch {
+    asked: Vec<Ask>,
+    ids: Vec<u32>,
+    joints: Vec<u64>,
+    edges: Vec<u64>,
 }
 
 /// The coded token before the current one in the same text.
@@ -57,7 +64,7 @@ pub(super) enum Meeting {
     Before = 2,
 }
 
-fn meeting_key(meeting: Meeting, area: Area, left: u32, right: u32) -> u64 {
+pub(super) fn meeting_key(meeting: Meeting, area: Area, left: u32, right: u32) -> u64 {
     // Ends are fewer than 2^30: texts are too short for more.
     (meeting as u64) << 62 | u64::from(area == Area::Head) << 61 | u64::from(left) << 30 | u64::from(right)
 }
@@ -80,6 +87,7 @@ impl Builder {
             text_bytes: 0,
             area: Area::Body,
             before: None,
+            batch: Batch::default(),
         }
     }
 
@@ -141,6 +149,7 @@ impl Builder {
     }
 
     pub(super) fn end(&mut self) {
+        self.met();
         self.streams.iter_mut().for_each(Streams::end);
         for streams in
             [&mut self.body, &mut self.pairs.streams, &mut self.joints.streams, &mut self.edges.streams]
@@ -179,32 +188,69 @@ impl Builder {
     }
 
     fn tokens(&mut self, text: &str) {
-        let mut space = false;
+        let octets = text.as_bytes();
+        let mut after_word = false;
+        let mut space = None;
+        let mut at = 0;
         for (class, token) in tokens(text) {
-            if token == " " && self.before.is_some_and(|before| before.class == Class::Word) {
-                space = true;
+            let start = at;
+            at += token.len();
+            if token == " " && after_word {
+                space = Some(start);
+                after_word = false;
                 continue;
             }
-            if space && class != Class::Word {
-                self.token(self.space);
+            // One space between two words is implied.
+            if let Some(space) = space.take()
+                && class != Class::Word
+            {
+                let ask = self.interner.ask(octets, space, 1, Tag::Separator);
+                self.batch.asked.push(ask);
             }
-            space = false;
-            let id = self.interner.intern(token.as_bytes(), class.into());
-            self.token(id);
+            after_word = class == Class::Word;
+            let ask = self.interner.ask(octets, start, token.len(), class.into());
+            self.batch.asked.push(ask);
+            if self.batch.asked.len() >= BATCH {
+                self.asked(octets);
+            }
         }
-        if space {
-            self.token(self.space);
+        if let Some(space) = space {
+            let ask = self.interner.ask(octets, space, 1, Tag::Separator);
+            self.batch.asked.push(ask);
         }
+        self.asked(octets);
+    }
+
+    /// Takes the tokens that are on their way.
+    fn asked(&mut self, text: &[u8]) {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.ids.clear();
+        self.interner.numbers(&batch.asked, text, &mut batch.ids);
+        batch.asked.clear();
+        self.batch = batch;
+        for nth in 0..self.batch.ids.len() {
+            self.token(self.batch.ids[nth]);
+        }
+        self.met();
+    }
+
+    /// Notes how tokens met.
+    fn met(&mut self) {
+        let doc = self.messages.len() as u16;
+        self.joints.add_all(&self.batch.joints, doc);
+        self.edges.add_all(&self.batch.edges, doc);
+        self.batch.joints.clear();
+        self.batch.edges.clear();
     }
 
     /// A token of the current text, one space between two words excepted.
     pub(super) fn token(&mut self, id: u32) {
-        let doc = self.messages.len() as u32;
+        let doc = self.messages.len() as u16;
         self.streams[self.area as usize].push(id + TOKENS);
         let entry = &mut self.interner.entries[id as usize];
-        if entry.first_doc != doc {
-            entry.shared |= entry.first_doc != 0;
-            entry.first_doc = doc;
+        if entry.last_doc != doc {
+            entry.shared |= entry.last_doc != 0;
+            entry.last_doc = doc;
         }
         let class = entry.tag.class();
         let before = self.before.replace(Before { id, class });
@@ -229,16 +275,16 @@ impl Builder {
         match self.interner.meeting(Area::Body, before.id, id) {
             Some((Meeting::Joint, key)) => {
                 if self.options.joints {
-                    self.joints.add(key, doc);
+                    self.batch.joints.push(key);
                 }
                 self.implied_space(doc);
             }
-            Some((_, key)) if self.options.edges != Edges::None => self.edges.add(key, doc),
+            Some((_, key)) if self.options.edges != Edges::None => self.batch.edges.push(key),
             _ => {}
         }
     }
 
-    fn implied_space(&mut self, doc: u32) {
+    fn implied_space(&mut self, doc: u16) {
         let space = self.space;
         let entry = &mut self.interner.entries[space as usize];
         if entry.body_doc != doc {
@@ -258,235 +304,5 @@ impl Builder {
             1 => terms::edge_after(area, left, right),
             _ => terms::edge_before(area, left, right),
         }
-    }
-}
-
-/// What a token is to the builder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tag {
-    Separator,
-    Word,
-    Single,
-    /// Name of a field: no token.
-    Name,
-}
-
-impl From<Class> for Tag {
-    fn from(class: Class) -> Tag {
-        match class {
-            Class::Separator => Tag::Separator,
-            Class::Word => Tag::Word,
-            Class::Single => Tag::Single,
-        }
-    }
-}
-
-impl Tag {
-    pub(super) fn class(self) -> Class {
-        match self {
-            Tag::Separator | Tag::Name => Class::Separator,
-            Tag::Word => Class::Word,
-            Tag::Single => Class::Single,
-        }
-    }
-}
-
-/// What is known of a distinct token.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    start: u32,
-    len: u32,
-    pub(super) occurrences: u32,
-    /// Document of the last occurrence plus one.
-    first_doc: u32,
-    body_doc: u32,
-    pub(super) body_docs: u32,
-    tail: u32,
-    start_ends: u32,
-    /// Occurs in more than one document.
-    pub(super) shared: bool,
-    pub(super) tag: Tag,
-}
-
-/// Numbers distinct tokens.
-#[derive(Default)]
-pub(super) struct Interner {
-    table: HashTable<u32>,
-    octets: Vec<u8>,
-    pub(super) entries: Vec<Entry>,
-    hasher: RandomState,
-    ends: HashMap<Ends, u32, RandomState>,
-    ends_list: Vec<Ends>,
-}
-
-impl Interner {
-    #[inline]
-    pub(super) fn intern(&mut self, token: &[u8], tag: Tag) -> u32 {
-        let hash = self.hasher.hash_one(token);
-        let found = self.table.find(hash, |&id| self.bytes(id) == token);
-        match found {
-            Some(&id) => id,
-            None => self.insert(hash, token, tag),
-        }
-    }
-
-    fn insert(&mut self, hash: u64, token: &[u8], tag: Tag) -> u32 {
-        let id = self.entries.len() as u32;
-        let start = self.octets.len() as u32;
-        self.octets.extend_from_slice(token);
-        let text = std::str::from_utf8(token).ok().filter(|_| tag != Tag::Name);
-        let mut number = |ends: Option<Ends>| {
-            let ends = ends.unwrap_or((terms::NONE, terms::NONE));
-            *self.ends.entry(ends).or_insert_with(|| {
-                self.ends_list.push(ends);
-                self.ends_list.len() as u32 - 1
-            })
-        };
-        let entry = Entry {
-            start,
-            len: token.len() as u32,
-            occurrences: 0,
-            first_doc: 0,
-            body_doc: 0,
-            body_docs: 0,
-            tail: number(text.and_then(terms::tail)),
-            start_ends: number(text.and_then(terms::start)),
-            shared: false,
-            tag,
-        };
-        self.entries.push(entry);
-        let Interner { table, octets, entries, hasher, .. } = self;
-        table.insert_unique(hash, id, |&id| {
-            let entry = &entries[id as usize];
-            hasher.hash_one(&octets[entry.start as usize..][..entry.len as usize])
-        });
-        id
-    }
-
-    pub(super) fn tag(&self, id: u32) -> Tag {
-        self.entries[id as usize].tag
-    }
-
-    /// How two tokens side by side meet, if one of them is a word and the other no single character.
-    #[inline]
-    pub(super) fn meeting(&self, area: Area, left: u32, right: u32) -> Option<(Meeting, u64)> {
-        let (left, right) = (&self.entries[left as usize], &self.entries[right as usize]);
-        let (meeting, one, other) = match (left.tag.class(), right.tag.class()) {
-            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, right.start_ends),
-            (Class::Word, Class::Separator) => (Meeting::After, left.tail, right.start_ends),
-            (Class::Separator, Class::Word) => (Meeting::Before, right.start_ends, left.tail),
-            _ => return None,
-        };
-        Some((meeting, meeting_key(meeting, area, one, other)))
-    }
-
-    #[inline]
-    pub(super) fn bytes(&self, id: u32) -> &[u8] {
-        let entry = &self.entries[id as usize];
-        &self.octets[entry.start as usize..][..entry.len as usize]
-    }
-
-    fn memory(&self) -> usize {
-        self.octets.capacity()
-            + self.entries.capacity() * size_of::<Entry>()
-            + self.table.capacity() * 5
-            + self.ends_list.len() * 28
-    }
-}
-
-/// Numbers for each document, in one to five octets each.
-#[derive(Default)]
-pub(super) struct Streams {
-    octets: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Streams {
-    #[inline]
-    pub(super) fn push(&mut self, number: u32) {
-        let mut rest = number;
-        while rest >= 128 {
-            self.octets.push(rest as u8 | 128);
-            rest >>= 7;
-        }
-        self.octets.push(rest as u8);
-    }
-
-    pub(super) fn end(&mut self) {
-        self.ends.push(self.octets.len());
-    }
-
-    /// The numbers of a document.
-    pub(super) fn of(&self, doc: usize) -> impl Iterator<Item = u32> + '_ {
-        let start = if doc == 0 { 0 } else { self.ends[doc - 1] };
-        let mut octets = self.octets[start..self.ends[doc]].iter();
-        std::iter::from_fn(move || {
-            let mut number = 0;
-            let mut shift = 0;
-            loop {
-                let octet = *octets.next()?;
-                number |= u32::from(octet & 127) << shift;
-                if octet < 128 {
-                    return Some(number);
-                }
-                shift += 7;
-            }
-        })
-    }
-
-    fn memory(&self) -> usize {
-        self.octets.capacity() + self.ends.capacity() * size_of::<usize>()
-    }
-}
-
-/// Lists of documents by key, numbered as they come.
-#[derive(Default)]
-pub(super) struct Numbered {
-    numbers: HashMap<u64, u32, RandomState>,
-    pub(super) keys: Vec<u64>,
-    /// Last document plus one.
-    last: Vec<u32>,
-    /// How many documents each list has.
-    pub(super) counts: Vec<u32>,
-    /// For each document its lists.
-    pub(super) streams: Streams,
-}
-
-impl Numbered {
-    /// Adds document `doc - 1` to the list of a key, once.
-    #[inline]
-    pub(super) fn add(&mut self, key: u64, doc: u32) {
-        let number = self.number(key);
-        self.note(number, doc);
-    }
-
-    /// The number of the list of a key.
-    #[inline]
-    pub(super) fn number(&mut self, key: u64) -> u32 {
-        *self.numbers.entry(key).or_insert_with(|| {
-            self.keys.push(key);
-            self.last.push(0);
-            self.counts.push(0);
-            self.keys.len() as u32 - 1
-        })
-    }
-
-    /// Adds document `doc - 1` to a list, once.
-    #[inline]
-    pub(super) fn note(&mut self, number: u32, doc: u32) {
-        let last = &mut self.last[number as usize];
-        if *last != doc {
-            *last = doc;
-            self.counts[number as usize] += 1;
-            self.streams.push(number);
-        }
-    }
-
-    pub(super) fn end(&mut self) {
-        self.streams.end();
-    }
-
-    fn memory(&self) -> usize {
-        self.numbers.capacity() * 17 + self.keys.capacity() * 16 + self.streams.memory()
     }
 }

@@ -1,10 +1,12 @@
 //! Turns what a builder has collected into the octets of a segment.
 
-use super::build::{Builder, Interner, Numbered, Streams, TEXT, TOKENS, Tag};
+use super::build::{Builder, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
+use super::intern::{Interner, Tag};
 use super::inverted::{self, AddList};
+use super::numbered::{Numbered, Streams};
 use super::packed;
 use super::signature;
 use super::terms::{self, Field, Term};
@@ -258,7 +260,7 @@ pub(super) fn pieces(area: Area) -> [Piece; 4] {
 
 fn body(builder: &Builder, order: &Order, add: &mut AddList<'_>) -> Result<(), BuildError> {
     let docs = builder.docs();
-    let count = |ord: usize| builder.interner.entries[order.ids[ord] as usize].body_docs;
+    let count = |ord: usize| builder.interner.entries[order.ids[ord] as usize].body_docs.into();
     let ord = |id: u32| order.ords[id as usize];
     let inverted = Inverted::new(order.ids.len(), count, &builder.body, docs, |id| {
         Some(ord(id) as usize).filter(|_| ord(id) != NONE)
@@ -295,7 +297,7 @@ struct Sorted {
 
 impl Sorted {
     fn new(numbered: &Numbered, docs: u32, term: impl Fn(u64) -> Term) -> Sorted {
-        let count = |list: usize| numbered.counts[list];
+        let count = |list: usize| numbered.count(list);
         let inverted = Inverted::new(numbered.keys.len(), count, &numbered.streams, docs, |number| {
             Some(number as usize)
         });

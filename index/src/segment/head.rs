@@ -8,10 +8,12 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::build::{Builder, Interner, Meeting, NESTED, Numbered, Streams, TEXT, TOKENS};
+use super::build::{Builder, Meeting, NESTED, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
 use super::codes::{self, SLOT};
 use super::finish::{NONE, Order};
+use super::intern::Interner;
+use super::numbered::{Numbered, Streams};
 use super::templates::varies;
 use super::terms::{self, Term};
 use super::{BuildError, BuildOptions, Edges};
@@ -72,7 +74,7 @@ impl Head {
             Lists { interner: &builder.interner, order, options: builder.options, all: Default::default() };
         let (mut value, mut key) = (Vec::new(), Vec::new());
         for doc in 0..builder.messages.len() {
-            let number = doc as u32 + 1;
+            let number = doc as u16 + 1;
             let mut nested = false;
             let mut take = |value: &mut Vec<u32>, nested: bool| {
                 if value.is_empty() {
@@ -206,7 +208,7 @@ impl Lists<'_> {
     }
 
     /// A word in a field: an entry of the vocabulary or a literal.
-    fn word(&mut self, id: u32, field: u32, number: u32) {
+    fn word(&mut self, id: u32, field: u32, number: u16) {
         let ord = match self.order.ords[id as usize] {
             NONE => terms::LITERAL,
             ord => ord,
@@ -255,7 +257,7 @@ impl Lists<'_> {
     }
 
     /// Canonical addresses: a few texts of a few tokens.
-    fn addresses(&mut self, stream: impl Iterator<Item = u32>, number: u32) {
+    fn addresses(&mut self, stream: impl Iterator<Item = u32>, number: u16) {
         let (mut expects_name, mut field) = (false, NONE);
         for token in stream {
             if token == TEXT {

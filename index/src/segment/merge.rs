@@ -1,7 +1,8 @@
 //! One segment out of several: entries of the vocabularies are numbered anew through tables, texts are not looked at.
 
-use super::build::{Builder, Tag};
+use super::build::Builder;
 use super::decode::Step;
+use super::intern::Tag;
 use super::{BuildError, BuildOptions, Segment};
 use crate::prepare::Area;
 

@@ -13,12 +13,15 @@ mod decode;
 mod direct;
 mod finish;
 mod head;
+mod intern;
 mod inverted;
 pub(crate) mod kernel;
 mod merge;
+mod numbered;
 mod packed;
 mod page;
 mod signature;
+mod table;
 mod templates;
 pub mod terms;
 #[cfg(test)]

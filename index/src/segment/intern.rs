@@ -1,0 +1,209 @@
+//! Numbers distinct tokens while a segment is built.
+//!
+//! Nearly all time goes into waiting for memory, so a slot of the table has all of a short token, and tokens are looked up in
+//! batches, where the waits of several overlap. Hashing is seeded: who writes a message cannot choose collisions.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::build::{Meeting, meeting_key};
+use super::table::{self, Table};
+use super::terms::{self, Ends};
+use crate::prepare::Area;
+use crate::tokens::Class;
+
+/// Tokens that are looked up together.
+pub const BATCH: usize = 64;
+/// Tokens that are shorter stand in their slot.
+const SHORT: usize = 8;
+
+/// What a token is to the builder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    Separator,
+    Word,
+    Single,
+    /// Name of a field: no token.
+    Name,
+}
+
+impl From<Class> for Tag {
+    fn from(class: Class) -> Tag {
+        match class {
+            Class::Separator => Tag::Separator,
+            Class::Word => Tag::Word,
+            Class::Single => Tag::Single,
+        }
+    }
+}
+
+impl Tag {
+    pub fn class(self) -> Class {
+        match self {
+            Tag::Separator | Tag::Name => Class::Separator,
+            Tag::Word => Class::Word,
+            Tag::Single => Class::Single,
+        }
+    }
+}
+
+/// What is known of a distinct token.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+pub struct Entry {
+    start: u32,
+    len: u32,
+    pub occurrences: u32,
+    tail: u32,
+    start_ends: u32,
+    /// Document of the last occurrence plus one; a segment has fewer than 2^16 documents.
+    pub last_doc: u16,
+    /// The same in bodies.
+    pub body_doc: u16,
+    pub body_docs: u16,
+    /// Occurs in more than one document.
+    pub shared: bool,
+    pub tag: Tag,
+}
+
+/// A token to look up in a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    first: u64,
+    hash: u32,
+    start: u32,
+    len: u32,
+    tag: Tag,
+}
+
+/// Numbers distinct tokens.
+#[derive(Default)]
+pub struct Interner {
+    table: Table,
+    octets: Vec<u8>,
+    pub entries: Vec<Entry>,
+    hasher: RandomState,
+    ends: HashMap<Ends, u32, RandomState>,
+    pub ends_list: Vec<Ends>,
+}
+
+impl Interner {
+    pub fn intern(&mut self, token: &[u8], tag: Tag) -> u32 {
+        let ask = self.ask(token, 0, token.len(), tag);
+        self.number(&ask, token)
+    }
+
+    /// What to look up for a token at a place of a text.
+    #[inline]
+    pub fn ask(&self, text: &[u8], start: usize, len: usize, tag: Tag) -> Ask {
+        let (first, hash) = if len < SHORT {
+            let octets = match text.get(start..).and_then(|rest| rest.first_chunk::<8>()) {
+                Some(octets) => u64::from_le_bytes(*octets) & ((1 << (8 * len)) - 1),
+                None => {
+                    text[start..start + len].iter().rev().fold(0, |all, &octet| all << 8 | u64::from(octet))
+                }
+            };
+            // With its length it is the whole token.
+            let first = octets | (len as u64) << 56;
+            (first, self.hasher.hash_one(first))
+        } else {
+            let token = &text[start..start + len];
+            let octets = token.first_chunk::<8>().map_or(0, |octets| u64::from_le_bytes(*octets));
+            (octets << 8 >> 8 | (len.min(255) as u64) << 56, self.hasher.hash_one(token))
+        };
+        Ask { first, hash: hash as u32, start: start as u32, len: len as u32, tag }
+    }
+
+    /// Numbers of tokens of a text, appended to `ids`.
+    pub fn numbers(&mut self, asked: &[Ask], text: &[u8], ids: &mut Vec<u32>) {
+        // Each step reads where the one before leads to, for all tokens: slots, entries, octets.
+        self.table.touch(asked.iter().map(|ask| ask.hash));
+        let likely =
+            asked.iter().map(|ask| self.table.first(ask.hash).and_then(|id| self.entries.get(id as usize)));
+        let start = |entry: Option<&Entry>| entry.map_or(0, |entry| entry.start);
+        table::wait(likely.clone().map(start));
+        let long = likely.zip(asked).filter(|(_, ask)| ask.len as usize >= SHORT);
+        table::wait(
+            long.map(|(entry, _)| self.octets.get(start(entry) as usize).map_or(0, |&octet| octet.into())),
+        );
+        for ask in asked {
+            let token = &text[ask.start as usize..][..ask.len as usize];
+            ids.push(self.number(ask, token));
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, ask: &Ask, token: &[u8]) -> u32 {
+        let Interner { table, entries, octets, .. } = self;
+        let is = |id: u32| {
+            (ask.len as usize) < SHORT || {
+                let entry = &entries[id as usize];
+                &octets[entry.start as usize..][..entry.len as usize] == token
+            }
+        };
+        match table.find(ask.hash, ask.first, is) {
+            Some(id) => id,
+            None => self.insert(ask, token),
+        }
+    }
+
+    fn insert(&mut self, ask: &Ask, token: &[u8]) -> u32 {
+        let id = self.entries.len() as u32;
+        let start = self.octets.len() as u32;
+        self.octets.extend_from_slice(token);
+        let text = if ask.tag == Tag::Name { None } else { std::str::from_utf8(token).ok() };
+        let mut number = |ends: Option<Ends>| {
+            let ends = ends.unwrap_or((terms::NONE, terms::NONE));
+            *self.ends.entry(ends).or_insert_with(|| {
+                self.ends_list.push(ends);
+                self.ends_list.len() as u32 - 1
+            })
+        };
+        self.entries.push(Entry {
+            start,
+            len: token.len() as u32,
+            occurrences: 0,
+            tail: number(text.and_then(terms::tail)),
+            start_ends: number(text.and_then(terms::start)),
+            last_doc: 0,
+            body_doc: 0,
+            body_docs: 0,
+            shared: false,
+            tag: ask.tag,
+        });
+        self.table.insert(ask.hash, ask.first, id);
+        id
+    }
+
+    pub fn tag(&self, id: u32) -> Tag {
+        self.entries[id as usize].tag
+    }
+
+    /// How two tokens side by side meet, if one of them is a word and the other no single character.
+    #[inline]
+    pub fn meeting(&self, area: Area, left: u32, right: u32) -> Option<(Meeting, u64)> {
+        let (left, right) = (&self.entries[left as usize], &self.entries[right as usize]);
+        let (meeting, one, other) = match (left.tag.class(), right.tag.class()) {
+            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, right.start_ends),
+            (Class::Word, Class::Separator) => (Meeting::After, left.tail, right.start_ends),
+            (Class::Separator, Class::Word) => (Meeting::Before, right.start_ends, left.tail),
+            _ => return None,
+        };
+        Some((meeting, meeting_key(meeting, area, one, other)))
+    }
+
+    #[inline]
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        let entry = &self.entries[id as usize];
+        &self.octets[entry.start as usize..][..entry.len as usize]
+    }
+
+    pub fn memory(&self) -> usize {
+        self.octets.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.table.memory()
+            + self.ends_list.len() * 28
+    }
+}

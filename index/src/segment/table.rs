@@ -1,0 +1,103 @@
+//! A table from keys of eight octets to numbers that is looked into without waiting twice: open addressing, key, hash and number
+//! side by side.
+
+/// Slots of a new table.
+const SLOTS: usize = 1 << 10;
+
+/// Key (two halves), hash, number plus one: nothing stands in a slot of zeros.
+type Slot = [u32; 4];
+
+/// Keys need not be whole: a lookup asks whether the number is the right one.
+pub struct Table {
+    /// A power of two, at most two thirds of them taken.
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table { slots: vec![[0; 4]; SLOTS], len: 0 }
+    }
+}
+
+/// Waits for what an iterator reads, all at once: a number that nobody uses would not be read.
+#[inline]
+pub fn wait(read: impl Iterator<Item = u32>) {
+    std::hint::black_box(read.fold(0, u32::wrapping_add));
+}
+
+impl Table {
+    /// Reads where lookups of these hashes begin, so that they do not wait one after the other.
+    #[inline]
+    pub fn touch(&self, hashes: impl Iterator<Item = u32>) {
+        let mask = self.slots.len() - 1;
+        wait(hashes.map(|hash| self.slots[hash as usize & mask][3]));
+    }
+
+    /// What a lookup of this hash comes upon first, if anything; mostly it is the right one.
+    #[inline]
+    pub fn first(&self, hash: u32) -> Option<u32> {
+        self.slots[hash as usize & (self.slots.len() - 1)][3].checked_sub(1)
+    }
+
+    /// The number of a key for which `is` holds.
+    #[inline]
+    pub fn find(&self, hash: u32, key: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = &self.slots[at];
+            let number = slot[3].checked_sub(1)?;
+            if slot[..3] == [key as u32, (key >> 32) as u32, hash] && is(number) {
+                return Some(number);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Adds a key that is not there.
+    pub fn insert(&mut self, hash: u32, key: u64, number: u32) {
+        if (self.len + 1) * 3 > self.slots.len() * 2 {
+            let slots = vec![[0; 4]; self.slots.len() * 2];
+            let old = std::mem::replace(&mut self.slots, slots);
+            old.into_iter().filter(|slot| slot[3] != 0).for_each(|slot| self.place(slot));
+        }
+        self.len += 1;
+        self.place([key as u32, (key >> 32) as u32, hash, number + 1]);
+    }
+
+    fn place(&mut self, slot: Slot) {
+        let mask = self.slots.len() - 1;
+        let mut at = slot[2] as usize & mask;
+        while self.slots[at][3] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = slot;
+    }
+
+    pub fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_put_in_even_where_hashes_and_keys_are_alike() {
+        let mut table = Table::default();
+        for number in 0..5000u32 {
+            let (hash, key) = (number / 3 % 700, u64::from(number / 2));
+            assert_eq!(table.find(hash, key, |found| found == number), None);
+            table.insert(hash, key, number);
+        }
+        table.touch(0..9000);
+        for number in 0..5000u32 {
+            let (hash, key) = (number / 3 % 700, u64::from(number / 2));
+            assert_eq!(table.find(hash, key, |found| found == number), Some(number));
+        }
+        assert_eq!(table.find(1, 2, |_| false), None);
+        assert!(table.memory() >= 5000 * 16);
+    }
+}
