@@ -52,9 +52,13 @@ impl<'a> Iterator for Tokens<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<(Class, &'a str)> {
-        let first = self.rest.chars().next()?;
-        let kind = class(first);
-        let mut end = first.len_utf8();
+        let first = *self.rest.as_bytes().first()?;
+        let (kind, mut end) = if first < 0x80 {
+            (ASCII[usize::from(first)], 1)
+        } else {
+            let first = self.rest.chars().next()?;
+            (class(first), first.len_utf8())
+        };
         if kind != Class::Single {
             end += run(&self.rest[end..], kind);
         }
@@ -70,6 +74,19 @@ fn run(text: &str, kind: Class) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
     loop {
+        // A whole word at once: its length would be a branch that nobody can predict.
+        while let Some(octets) = bytes[at..].first_chunk() {
+            let (ascii, words) = masks(u64::from_le_bytes(*octets));
+            let same = if kind == Class::Word { words } else { ascii & !words };
+            let len = (!same & HIGHEST).trailing_zeros() as usize / 8;
+            at += len;
+            if len < 8 {
+                if ascii >> (8 * len) & 0x80 != 0 {
+                    return at;
+                }
+                break;
+            }
+        }
         while let Some(&b) = bytes.get(at)
             && b < 0x80
         {
@@ -94,6 +111,20 @@ fn run(text: &str, kind: Class) -> usize {
     }
 }
 
+/// Which octets are ASCII, and which of these belong to words: by the highest bit of each.
+#[inline]
+fn masks(octets: u64) -> (u64, u64) {
+    const fn all(octet: u8) -> u64 {
+        u64::from_ne_bytes([octet; 8])
+    }
+    let ascii = !octets & all(0x80);
+    // Sums of seven bits carry into the highest one and no further.
+    let low = octets & all(0x7f);
+    let within = |low: u64, first: u8, last: u8| (low + all(0x80 - first)) & !(low + all(0x7f - last));
+    let words = within(low, b'0', b'9') | within(low | all(0x20), b'a', b'z');
+    (ascii, words & ascii)
+}
+
 const ASCII: [Class; 128] = {
     let mut table = [Class::Separator; 128];
     let mut i = 0;
@@ -105,6 +136,9 @@ const ASCII: [Class; 128] = {
     }
     table
 };
+
+/// The highest bit of each octet.
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
 
 const PAGES: usize = 0x11_0000 >> 8;
 
@@ -158,6 +192,20 @@ fn is_unbroken(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masks_are_those_of_every_octet() {
+        for octet in 0..=255u8 {
+            for place in 0..8 {
+                let mut octets = [b' '; 8];
+                octets[place] = octet;
+                let (ascii, words) = masks(u64::from_le_bytes(octets));
+                let bit = 0x80 << (8 * place);
+                assert_eq!(ascii, if octet.is_ascii() { HIGHEST } else { HIGHEST & !bit }, "{octet}");
+                assert_eq!(words, if octet.is_ascii_alphanumeric() { bit } else { 0 }, "{octet}");
+            }
+        }
+    }
 
     #[test]
     fn cases() {

@@ -7,58 +7,45 @@ use foldhash::fast::RandomState;
 use super::intern::BATCH;
 use super::table::Table;
 
-/// Numbers for each document, in one to five octets each.
+/// Numbers below 2^31 for each document, in two or four octets each.
 #[derive(Default)]
 pub struct Streams {
-    octets: Vec<u8>,
+    /// The low 15 bits of a number; with the highest bit the rest follows.
+    units: Vec<u16>,
     ends: Vec<usize>,
 }
+
+const MORE: u16 = 1 << 15;
 
 impl Streams {
     #[inline]
     pub fn push(&mut self, number: u32) {
-        if number < 128 {
-            self.octets.push(number as u8);
-            return;
+        if number < u32::from(MORE) {
+            self.units.push(number as u16);
+        } else {
+            self.units.extend_from_slice(&[number as u16 | MORE, (number >> 15) as u16]);
         }
-        // Always eight octets, of which few stay: a length that varies would be a call.
-        let mut octets = [0; 8];
-        let (mut rest, mut len) = (number, 0);
-        while rest >= 128 {
-            octets[len] = rest as u8 | 128;
-            rest >>= 7;
-            len += 1;
-        }
-        octets[len] = rest as u8;
-        let start = self.octets.len();
-        self.octets.extend_from_slice(&octets);
-        self.octets.truncate(start + len + 1);
     }
 
     pub fn end(&mut self) {
-        self.ends.push(self.octets.len());
+        self.ends.push(self.units.len());
     }
 
     /// The numbers of a document.
     pub fn of(&self, doc: usize) -> impl Iterator<Item = u32> + '_ {
         let start = if doc == 0 { 0 } else { self.ends[doc - 1] };
-        let mut octets = self.octets[start..self.ends[doc]].iter();
+        let mut units = self.units[start..self.ends[doc]].iter();
         std::iter::from_fn(move || {
-            let mut number = 0;
-            let mut shift = 0;
-            loop {
-                let octet = *octets.next()?;
-                number |= u32::from(octet & 127) << shift;
-                if octet < 128 {
-                    return Some(number);
-                }
-                shift += 7;
+            let unit = *units.next()?;
+            if unit < MORE {
+                return Some(unit.into());
             }
+            units.next().map(|&more| u32::from(unit & !MORE) | u32::from(more) << 15)
         })
     }
 
     pub fn memory(&self) -> usize {
-        self.octets.capacity() + self.ends.capacity() * size_of::<usize>()
+        self.units.capacity() * 2 + self.ends.capacity() * size_of::<usize>()
     }
 }
 
@@ -146,5 +133,24 @@ impl Numbered {
 
     pub fn memory(&self) -> usize {
         self.table.memory() + self.keys.capacity() * (8 + size_of::<List>()) + self.streams.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_give_back_what_was_pushed() {
+        let numbers = [0, 1, 127, 32_767, 32_768, 65_535, 65_536, 1 << 30, (1 << 31) - 1];
+        let mut streams = Streams::default();
+        numbers.iter().for_each(|&number| streams.push(number));
+        streams.end();
+        streams.end();
+        streams.push(7);
+        streams.end();
+        assert_eq!(streams.of(0).collect::<Vec<_>>(), numbers);
+        assert_eq!(streams.of(1).count(), 0);
+        assert_eq!(streams.of(2).collect::<Vec<_>>(), [7]);
     }
 }
