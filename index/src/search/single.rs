@@ -59,7 +59,7 @@ impl Run<'_> {
         let ords: Vec<u32> = (RESERVED..RESERVED + FREQUENT_TERMS_MAX)
             .filter_map(|rank| vocabulary.ord_of_rank(rank))
             .filter(|&ord| {
-                vocabulary.class(ord).is_some() && needle.finder().find(vocabulary.term(ord)).is_some()
+                vocabulary.token(ord).is_some_and(|(_, token)| needle.finder().find(token).is_some())
             })
             .collect();
         let name = || format!("{} frequent terms", ords.len());

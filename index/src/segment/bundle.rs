@@ -21,7 +21,7 @@ pub enum Piece {
     Reversed,
     RankOrd,
     RankReversed,
-    OrdRank,
+    FrequentOrds,
     TermSignature,
     BodyCodes,
     BodyCodeOffsets,
@@ -67,7 +67,7 @@ impl Piece {
         Piece::Reversed,
         Piece::RankOrd,
         Piece::RankReversed,
-        Piece::OrdRank,
+        Piece::FrequentOrds,
         Piece::TermSignature,
         Piece::BodyCodes,
         Piece::BodyCodeOffsets,
@@ -231,6 +231,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// Those of a table that is not in a file.
     #[cfg(test)]
     pub fn of(numbers: &[u32]) -> Numbers {
         Numbers(OwnedBytes::new(numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()))
@@ -275,14 +276,14 @@ mod tests {
     fn round_trip_and_damage() {
         let mut writer = Writer::new();
         writer.piece(Piece::Terms, b"octets");
-        writer.numbers(Piece::OrdRank, [1, 2, 700]);
+        writer.numbers(Piece::FrequentOrds, [1, 2, 700]);
         let file = writer.finish(7);
         let bundle = Bundle::open(&OwnedBytes::new(file.clone())).unwrap();
         bundle.verify().unwrap();
         assert_eq!(bundle.docs, 7);
         assert_eq!(bundle.piece(Piece::Terms).as_slice(), b"octets");
         assert!(bundle.piece(Piece::Reversed).is_empty());
-        let numbers = bundle.numbers(Piece::OrdRank);
+        let numbers = bundle.numbers(Piece::FrequentOrds);
         assert_eq!(numbers.iter().collect::<Vec<_>>(), [1, 2, 700]);
         assert_eq!((numbers.get(2), numbers.get(3), numbers.len()), (Some(700), None, 3));
         assert_eq!((numbers.range(0, 2), numbers.range(1, 2), numbers.range(2, 9)), (1..2, 0..0, 0..0));

@@ -5,11 +5,10 @@ use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
 use super::inverted::{self, AddList};
-use super::packed;
-use super::signature;
+use super::ranks::FREQUENT_MAX;
 use super::terms::{self, Field, Term};
-use super::vocabulary::{BLOCK, END, PSEUDO};
-use super::{BuildError, BuildOptions};
+use super::vocabulary::{BLOCK, END, OFFSETS_STEP, PSEUDO};
+use super::{BuildError, BuildOptions, narrow, packed, signature};
 use crate::prepare::Area;
 
 /// Octets of literals that share a column of a signature: several times what most messages have, so that few are continued.
@@ -92,11 +91,17 @@ fn order(interner: &Interner, options: &BuildOptions) -> Order {
 /// Rank by token number; `weights` is how often each is written.
 fn ranks(order: &Order, weights: &[u32]) -> Vec<u32> {
     let mut by_rank = order.ids.clone();
-    by_rank.sort_by_key(|&id| std::cmp::Reverse(weights[id as usize]));
-    for zone in ZONES.windows(2) {
-        let place = |rank: u32| (rank.saturating_sub(RESERVED) as usize).min(by_rank.len());
-        let (start, end) = (place(zone[0]), place(zone[1]));
-        by_rank[start..end].sort_unstable_by_key(|&id| order.ords[id as usize]);
+    let ord = |id: u32| order.ords[id as usize];
+    let place = |id: u32| (std::cmp::Reverse(weights[id as usize]), ord(id));
+    // All behind these are in the order of their ords whatever their weights.
+    let frequent = by_rank.len().min(FREQUENT_MAX as usize);
+    if frequent < by_rank.len() {
+        by_rank.select_nth_unstable_by_key(frequent, |&id| place(id));
+    }
+    by_rank[..frequent].sort_unstable_by_key(|&id| place(id));
+    let first = frequent.min((ZONES[1] - RESERVED) as usize);
+    for zone in [0..first, first..frequent, frequent..by_rank.len()] {
+        by_rank[zone].sort_unstable_by_key(|&id| ord(id));
     }
     let mut ranks = vec![NONE; order.ords.len()];
     for (n, &id) in by_rank.iter().enumerate() {
@@ -113,15 +118,17 @@ fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
 
 fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: f32, out: &mut Writer) {
     let mut blob = Vec::new();
-    let mut offsets = vec![0];
+    let mut offsets = Vec::new();
     let bytes = order.ids.iter().map(|&id| interner.bytes(id).len() as u64).sum();
     let blocks = (order.ids.len() as u32).div_ceil(BLOCK);
     let mut signature = signature::Writer::new(bytes, blocks, bits_per_gram, usize::MAX);
     for (ord, &id) in order.ids.iter().enumerate() {
         let term = interner.bytes(id);
+        if (ord as u32).is_multiple_of(OFFSETS_STEP) {
+            offsets.push(blob.len() as u32);
+        }
         blob.extend_from_slice(term);
         blob.push(END);
-        offsets.push(blob.len() as u32);
         signature.token(term);
         if (ord as u32 + 1).is_multiple_of(BLOCK) {
             signature.end_item();
@@ -130,6 +137,7 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
     if !(order.ids.len() as u32).is_multiple_of(BLOCK) {
         signature.end_item();
     }
+    offsets.push(blob.len() as u32);
     out.piece(Piece::Terms, &blob);
     out.numbers(Piece::TermOffsets, offsets);
     out.piece(Piece::TermSignature, &signature.finish().0);
@@ -143,20 +151,23 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
     reversed.sort_unstable_by(|a, b| {
         a.0.cmp(&b.0).then_with(|| term(a.1).iter().rev().cmp(term(b.1).iter().rev()))
     });
-    let reversed: Vec<u32> =
-        reversed.into_iter().map(|(_, ord)| ord).chain(tokens..order.ids.len() as u32).collect();
-    let mut rank_ord = vec![0; order.ids.len()];
-    let mut rank_reversed = vec![0; order.ids.len()];
-    let rank = |ord: u32| ranks[order.ids[ord as usize] as usize];
-    for (position, &ord) in reversed.iter().enumerate() {
-        let place = (rank(ord) - RESERVED) as usize;
-        rank_ord[place] = ord;
-        rank_reversed[place] = position as u32;
+    let reversed: Vec<u32> = reversed.into_iter().map(|(_, ord)| ord).collect();
+    out.piece(Piece::Reversed, &narrow::write(&reversed));
+
+    let frequent = order.ids.len().min(FREQUENT_MAX as usize);
+    let mut rank_ord = vec![0; frequent];
+    let mut rank_reversed = vec![0; frequent];
+    for (position, ord) in reversed.into_iter().chain(tokens..order.ids.len() as u32).enumerate() {
+        let place = (ranks[order.ids[ord as usize] as usize] - RESERVED) as usize;
+        if place < frequent {
+            rank_ord[place] = ord;
+            rank_reversed[place] = position as u32;
+        }
     }
-    out.numbers(Piece::Reversed, reversed);
-    out.numbers(Piece::RankOrd, rank_ord);
+    out.numbers(Piece::RankOrd, rank_ord.iter().copied());
     out.numbers(Piece::RankReversed, rank_reversed);
-    out.numbers(Piece::OrdRank, (0..order.ids.len() as u32).map(rank));
+    rank_ord.sort_unstable();
+    out.numbers(Piece::FrequentOrds, rank_ord);
 }
 
 /// Codes and literals of all areas, and the signatures of the literals.

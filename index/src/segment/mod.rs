@@ -16,8 +16,10 @@ mod head;
 mod inverted;
 pub(crate) mod kernel;
 mod merge;
+mod narrow;
 mod packed;
 mod page;
+mod ranks;
 mod signature;
 mod templates;
 pub mod terms;
@@ -45,7 +47,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -303,6 +305,6 @@ impl Segment {
     /// Octets of memory beside the mapping, for budgets; tantivy's part is a guess from above.
     pub fn memory(&self) -> usize {
         const TANTIVY: usize = 64 << 10;
-        size_of::<Segment>() + self.docs() as usize / 8 + TANTIVY
+        size_of::<Segment>() + self.docs() as usize / 8 + self.vocabulary.memory() + TANTIVY
     }
 }
