@@ -120,7 +120,7 @@ impl Run<'_> {
                 let mut candidates = docs.clone();
                 if let Scope::Field(name) | Scope::Address(name) = scope {
                     let mut some = Bits::new(docs.len());
-                    self.add(terms::Field::Head, &terms::head(terms::LITERAL, name), &mut some)?;
+                    self.add(terms::Field::Head, &terms::literal(name), &mut some)?;
                     candidates.and(&some);
                 }
                 self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);

@@ -45,11 +45,9 @@ pub enum Piece {
     TantivyFast,
     TantivyFieldNorms,
     BodyLists,
-    BodyCounts,
-    HeadFirsts,
-    HeadNames,
+    BodyListOffsets,
     HeadLists,
-    HeadCounts,
+    HeadListOffsets,
     Templates,
     TemplateOffsets,
     Fields,
@@ -59,7 +57,7 @@ pub enum Piece {
 }
 
 impl Piece {
-    pub const ALL: [Piece; 42] = [
+    pub const ALL: [Piece; 40] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -91,11 +89,9 @@ impl Piece {
         Piece::TantivyFast,
         Piece::TantivyFieldNorms,
         Piece::BodyLists,
-        Piece::BodyCounts,
-        Piece::HeadFirsts,
-        Piece::HeadNames,
+        Piece::BodyListOffsets,
         Piece::HeadLists,
-        Piece::HeadCounts,
+        Piece::HeadListOffsets,
         Piece::Templates,
         Piece::TemplateOffsets,
         Piece::Fields,

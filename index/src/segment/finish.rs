@@ -4,11 +4,11 @@ use super::build::{Builder, Interner, Numbered, Streams, TEXT, TOKENS, Tag};
 use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
-use super::inverted::{self, AddList};
+use super::inverted;
 use super::ranks::FREQUENT_MAX;
-use super::terms::{self, Field, Term};
+use super::terms::{self, Field};
 use super::vocabulary::{BLOCK, END, OFFSETS_STEP, PSEUDO};
-use super::{BuildError, BuildOptions, narrow, packed, signature};
+use super::{BuildError, BuildOptions, narrow, packed, records, signature};
 use crate::prepare::Area;
 
 /// Octets of literals that share a column of a signature: several times what most messages have, so that few are continued.
@@ -24,6 +24,8 @@ pub(super) struct Order {
     ids: Vec<u32>,
     /// Ord by token number, or [`NONE`] for literals.
     pub ords: Vec<u32>,
+    /// How many of them are tokens; names stand behind.
+    tokens: u32,
 }
 
 impl Builder {
@@ -41,22 +43,31 @@ impl Builder {
         head.write(docs as usize, &ranks, &mut out)?;
         self.streams[Area::Head as usize] = std::mem::take(&mut head.slots);
         texts(&mut self, &ranks, &mut out)?;
+        let heads = Keyed::new(&head.lists, docs, |key| key);
+        let tokens = order.tokens;
+        body(&self, &order, tokens, &mut out)?;
+        head_lists(&heads, docs, order.ids.len() as u32, tokens, &mut out)?;
+        let meeting = |numbered| Keyed::new(numbered, docs, |key| self.meeting_term(key));
         inverted::write(
             docs,
-            order.ids.len() as u32,
             &mut |field, add| match field {
-                Field::Body => body(&self, &order, add),
-                Field::Head => {
-                    lists(&head.lists, docs, |key| terms::pair((key >> 32) as u32, key as u32), add)
+                Field::Body => {
+                    let ord = |id: u64| order.ords[id as u32 as usize];
+                    let pair = |key| terms::pair(ord(key >> 32), ord(key));
+                    Keyed::new(&self.pairs, docs, pair).each(|term, list| add(term, list))
                 }
+                Field::Head => heads.each(|&key, list| match terms::pair((key >> 32) as u32, key as u32) {
+                    term if key >> 32 >= u64::from(terms::LITERAL) => add(&term, list),
+                    _ => Ok(()),
+                }),
                 // Terms of bodies come before those of header fields.
                 Field::Joint => {
-                    lists(&self.joints, docs, |key| self.meeting_term(key), add)?;
-                    lists(&head.joints, docs, |key| self.meeting_term(key), add)
+                    meeting(&self.joints).each(|term, list| add(term, list))?;
+                    meeting(&head.joints).each(|term, list| add(term, list))
                 }
                 Field::Edge => {
-                    lists(&self.edges, docs, |key| self.meeting_term(key), add)?;
-                    lists(&head.edges, docs, |key| self.meeting_term(key), add)
+                    meeting(&self.edges).each(|term, list| add(term, list))?;
+                    meeting(&head.edges).each(|term, list| add(term, list))
                 }
             },
             &mut out,
@@ -85,7 +96,9 @@ fn order(interner: &Interner, options: &BuildOptions) -> Order {
     for (ord, &id) in ids.iter().enumerate() {
         ords[id as usize] = ord as u32;
     }
-    Order { ids, ords }
+    let is_token = |&id: &u32| interner.bytes(id).first().is_none_or(|&octet| octet < PSEUDO);
+    let tokens = ids.partition_point(is_token) as u32;
+    Order { ids, ords, tokens }
 }
 
 /// Rank by token number; `weights` is how often each is written.
@@ -143,9 +156,7 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
     out.piece(Piece::TermSignature, &signature.finish().0);
 
     let term = |ord: u32| interner.bytes(order.ids[ord as usize]);
-    // Names stand last in both orders.
-    let tokens =
-        order.ids.partition_point(|&id| interner.bytes(id).first().is_none_or(|&b| b < PSEUDO)) as u32;
+    let tokens = order.tokens;
     let mut reversed: Vec<(u64, u32)> =
         (0..tokens).map(|ord| (first_octets(term(ord).iter().rev()), ord)).collect();
     reversed.sort_unstable_by(|a, b| {
@@ -267,69 +278,60 @@ pub(super) fn pieces(area: Area) -> [Piece; 4] {
     }
 }
 
-fn body(builder: &Builder, order: &Order, add: &mut AddList<'_>) -> Result<(), BuildError> {
+/// The lists of vocabulary entries in bodies.
+fn body(builder: &Builder, order: &Order, tokens: u32, out: &mut Writer) -> Result<(), BuildError> {
     let docs = builder.docs();
     let count = |ord: usize| builder.interner.entries[order.ids[ord] as usize].body_docs;
     let ord = |id: u32| order.ords[id as usize];
     let inverted = Inverted::new(order.ids.len(), count, &builder.body, docs, |id| {
         Some(ord(id) as usize).filter(|_| ord(id) != NONE)
     });
-    // Pairs stand right behind their first entry.
-    let mut pairs =
-        Sorted::new(&builder.pairs, docs, |key| terms::pair(ord((key >> 32) as u32), ord(key as u32)));
-    for ord in 0..order.ids.len() {
-        let term = terms::body(ord as u32);
-        pairs.add_below(&term, add)?;
-        let list = inverted.list(ord);
-        if !list.is_empty() {
-            add(&term, list)?;
-        }
-    }
-    pairs.add_rest(add)
+    let mut writer = records::Writer::new(docs, tokens);
+    (0..order.ids.len()).try_for_each(|ord| writer.body(inverted.list(ord)))?;
+    writer.finish(Field::Body, out);
+    Ok(())
 }
 
-fn lists(
-    numbered: &Numbered,
+/// Those in header fields and addresses.
+fn head_lists(
+    lists: &Keyed<u64>,
     docs: u32,
-    term: impl Fn(u64) -> Term,
-    add: &mut AddList<'_>,
+    entries: u32,
+    tokens: u32,
+    out: &mut Writer,
 ) -> Result<(), BuildError> {
-    Sorted::new(numbered, docs, term).add_rest(add)
+    let mut writer = records::Writer::new(docs, tokens);
+    let mut rest = lists.keys.iter().peekable();
+    for ord in 0..entries {
+        while let Some((key, list)) = rest.next_if(|(key, _)| key >> 32 == u64::from(ord)) {
+            writer.head(*key as u32, lists.inverted.list(*list as usize));
+        }
+        writer.end_head()?;
+    }
+    writer.finish(Field::Head, out);
+    Ok(())
 }
 
-/// Lists by term.
-struct Sorted {
+/// Lists by key, sorted.
+struct Keyed<K> {
     inverted: Inverted,
-    terms: Vec<(Term, u32)>,
-    at: usize,
+    keys: Vec<(K, u32)>,
 }
 
-impl Sorted {
-    fn new(numbered: &Numbered, docs: u32, term: impl Fn(u64) -> Term) -> Sorted {
+impl<K: Ord + Copy> Keyed<K> {
+    fn new(numbered: &Numbered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
         let count = |list: usize| numbered.counts[list];
         let inverted = Inverted::new(numbered.keys.len(), count, &numbered.streams, docs, |number| {
             Some(number as usize)
         });
-        let mut terms: Vec<(Term, u32)> =
-            numbered.keys.iter().enumerate().map(|(n, &key)| (term(key), n as u32)).collect();
-        terms.sort_unstable_by_key(|term| term.0);
-        Sorted { inverted, terms, at: 0 }
+        let mut keys: Vec<(K, u32)> =
+            numbered.keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
+        keys.sort_unstable_by_key(|key| key.0);
+        Keyed { inverted, keys }
     }
 
-    fn add_below(&mut self, bound: &Term, add: &mut AddList<'_>) -> Result<(), BuildError> {
-        while let Some((term, list)) = self.terms.get(self.at).filter(|(term, _)| **term < **bound) {
-            add(term, self.inverted.list(*list as usize))?;
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    fn add_rest(mut self, add: &mut AddList<'_>) -> Result<(), BuildError> {
-        while let Some((term, list)) = self.terms.get(self.at) {
-            add(term, self.inverted.list(*list as usize))?;
-            self.at += 1;
-        }
-        Ok(())
+    fn each(&self, mut add: impl FnMut(&K, &[u16]) -> Result<(), BuildError>) -> Result<(), BuildError> {
+        self.keys.iter().try_for_each(|(key, list)| add(key, self.inverted.list(*list as usize)))
     }
 }
 
