@@ -95,6 +95,21 @@ impl Bits {
         }
     }
 
+    /// Adds what is set in octets, the lowest bit of the first one first; what lies at or beyond the length is left out.
+    pub fn or_octets(&mut self, octets: &[u8]) {
+        let (whole, rest) = octets.as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        for (word, octets) in self.words.iter_mut().zip(whole.iter().chain([&last])) {
+            *word |= u64::from_le_bytes(*octets);
+        }
+        if let Some(word) = self.words.last_mut()
+            && !self.len.is_multiple_of(64)
+        {
+            *word &= !(!0 << (self.len % 64));
+        }
+    }
+
     /// Takes the members of `other` out.
     pub fn and_not(&mut self, other: &Bits) {
         debug_assert_eq!(self.len, other.len);
@@ -219,6 +234,18 @@ mod tests {
         assert_eq!(c.try_retain(|doc| if doc < 100 { Ok(doc % 2 == 1) } else { Err(doc) }), Err(149));
         assert_eq!(c.try_retain::<()>(|doc| Ok(doc % 2 == 1)), Ok(()));
         assert_eq!(set(&c), BTreeSet::from([1, 63, 149]));
+    }
+
+    #[test]
+    fn octets_are_added() {
+        for len in [0, 1, 8, 63, 64, 65, 130] {
+            let mut bits = Bits::new(len);
+            bits.or_octets(&[0b1000_0010, 0, 1, 0, 0, 0, 0, 0x80, 1]);
+            let expected: Vec<u32> = [1, 7, 16, 63, 64].into_iter().filter(|&doc| doc < len).collect();
+            assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+            bits.or_octets(&[0xff; 30]);
+            assert_eq!(bits, Bits::full(len));
+        }
     }
 
     #[test]

@@ -42,11 +42,8 @@ impl<'a> Begins<'a> {
                     (Some(class), text.literal(place).unwrap_or_default())
                 }
                 Some(rank) => {
-                    let ord = vocabulary.ord_of_rank(rank);
-                    (
-                        ord.and_then(|ord| vocabulary.class(ord)),
-                        ord.map_or(&[][..], |ord| vocabulary.term(ord)),
-                    )
+                    let token = vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.token(ord));
+                    (token.map(|(class, _)| class), token.map_or(&[][..], |(_, token)| token))
                 }
             };
             let word = class == Some(Class::Word);

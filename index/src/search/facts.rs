@@ -54,7 +54,7 @@ impl Facts {
                 ords.extend(vocabulary.ord(needle.bytes()));
             } else {
                 vocabulary.containing(needle.bytes(), &mut ords);
-                ords.sort_by_cached_key(|&ord| vocabulary.rank(ord));
+                vocabulary.sort_by_rank(&mut ords);
             }
             ords
         })

@@ -57,8 +57,7 @@ impl<'a> Several<'a> {
     ) -> Result<Several<'a>, Halt> {
         let segment = run.segment;
         let vocabulary = segment.vocabulary();
-        let may_vary =
-            |ord: u32| vocabulary.class(ord).is_some_and(|class| varies(vocabulary.term(ord), class));
+        let may_vary = |ord: u32| vocabulary.token(ord).is_some_and(|(class, token)| varies(token, class));
         let inner = codes::ranks(&pattern.run)
             .map(|rank| (rank, vocabulary.ord_of_rank(rank).is_some_and(may_vary)))
             .collect();

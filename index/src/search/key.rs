@@ -165,10 +165,7 @@ impl Run<'_> {
 
     /// Adds the documents of a term.
     pub(super) fn add(&self, field: terms::Field, term: &[u8], found: &mut Bits) -> Result<(), Halt> {
-        if let Some(postings) = self.segment.postings(field, term)? {
-            postings.or_into(found);
-        }
-        Ok(())
+        Ok(self.segment.add(field, term, found)?)
     }
 
     /// `scope` is `None` if the segment has no such field.

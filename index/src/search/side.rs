@@ -53,9 +53,8 @@ impl Side {
             if part.range.len() <= SIDE_TERMS_MAX.min(within.count() as usize * 2) {
                 add_left(part.range.clone().map(rank), &mut entries);
             } else {
-                let frequent = (RESERVED..ZONES[1]).filter(|&rank| {
-                    vocabulary.reversed_of_rank(rank).is_some_and(|position| part.range.contains(&position))
-                });
+                let frequent =
+                    (RESERVED..ZONES[1]).filter(|&rank| vocabulary.ends_with(rank, token, &part.range));
                 add_left(frequent, &mut entries);
                 entries.add(LONGER, INNER, LAST);
             }

@@ -59,7 +59,7 @@ impl Run<'_> {
         let ords: Vec<u32> = (RESERVED..RESERVED + FREQUENT_TERMS_MAX)
             .filter_map(|rank| vocabulary.ord_of_rank(rank))
             .filter(|&ord| {
-                vocabulary.class(ord).is_some() && needle.finder().find(vocabulary.term(ord)).is_some()
+                vocabulary.token(ord).is_some_and(|(_, token)| needle.finder().find(token).is_some())
             })
             .collect();
         let name = || format!("{} frequent terms", ords.len());
@@ -120,7 +120,7 @@ impl Run<'_> {
                 let mut candidates = docs.clone();
                 if let Scope::Field(name) | Scope::Address(name) = scope {
                     let mut some = Bits::new(docs.len());
-                    self.add(terms::Field::Head, &terms::head(terms::LITERAL, name), &mut some)?;
+                    self.add(terms::Field::Head, &terms::literal(name), &mut some)?;
                     candidates.and(&some);
                 }
                 self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);

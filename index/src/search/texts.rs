@@ -64,10 +64,7 @@ impl<'a> Texts<'a> {
             let (class, bytes) = match self.code()? {
                 LITERAL_WORD => (Class::Word, self.literal()?),
                 LITERAL_SEPARATOR => (Class::Separator, self.literal()?),
-                rank => {
-                    let ord = vocabulary.ord_of_rank(rank).ok_or(DAMAGED)?;
-                    (vocabulary.class(ord).ok_or(DAMAGED)?, vocabulary.term(ord))
-                }
+                rank => vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.token(ord)).ok_or(DAMAGED)?,
             };
             let word = class == Class::Word;
             if word && after_word {

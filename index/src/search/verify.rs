@@ -42,6 +42,11 @@ enum Place<'a> {
 const RUN_LEN: usize = 3;
 /// Documents for which a table of the frequent ranks pays.
 const MANY: u32 = if cfg!(test) { 8 } else { 64 };
+/// Vocabulary entries at the left edge that are all put into such a table: so many for each document, or these.
+const TERMS_PER_DOC: usize = if cfg!(test) { 1 } else { 4 };
+const FEW_TERMS: usize = if cfg!(test) { 2 } else { 4096 };
+// A table that ends there ends with a whole word.
+const _: () = assert!(ZONES[2].is_multiple_of(64));
 
 impl<'a> Verifier<'a> {
     /// For documents of `within`.
@@ -71,11 +76,14 @@ impl<'a> Verifier<'a> {
             _ => Place::Run(Box::new(Finder::new(run))),
         };
         let vocabulary = segment.vocabulary();
-        let fits = |edge: &Edge, of: fn(&Vocabulary, &Part, bool) -> Fits| match edge {
-            Edge::Part(part) => of(vocabulary, part, within.count() >= MANY),
+        let left = match &pattern.left {
+            Edge::Part(part) => Fits::left(vocabulary, part, needle.token(0), within.count()),
             Edge::Whole => Fits::default(),
         };
-        let (left, right) = (fits(&pattern.left, Fits::left), fits(&pattern.right, Fits::right));
+        let right = match &pattern.right {
+            Edge::Part(part) => Fits::right(vocabulary, part),
+            Edge::Whole => Fits::default(),
+        };
         Verifier { segment, cx, scope, needle, pattern, place, left, right }
     }
 
@@ -186,7 +194,7 @@ impl<'a> Verifier<'a> {
         let vocabulary = self.segment.vocabulary();
         let class = || vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.class(ord));
         // Names stand behind all tokens, so no range of tokens holds one.
-        fits.has(vocabulary, part, rank) || part.any_word && class() == Some(Class::Word)
+        fits.has(vocabulary, part, rank, || literal().0) || part.any_word && class() == Some(Class::Word)
     }
 
     /// Whether the text around `at` counts.
@@ -204,37 +212,57 @@ impl<'a> Verifier<'a> {
 struct Fits {
     /// At the right edge they are these.
     ranges: Option<[Range<u32>; 4]>,
-    /// At the left edge they lie apart; a bit for each rank below the third zone.
-    frequent: Vec<u64>,
+    /// At the left edge they lie apart; a bit for each rank, or for each below the third zone.
+    known: Vec<u64>,
 }
 
 impl Fits {
-    fn left(vocabulary: &Vocabulary, part: &Part, many: bool) -> Fits {
-        let mut frequent = Vec::new();
-        if many {
-            frequent.resize(ZONES[2].div_ceil(64) as usize, 0);
-            for rank in RESERVED..ZONES[2] {
-                if let Some(position) = vocabulary.reversed_of_rank(rank) {
-                    frequent[rank as usize / 64] |= u64::from(part.range.contains(&position)) << (rank % 64);
-                }
-            }
+    /// To look at so many documents.
+    fn left(vocabulary: &Vocabulary, part: &Part, token: &[u8], docs: u32) -> Fits {
+        let mut known = Vec::new();
+        if docs < MANY {
+            return Fits { ranges: None, known };
         }
-        Fits { ranges: None, frequent }
+        if part.range.len() <= (docs as usize * TERMS_PER_DOC).max(FEW_TERMS) {
+            known.resize((RESERVED as usize + vocabulary.len() as usize).div_ceil(64), 0);
+            part.range
+                .clone()
+                .for_each(|position| set(&mut known, vocabulary.rank(vocabulary.reversed(position))));
+        } else {
+            known.resize(ZONES[2].div_ceil(64) as usize, 0);
+            (RESERVED..ZONES[2])
+                .filter(|&rank| vocabulary.ends_with(rank, token, &part.range))
+                .for_each(|rank| set(&mut known, rank));
+        }
+        Fits { ranges: None, known }
     }
 
-    fn right(vocabulary: &Vocabulary, part: &Part, _many: bool) -> Fits {
-        Fits { ranges: Some(vocabulary.rank_ranges(part.range.clone())), frequent: Vec::new() }
+    fn right(vocabulary: &Vocabulary, part: &Part) -> Fits {
+        Fits { ranges: Some(vocabulary.rank_ranges(part.range.clone())), known: Vec::new() }
     }
 
+    /// `token` is that of the part.
     #[inline]
-    fn has(&self, vocabulary: &Vocabulary, part: &Part, rank: u32) -> bool {
+    fn has<'n>(
+        &self,
+        vocabulary: &Vocabulary,
+        part: &Part,
+        rank: u32,
+        token: impl FnOnce() -> &'n [u8],
+    ) -> bool {
         if let Some(ranges) = &self.ranges {
             return ranges.iter().any(|ranks| ranks.contains(&rank));
         }
-        match self.frequent.get(rank as usize / 64) {
-            Some(word) if rank < ZONES[2] => word >> (rank % 64) & 1 == 1,
-            _ => vocabulary.reversed_of_rank(rank).is_some_and(|position| part.range.contains(&position)),
+        match self.known.get(rank as usize / 64) {
+            Some(word) => word >> (rank % 64) & 1 == 1,
+            None => vocabulary.ends_with(rank, token(), &part.range),
         }
+    }
+}
+
+fn set(bits: &mut [u64], rank: u32) {
+    if let Some(word) = bits.get_mut(rank as usize / 64) {
+        *word |= 1 << (rank % 64);
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Piece {
     Reversed,
     RankOrd,
     RankReversed,
-    OrdRank,
+    FrequentOrds,
     TermSignature,
     BodyCodes,
     BodyCodeOffsets,
@@ -45,11 +45,9 @@ pub enum Piece {
     TantivyFast,
     TantivyFieldNorms,
     BodyLists,
-    BodyCounts,
-    HeadFirsts,
-    HeadNames,
+    BodyListOffsets,
     HeadLists,
-    HeadCounts,
+    HeadListOffsets,
     Templates,
     TemplateOffsets,
     Fields,
@@ -59,7 +57,7 @@ pub enum Piece {
 }
 
 impl Piece {
-    pub const ALL: [Piece; 42] = [
+    pub const ALL: [Piece; 40] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -67,7 +65,7 @@ impl Piece {
         Piece::Reversed,
         Piece::RankOrd,
         Piece::RankReversed,
-        Piece::OrdRank,
+        Piece::FrequentOrds,
         Piece::TermSignature,
         Piece::BodyCodes,
         Piece::BodyCodeOffsets,
@@ -91,11 +89,9 @@ impl Piece {
         Piece::TantivyFast,
         Piece::TantivyFieldNorms,
         Piece::BodyLists,
-        Piece::BodyCounts,
-        Piece::HeadFirsts,
-        Piece::HeadNames,
+        Piece::BodyListOffsets,
         Piece::HeadLists,
-        Piece::HeadCounts,
+        Piece::HeadListOffsets,
         Piece::Templates,
         Piece::TemplateOffsets,
         Piece::Fields,
@@ -231,6 +227,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// Those of a table that is not in a file.
     #[cfg(test)]
     pub fn of(numbers: &[u32]) -> Numbers {
         Numbers(OwnedBytes::new(numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()))
@@ -275,14 +272,14 @@ mod tests {
     fn round_trip_and_damage() {
         let mut writer = Writer::new();
         writer.piece(Piece::Terms, b"octets");
-        writer.numbers(Piece::OrdRank, [1, 2, 700]);
+        writer.numbers(Piece::FrequentOrds, [1, 2, 700]);
         let file = writer.finish(7);
         let bundle = Bundle::open(&OwnedBytes::new(file.clone())).unwrap();
         bundle.verify().unwrap();
         assert_eq!(bundle.docs, 7);
         assert_eq!(bundle.piece(Piece::Terms).as_slice(), b"octets");
         assert!(bundle.piece(Piece::Reversed).is_empty());
-        let numbers = bundle.numbers(Piece::OrdRank);
+        let numbers = bundle.numbers(Piece::FrequentOrds);
         assert_eq!(numbers.iter().collect::<Vec<_>>(), [1, 2, 700]);
         assert_eq!((numbers.get(2), numbers.get(3), numbers.len()), (Some(700), None, 3));
         assert_eq!((numbers.range(0, 2), numbers.range(1, 2), numbers.range(2, 9)), (1..2, 0..0, 0..0));

@@ -51,9 +51,7 @@ impl Segment {
                     });
                     return Ok(());
                 }
-                Step::Entry { ord, .. } => {
-                    (vocabulary.class(ord).ok_or(Damaged("a name in a text"))?, vocabulary.term(ord))
-                }
+                Step::Entry { ord, .. } => vocabulary.token(ord).ok_or(Damaged("a name in a text"))?,
                 Step::Literal { class, token } => (class, token),
             };
             if after_word && class == Class::Word {

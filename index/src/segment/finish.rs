@@ -5,13 +5,12 @@ use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
 use super::intern::{Interner, Tag};
-use super::inverted::{self, AddList};
+use super::inverted;
 use super::numbered::{Numbered, Streams};
-use super::packed;
-use super::signature;
-use super::terms::{self, Field, Term};
-use super::vocabulary::{BLOCK, END, PSEUDO};
-use super::{BuildError, BuildOptions};
+use super::ranks::FREQUENT_MAX;
+use super::terms::{self, Field};
+use super::vocabulary::{BLOCK, END, OFFSETS_STEP, PSEUDO};
+use super::{BuildError, BuildOptions, narrow, packed, records, signature};
 use crate::prepare::Area;
 
 /// Octets of literals that share a column of a signature: several times what most messages have, so that few are continued.
@@ -27,6 +26,8 @@ pub(super) struct Order {
     ids: Vec<u32>,
     /// Ord by token number, or [`NONE`] for literals.
     pub ords: Vec<u32>,
+    /// How many of them are tokens; names stand behind.
+    tokens: u32,
 }
 
 impl Builder {
@@ -44,22 +45,31 @@ impl Builder {
         head.write(docs as usize, &ranks, &mut out)?;
         self.streams[Area::Head as usize] = std::mem::take(&mut head.slots);
         texts(&mut self, &ranks, &mut out)?;
+        let heads = Keyed::new(&head.lists, docs, |key| key);
+        let tokens = order.tokens;
+        body(&self, &order, tokens, &mut out)?;
+        head_lists(&heads, docs, order.ids.len() as u32, tokens, &mut out)?;
+        let meeting = |numbered| Keyed::new(numbered, docs, |key| self.meeting_term(key));
         inverted::write(
             docs,
-            order.ids.len() as u32,
             &mut |field, add| match field {
-                Field::Body => body(&self, &order, add),
-                Field::Head => {
-                    lists(&head.lists, docs, |key| terms::pair((key >> 32) as u32, key as u32), add)
+                Field::Body => {
+                    let ord = |id: u64| order.ords[id as u32 as usize];
+                    let pair = |key| terms::pair(ord(key >> 32), ord(key));
+                    Keyed::new(&self.pairs, docs, pair).each(|term, list| add(term, list))
                 }
+                Field::Head => heads.each(|&key, list| match terms::pair((key >> 32) as u32, key as u32) {
+                    term if key >> 32 >= u64::from(terms::LITERAL) => add(&term, list),
+                    _ => Ok(()),
+                }),
                 // Terms of bodies come before those of header fields.
                 Field::Joint => {
-                    lists(&self.joints, docs, |key| self.meeting_term(key), add)?;
-                    lists(&head.joints, docs, |key| self.meeting_term(key), add)
+                    meeting(&self.joints).each(|term, list| add(term, list))?;
+                    meeting(&head.joints).each(|term, list| add(term, list))
                 }
                 Field::Edge => {
-                    lists(&self.edges, docs, |key| self.meeting_term(key), add)?;
-                    lists(&head.edges, docs, |key| self.meeting_term(key), add)
+                    meeting(&self.edges).each(|term, list| add(term, list))?;
+                    meeting(&head.edges).each(|term, list| add(term, list))
                 }
             },
             &mut out,
@@ -88,17 +98,25 @@ fn order(interner: &Interner, options: &BuildOptions) -> Order {
     for (ord, &id) in ids.iter().enumerate() {
         ords[id as usize] = ord as u32;
     }
-    Order { ids, ords }
+    let is_token = |&id: &u32| interner.bytes(id).first().is_none_or(|&octet| octet < PSEUDO);
+    let tokens = ids.partition_point(is_token) as u32;
+    Order { ids, ords, tokens }
 }
 
 /// Rank by token number; `weights` is how often each is written.
 fn ranks(order: &Order, weights: &[u32]) -> Vec<u32> {
     let mut by_rank = order.ids.clone();
-    by_rank.sort_by_key(|&id| std::cmp::Reverse(weights[id as usize]));
-    for zone in ZONES.windows(2) {
-        let place = |rank: u32| (rank.saturating_sub(RESERVED) as usize).min(by_rank.len());
-        let (start, end) = (place(zone[0]), place(zone[1]));
-        by_rank[start..end].sort_unstable_by_key(|&id| order.ords[id as usize]);
+    let ord = |id: u32| order.ords[id as usize];
+    let place = |id: u32| (std::cmp::Reverse(weights[id as usize]), ord(id));
+    // All behind these are in the order of their ords whatever their weights.
+    let frequent = by_rank.len().min(FREQUENT_MAX as usize);
+    if frequent < by_rank.len() {
+        by_rank.select_nth_unstable_by_key(frequent, |&id| place(id));
+    }
+    by_rank[..frequent].sort_unstable_by_key(|&id| place(id));
+    let first = frequent.min((ZONES[1] - RESERVED) as usize);
+    for zone in [0..first, first..frequent, frequent..by_rank.len()] {
+        by_rank[zone].sort_unstable_by_key(|&id| ord(id));
     }
     let mut ranks = vec![NONE; order.ords.len()];
     for (n, &id) in by_rank.iter().enumerate() {
@@ -115,15 +133,17 @@ fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
 
 fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: f32, out: &mut Writer) {
     let mut blob = Vec::new();
-    let mut offsets = vec![0];
+    let mut offsets = Vec::new();
     let bytes = order.ids.iter().map(|&id| interner.bytes(id).len() as u64).sum();
     let blocks = (order.ids.len() as u32).div_ceil(BLOCK);
     let mut signature = signature::Writer::new(bytes, blocks, bits_per_gram, usize::MAX);
     for (ord, &id) in order.ids.iter().enumerate() {
         let term = interner.bytes(id);
+        if (ord as u32).is_multiple_of(OFFSETS_STEP) {
+            offsets.push(blob.len() as u32);
+        }
         blob.extend_from_slice(term);
         blob.push(END);
-        offsets.push(blob.len() as u32);
         signature.token(term);
         if (ord as u32 + 1).is_multiple_of(BLOCK) {
             signature.end_item();
@@ -132,33 +152,35 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
     if !(order.ids.len() as u32).is_multiple_of(BLOCK) {
         signature.end_item();
     }
+    offsets.push(blob.len() as u32);
     out.piece(Piece::Terms, &blob);
     out.numbers(Piece::TermOffsets, offsets);
     out.piece(Piece::TermSignature, &signature.finish().0);
 
     let term = |ord: u32| interner.bytes(order.ids[ord as usize]);
-    // Names stand last in both orders.
-    let tokens =
-        order.ids.partition_point(|&id| interner.bytes(id).first().is_none_or(|&b| b < PSEUDO)) as u32;
+    let tokens = order.tokens;
     let mut reversed: Vec<(u64, u32)> =
         (0..tokens).map(|ord| (first_octets(term(ord).iter().rev()), ord)).collect();
     reversed.sort_unstable_by(|a, b| {
         a.0.cmp(&b.0).then_with(|| term(a.1).iter().rev().cmp(term(b.1).iter().rev()))
     });
-    let reversed: Vec<u32> =
-        reversed.into_iter().map(|(_, ord)| ord).chain(tokens..order.ids.len() as u32).collect();
-    let mut rank_ord = vec![0; order.ids.len()];
-    let mut rank_reversed = vec![0; order.ids.len()];
-    let rank = |ord: u32| ranks[order.ids[ord as usize] as usize];
-    for (position, &ord) in reversed.iter().enumerate() {
-        let place = (rank(ord) - RESERVED) as usize;
-        rank_ord[place] = ord;
-        rank_reversed[place] = position as u32;
+    let reversed: Vec<u32> = reversed.into_iter().map(|(_, ord)| ord).collect();
+    out.piece(Piece::Reversed, &narrow::write(&reversed));
+
+    let frequent = order.ids.len().min(FREQUENT_MAX as usize);
+    let mut rank_ord = vec![0; frequent];
+    let mut rank_reversed = vec![0; frequent];
+    for (position, ord) in reversed.into_iter().chain(tokens..order.ids.len() as u32).enumerate() {
+        let place = (ranks[order.ids[ord as usize] as usize] - RESERVED) as usize;
+        if place < frequent {
+            rank_ord[place] = ord;
+            rank_reversed[place] = position as u32;
+        }
     }
-    out.numbers(Piece::Reversed, reversed);
-    out.numbers(Piece::RankOrd, rank_ord);
+    out.numbers(Piece::RankOrd, rank_ord.iter().copied());
     out.numbers(Piece::RankReversed, rank_reversed);
-    out.numbers(Piece::OrdRank, (0..order.ids.len() as u32).map(rank));
+    rank_ord.sort_unstable();
+    out.numbers(Piece::FrequentOrds, rank_ord);
 }
 
 /// Codes and literals of all areas, and the signatures of the literals.
@@ -258,69 +280,60 @@ pub(super) fn pieces(area: Area) -> [Piece; 4] {
     }
 }
 
-fn body(builder: &Builder, order: &Order, add: &mut AddList<'_>) -> Result<(), BuildError> {
+/// The lists of vocabulary entries in bodies.
+fn body(builder: &Builder, order: &Order, tokens: u32, out: &mut Writer) -> Result<(), BuildError> {
     let docs = builder.docs();
     let count = |ord: usize| builder.interner.entries[order.ids[ord] as usize].body_docs.into();
     let ord = |id: u32| order.ords[id as usize];
     let inverted = Inverted::new(order.ids.len(), count, &builder.body, docs, |id| {
         Some(ord(id) as usize).filter(|_| ord(id) != NONE)
     });
-    // Pairs stand right behind their first entry.
-    let mut pairs =
-        Sorted::new(&builder.pairs, docs, |key| terms::pair(ord((key >> 32) as u32), ord(key as u32)));
-    for ord in 0..order.ids.len() {
-        let term = terms::body(ord as u32);
-        pairs.add_below(&term, add)?;
-        let list = inverted.list(ord);
-        if !list.is_empty() {
-            add(&term, list)?;
-        }
-    }
-    pairs.add_rest(add)
+    let mut writer = records::Writer::new(docs, tokens);
+    (0..order.ids.len()).try_for_each(|ord| writer.body(inverted.list(ord)))?;
+    writer.finish(Field::Body, out);
+    Ok(())
 }
 
-fn lists(
-    numbered: &Numbered,
+/// Those in header fields and addresses.
+fn head_lists(
+    lists: &Keyed<u64>,
     docs: u32,
-    term: impl Fn(u64) -> Term,
-    add: &mut AddList<'_>,
+    entries: u32,
+    tokens: u32,
+    out: &mut Writer,
 ) -> Result<(), BuildError> {
-    Sorted::new(numbered, docs, term).add_rest(add)
+    let mut writer = records::Writer::new(docs, tokens);
+    let mut rest = lists.keys.iter().peekable();
+    for ord in 0..entries {
+        while let Some((key, list)) = rest.next_if(|(key, _)| key >> 32 == u64::from(ord)) {
+            writer.head(*key as u32, lists.inverted.list(*list as usize));
+        }
+        writer.end_head()?;
+    }
+    writer.finish(Field::Head, out);
+    Ok(())
 }
 
-/// Lists by term.
-struct Sorted {
+/// Lists by key, sorted.
+struct Keyed<K> {
     inverted: Inverted,
-    terms: Vec<(Term, u32)>,
-    at: usize,
+    keys: Vec<(K, u32)>,
 }
 
-impl Sorted {
-    fn new(numbered: &Numbered, docs: u32, term: impl Fn(u64) -> Term) -> Sorted {
+impl<K: Ord + Copy> Keyed<K> {
+    fn new(numbered: &Numbered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
         let count = |list: usize| numbered.count(list);
         let inverted = Inverted::new(numbered.keys.len(), count, &numbered.streams, docs, |number| {
             Some(number as usize)
         });
-        let mut terms: Vec<(Term, u32)> =
-            numbered.keys.iter().enumerate().map(|(n, &key)| (term(key), n as u32)).collect();
-        terms.sort_unstable_by_key(|term| term.0);
-        Sorted { inverted, terms, at: 0 }
+        let mut keys: Vec<(K, u32)> =
+            numbered.keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
+        keys.sort_unstable_by_key(|key| key.0);
+        Keyed { inverted, keys }
     }
 
-    fn add_below(&mut self, bound: &Term, add: &mut AddList<'_>) -> Result<(), BuildError> {
-        while let Some((term, list)) = self.terms.get(self.at).filter(|(term, _)| **term < **bound) {
-            add(term, self.inverted.list(*list as usize))?;
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    fn add_rest(mut self, add: &mut AddList<'_>) -> Result<(), BuildError> {
-        while let Some((term, list)) = self.terms.get(self.at) {
-            add(term, self.inverted.list(*list as usize))?;
-            self.at += 1;
-        }
-        Ok(())
+    fn each(&self, mut add: impl FnMut(&K, &[u16]) -> Result<(), BuildError>) -> Result<(), BuildError> {
+        self.keys.iter().try_for_each(|(key, list)| add(key, self.inverted.list(*list as usize)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The document-level fields: a complete tantivy index of one segment whose files are pieces of the bundle.
+//! The document-level fields that are found by terms: a complete tantivy index of one segment whose files are pieces of the bundle.
 //!
 //! The lists of documents are inverted by the builder and written through tantivy's own serializer. Reading goes through a
 //! directory over the mapping: no files, no locks, no threads, nothing that watches.
@@ -14,12 +14,13 @@ use tantivy::directory::{
 };
 use tantivy::index::SegmentReader;
 use tantivy::postings::{BlockSegmentPostings, InvertedIndexSerializer, TermInfo};
-use tantivy::schema::{BytesOptions, Field as SchemaField, IndexRecordOption, Schema};
+use tantivy::schema::{BytesOptions, Field as SchemaField, Schema};
 use tantivy::{
     Index, IndexSettings, InvertedIndexReader, SingleSegmentIndexWriter, TantivyDocument, TantivyError,
 };
 
 use super::bundle::{Bundle, Piece, Writer as BundleWriter};
+use super::lists::{Form, List};
 use super::terms::Field;
 use super::{BuildError, Damaged};
 use crate::bits::Bits;
@@ -60,13 +61,8 @@ impl From<std::io::Error> for BuildError {
 pub type AddLists<'a> = dyn FnMut(Field, &mut AddList<'_>) -> Result<(), BuildError> + 'a;
 pub type AddList<'a> = dyn FnMut(&[u8], &[u16]) -> Result<(), BuildError> + 'a;
 
-/// Writes the index of `docs` documents and `entries` vocabulary entries; `lists` is called once for each field.
-pub fn write(
-    docs: u32,
-    entries: u32,
-    lists: &mut AddLists<'_>,
-    out: &mut BundleWriter,
-) -> Result<(), BuildError> {
+/// Writes the index of `docs` documents; `lists` is called once for each field.
+pub fn write(docs: u32, lists: &mut AddLists<'_>, out: &mut BundleWriter) -> Result<(), BuildError> {
     let directory = RamDirectory::create();
     let (schema, fields) = schema();
     let settings =
@@ -93,7 +89,6 @@ pub fn write(
         field_serializer.close()?;
     }
     serializer.close()?;
-    let mut files = Vec::new();
     for (extension, piece) in FILES {
         let name = match piece {
             Piece::TantivyMeta => "meta.json".to_owned(),
@@ -106,9 +101,8 @@ pub fn write(
         let bytes = directory.atomic_read(path).map_err(|error| BuildError::Tantivy(error.to_string()))?;
         directory.delete(path).map_err(|error| BuildError::Tantivy(error.to_string()))?;
         out.piece(piece, &bytes);
-        files.push((extension, OwnedBytes::new(bytes)));
     }
-    super::direct::write(&Inverted::of(files, docs)?, entries, out)
+    Ok(())
 }
 
 /// Reader of the document-level fields.
@@ -143,13 +137,14 @@ impl Inverted {
         &self.fields[field as usize]
     }
 
-    pub fn lists(&self, field: Field) -> Lists<'_> {
-        Lists { reader: self.field(field), blocks: BlockSegmentPostings::empty() }
+    /// To read lists of a field; `records` are those of vocabulary entries.
+    pub fn lists<'a>(&'a self, field: Field, records: (&'a Form, &'a [u8])) -> Lists<'a> {
+        Lists { reader: self.field(field), blocks: BlockSegmentPostings::empty(), records }
     }
 
     pub fn find(&self, field: Field, term: &[u8]) -> Result<Option<Found>, Damaged> {
         let info = self.field(field).terms().get(term).map_err(|_| Damaged("terms"))?;
-        Ok(info.map(Found))
+        Ok(info.map(Found::Term))
     }
 
     pub fn terms(
@@ -162,71 +157,30 @@ impl Inverted {
         let mut stream = stream.map_err(|_| Damaged("terms"))?;
         while stream.advance() {
             if !stream.key().starts_with(prefix)
-                || each(stream.key(), &Found(stream.value().clone())).is_break()
+                || each(stream.key(), &Found::Term(stream.value().clone())).is_break()
             {
                 break;
             }
         }
         Ok(())
     }
-
-    pub fn postings(&self, field: Field, found: &Found) -> Result<Postings, Damaged> {
-        let blocks = self.field(field).read_block_postings_from_terminfo(&found.0, IndexRecordOption::Basic);
-        Ok(Postings { blocks: blocks.map_err(|_| Damaged("postings"))? })
-    }
 }
 
-/// A term of a field that exists.
+/// Documents of one field that can be read.
 #[derive(Clone, Debug)]
-pub struct Found(TermInfo);
+pub enum Found {
+    /// Of a term.
+    Term(TermInfo),
+    /// Of a vocabulary entry.
+    Entry(List),
+}
 
 impl Found {
-    /// The list at `octets` of the field's postings. They may hold more than this list.
-    pub(super) fn at(octets: std::ops::Range<usize>, frequency: u32) -> Found {
-        Found(TermInfo { doc_freq: frequency, postings_range: octets, positions_range: 0..0 })
-    }
-
-    /// Where its list begins in the field's postings.
-    pub(super) fn start(&self) -> usize {
-        self.0.postings_range.start
-    }
-
-    pub(super) fn end(&self) -> usize {
-        self.0.postings_range.end
-    }
-
     /// How many documents it has.
     pub fn frequency(&self) -> u32 {
-        self.0.doc_freq
-    }
-}
-
-/// The documents of one term, in rising order.
-pub struct Postings {
-    blocks: BlockSegmentPostings,
-}
-
-impl Postings {
-    pub fn frequency(&self) -> u32 {
-        self.blocks.doc_freq()
-    }
-
-    /// Adds all of them to `bits`.
-    pub fn or_into(self, bits: &mut Bits) {
-        self.blocks(&mut |docs| {
-            docs.iter().for_each(|&doc| bits.insert(doc));
-            ControlFlow::Continue(())
-        });
-    }
-
-    /// Calls `each` with them in blocks.
-    pub fn blocks(mut self, each: &mut dyn FnMut(&[u32]) -> ControlFlow<()>) {
-        loop {
-            let docs = self.blocks.docs();
-            if docs.is_empty() || each(docs).is_break() {
-                return;
-            }
-            self.blocks.advance();
+        match self {
+            Found::Term(info) => info.doc_freq,
+            Found::Entry(list) => list.count(),
         }
     }
 }
@@ -235,13 +189,22 @@ impl Postings {
 pub struct Lists<'a> {
     reader: &'a InvertedIndexReader,
     blocks: BlockSegmentPostings,
+    records: (&'a Form, &'a [u8]),
 }
 
 impl Lists<'_> {
-    /// Adds the documents of a term to `bits`.
+    /// Adds the documents to `bits`.
     #[inline]
     pub fn or_into(&mut self, found: &Found, bits: &mut Bits) -> Result<(), Damaged> {
-        let reset = self.reader.reset_block_postings_from_terminfo(&found.0, &mut self.blocks);
+        let info = match found {
+            Found::Term(info) => info,
+            Found::Entry(list) => {
+                let (form, octets) = self.records;
+                form.or_into(octets, *list, bits);
+                return Ok(());
+            }
+        };
+        let reset = self.reader.reset_block_postings_from_terminfo(info, &mut self.blocks);
         reset.map_err(|_| Damaged("postings"))?;
         loop {
             let docs = self.blocks.docs();

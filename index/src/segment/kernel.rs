@@ -5,6 +5,8 @@
 //! the rest to the plain ones.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use super::codes::{LITERAL_SEPARATOR, LITERAL_WORD};
 use super::vocabulary::END;
 
@@ -76,6 +78,17 @@ pub fn behind_literals(literals: &[u8], n: usize) -> Option<usize> {
     plain::behind_literals(literals, 0, n)
 }
 
+/// Where the literal or term behind the first `n` ones is, without the octet that ends it.
+#[inline]
+pub fn nth(literals: &[u8], n: usize) -> Option<Range<usize>> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::nth(literals, n) };
+    }
+    plain::nth(literals, 0, 0, n)
+}
+
 /// Calls `found` with the places, in order, before which two octets are of `left` and from which on two are of `right`, until it says
 /// true; returns whether it did. Behind the end stands 255.
 pub fn find_meetings(octets: &[u8], left: &Twos, right: &Twos, mut found: impl FnMut(usize) -> bool) -> bool {
@@ -88,6 +101,8 @@ pub fn find_meetings(octets: &[u8], left: &Twos, right: &Twos, mut found: impl F
 }
 
 mod plain {
+    use std::ops::Range;
+
     use super::{END, Octets, Twos};
 
     /// From `from` on; `before` is the octet before that.
@@ -107,6 +122,19 @@ mod plain {
             n -= 1;
         }
         Some(at)
+    }
+
+    /// The one that began at `start` is the first; its end is not before `from`.
+    pub fn nth(literals: &[u8], mut start: usize, from: usize, mut n: usize) -> Option<Range<usize>> {
+        let mut at = from;
+        loop {
+            let end = at + memchr::memchr(END, literals.get(at..)?)?;
+            if n == 0 {
+                return Some(start..end);
+            }
+            n -= 1;
+            (start, at) = (end + 1, end + 1);
+        }
     }
 
     pub fn find_meetings(
@@ -133,6 +161,7 @@ mod avx2 {
         _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
     };
+    use std::ops::Range;
 
     use super::{END, Octets, Twos, plain};
 
@@ -204,6 +233,31 @@ mod avx2 {
             at += BLOCK;
         }
         plain::behind_literals(literals, at, n)
+    }
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn nth(literals: &[u8], mut n: usize) -> Option<Range<usize>> {
+        let (mut start, mut at) = (0, 0);
+        while at + BLOCK <= literals.len() {
+            // SAFETY: a whole block fits.
+            let mut ends = within(unsafe { load(literals, at) }, Octets(END, END));
+            let here = ends.count_ones() as usize;
+            if here > n {
+                for _ in 0..n {
+                    start = at + ends.trailing_zeros() as usize + 1;
+                    ends &= ends - 1;
+                }
+                return Some(start..at + ends.trailing_zeros() as usize);
+            }
+            if here > 0 {
+                start = at + BLOCK - ends.leading_zeros() as usize;
+            }
+            n -= here;
+            at += BLOCK;
+        }
+        plain::nth(literals, start, at, n)
     }
 
     /// The table in both halves of a register, where a shuffle looks it up.
@@ -291,9 +345,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways_are_the_same(run in run(), n in 0..80usize) {
+        fn both_ways_are_the_same(run in run(), n in prop_oneof![0..80usize, 0..8usize]) {
             prop_assert_eq!(count_literals(&run), plain::count_literals(&run, 0, 255));
             prop_assert_eq!(behind_literals(&run, n), plain::behind_literals(&run, 0, n));
+            let all: Vec<&[u8]> = run.split(|&octet| octet == END).collect();
+            let expected = all[..all.len() - 1].get(n).copied();
+            prop_assert_eq!(nth(&run, n).map(|range| &run[range]), expected);
+            prop_assert_eq!(plain::nth(&run, 0, 0, n).map(|range| &run[range]), expected);
         }
     }
 

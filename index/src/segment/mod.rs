@@ -10,16 +10,19 @@ mod build;
 mod bundle;
 pub mod codes;
 mod decode;
-mod direct;
 mod finish;
 mod head;
 mod intern;
 mod inverted;
 pub(crate) mod kernel;
+mod lists;
 mod merge;
+mod narrow;
 mod numbered;
 mod packed;
 mod page;
+mod ranks;
+mod records;
 mod signature;
 mod table;
 mod templates;
@@ -31,7 +34,7 @@ mod vocabulary;
 use std::ops::ControlFlow;
 
 pub use build::Builder;
-pub use inverted::{Found, Lists, Postings};
+pub use inverted::{Found, Lists};
 pub use merge::merge;
 pub use page::{Literals, Page};
 pub use tantivy::directory::OwnedBytes;
@@ -40,15 +43,15 @@ pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
 use bundle::{Bundle, Numbers, Piece};
-use direct::Direct;
 use inverted::Inverted;
+use records::Records;
 use signature::Signature;
 
 pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +125,7 @@ pub struct Segment {
     unvouched: Bits,
     vocabulary: Vocabulary,
     inverted: Inverted,
-    direct: Direct,
+    records: Records,
     areas: [Texts; 3],
     templates: Templates,
     body_signature: Signature,
@@ -183,7 +186,7 @@ impl Segment {
         Ok(Segment {
             messages,
             unvouched,
-            direct: Direct::open(&bundle, vocabulary.len())?,
+            records: Records::open(&bundle, vocabulary.len(), vocabulary.tokens())?,
             vocabulary,
             inverted: Inverted::open(&bundle)?,
             areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Addr)?],
@@ -251,17 +254,12 @@ impl Segment {
         signature.retain(needle, within.words_mut());
     }
 
-    /// The documents of a term.
-    pub fn postings(&self, field: Field, term: &[u8]) -> Result<Option<Postings>, Damaged> {
-        self.find(field, term)?.map(|found| self.open_postings(field, &found)).transpose()
+    /// Adds the documents of a term to `bits`.
+    pub fn add(&self, field: Field, term: &[u8], bits: &mut Bits) -> Result<(), Damaged> {
+        self.find(field, term)?.map_or(Ok(()), |found| self.lists(field).or_into(&found, bits))
     }
 
-    /// How many documents a term has; cheaper than its postings.
-    pub fn frequency(&self, field: Field, term: &[u8]) -> Result<u32, Damaged> {
-        Ok(self.find(field, term)?.map_or(0, |found| found.frequency()))
-    }
-
-    /// A term, for [`Segment::open_postings`].
+    /// A term, for [`Segment::lists`].
     pub fn find(&self, field: Field, term: &[u8]) -> Result<Option<Found>, Damaged> {
         self.inverted.find(field, term)
     }
@@ -276,26 +274,21 @@ impl Segment {
         self.inverted.terms(field, prefix, each)
     }
 
-    /// The documents of a term met by [`Segment::find`] or [`Segment::terms`].
-    pub fn open_postings(&self, field: Field, found: &Found) -> Result<Postings, Damaged> {
-        self.inverted.postings(field, found)
-    }
-
     /// The documents that have a vocabulary entry in the body.
     #[inline]
     pub fn body_list(&self, ord: u32) -> Option<Found> {
-        self.direct.body(ord)
+        self.records.body(ord).map(Found::Entry)
     }
 
-    /// The documents that have a vocabulary entry in header fields and addresses: for each field, as in [`terms::head`].
+    /// The documents that have a vocabulary entry in header fields and addresses: for each field, as in [`terms::literal`].
     #[inline]
     pub fn head_lists(&self, ord: u32) -> impl Iterator<Item = (u32, Found)> + '_ {
-        self.direct.head(ord)
+        self.records.head(ord).map(|(field, list)| (field, Found::Entry(list)))
     }
 
     /// To read many lists of one field.
     pub fn lists(&self, field: Field) -> Lists<'_> {
-        self.inverted.lists(field)
+        self.inverted.lists(field, self.records.lists(field))
     }
 
     /// Name and length of every piece of the file.
@@ -306,6 +299,6 @@ impl Segment {
     /// Octets of memory beside the mapping, for budgets; tantivy's part is a guess from above.
     pub fn memory(&self) -> usize {
         const TANTIVY: usize = 64 << 10;
-        size_of::<Segment>() + self.docs() as usize / 8 + TANTIVY
+        size_of::<Segment>() + self.docs() as usize / 8 + self.vocabulary.memory() + TANTIVY
     }
 }

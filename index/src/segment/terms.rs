@@ -7,9 +7,10 @@ use crate::prepare::Area;
 /// The document-level fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
-    /// Entries of the vocabulary in body texts, and pairs of adjacent singles.
+    /// Body texts: entries of the vocabulary, which have lists of their own, and pairs of adjacent singles.
     Body,
-    /// Entries of the vocabulary in header texts and addresses, by field; which fields there are.
+    /// Header texts and addresses: entries of the vocabulary by field, which have lists of their own; in which fields literals
+    /// are, and which fields there are.
     Head,
     /// Ends of words that stand together with one space between; literals included.
     Joint,
@@ -21,12 +22,12 @@ impl Field {
     pub const ALL: [Field; 4] = [Field::Body, Field::Head, Field::Joint, Field::Edge];
 }
 
-/// Field of [`head`] for all nested header fields together.
+/// Field of [`literal`] for all nested header fields together.
 pub const NESTED: u32 = 0xffff_fffe;
 const PRESENT: u32 = 0xffff_ffff;
 const PRESENT_NESTED: u32 = 0xffff_fffd;
-/// Stands in [`head`] for all tokens that are no vocabulary.
-pub const LITERAL: u32 = 0xffff_fffc;
+/// The first of what stands in a term of [`Field::Head`] where lists of the vocabulary have an entry.
+pub(super) const LITERAL: u32 = 0xffff_fffc;
 /// Stands for a second character that is not there. Texts may hold it too; that only adds candidates.
 pub const NONE: char = '\u{2}';
 
@@ -66,20 +67,15 @@ impl Term {
     }
 }
 
-/// [`Field::Body`]: a vocabulary entry.
-pub fn body(ord: u32) -> Term {
-    Term::EMPTY.with(&ord.to_be_bytes())
-}
-
 /// [`Field::Body`]: two singles side by side.
 pub fn pair(first: u32, second: u32) -> Term {
-    body(first).with(&second.to_be_bytes())
+    Term::EMPTY.with(&first.to_be_bytes()).with(&second.to_be_bytes())
 }
 
-/// [`Field::Head`]: a vocabulary entry in an own field (ord of its name), in canonical addresses (ord of the pseudo name),
-/// or in any nested field ([`NESTED`]).
-pub fn head(ord: u32, field: u32) -> Term {
-    pair(ord, field)
+/// [`Field::Head`]: a token that is no vocabulary in an own field (ord of its name), in canonical addresses (ord of the pseudo
+/// name), or in any nested field ([`NESTED`]).
+pub fn literal(field: u32) -> Term {
+    pair(LITERAL, field)
 }
 
 /// [`Field::Head`]: the message has an own field of this name, or addresses of this pseudo name.

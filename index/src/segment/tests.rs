@@ -45,13 +45,16 @@ fn open(bytes: Vec<u8>) -> Segment {
     Segment::open(OwnedBytes::new(bytes), Verify::Checksums).unwrap()
 }
 
+fn docs_in(segment: &Segment, field: Field, found: &Found) -> BTreeSet<u32> {
+    let mut bits = Bits::new(segment.docs());
+    segment.lists(field).or_into(found, &mut bits).unwrap();
+    assert_eq!(bits.count(), found.frequency());
+    bits.iter().collect()
+}
+
 fn docs_of(segment: &Segment, field: Field, term: &[u8]) -> BTreeSet<u32> {
     let mut bits = Bits::new(segment.docs());
-    if let Some(postings) = segment.postings(field, term).unwrap() {
-        assert_eq!(postings.frequency(), segment.frequency(field, term).unwrap());
-        postings.or_into(&mut bits);
-        assert_eq!(bits.count(), segment.frequency(field, term).unwrap());
-    }
+    segment.add(field, term, &mut bits).unwrap();
     bits.iter().collect()
 }
 
@@ -61,6 +64,8 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
     let vocabulary = segment.vocabulary();
     let mut words: BTreeMap<Vec<u8>, BTreeSet<u32>> = BTreeMap::new();
     let mut expected: BTreeMap<(Field, Vec<u8>), BTreeSet<u32>> = BTreeMap::new();
+    // By ord; in bodies there is no field.
+    let mut entries: BTreeMap<(u32, Option<u32>), BTreeSet<u32>> = BTreeMap::new();
     for (doc, (&message, prepared)) in messages.iter().enumerate() {
         let doc = doc as u32;
         assert_eq!((segment.message(doc), segment.doc_of(message)), (Some(message), Some(doc)));
@@ -68,6 +73,9 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
         for area in Area::ALL {
             assert_eq!(decoded(segment, doc, area), texts(prepared, area));
         }
+        let mut expect_entry = |field: Option<u32>, ord: u32| {
+            entries.entry((ord, field)).or_default().insert(doc);
+        };
         let mut expect = |field, term: Term| {
             expected.entry((field, term.to_vec())).or_default().insert(doc);
         };
@@ -95,12 +103,11 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
                     && beside(n + 1, Class::Word).is_some();
                 if let Some(ord) = vocabulary.ord(token.as_bytes()) {
                     match field {
-                        None => expect(Field::Body, terms::body(ord)),
                         Some(_) if implied => {}
-                        Some(field) => expect(Field::Head, terms::head(ord, field)),
+                        field => expect_entry(field, ord),
                     }
                 } else if let Some(field) = field {
-                    expect(Field::Head, terms::head(terms::LITERAL, field));
+                    expect(Field::Head, terms::literal(field));
                 }
                 if area == Area::Addr {
                     continue;
@@ -136,10 +143,7 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
         let mut found = BTreeMap::new();
         segment
             .terms(field, b"", &mut |term, entry| {
-                let mut bits = Bits::new(segment.docs());
-                segment.open_postings(field, entry).unwrap().or_into(&mut bits);
-                assert_eq!(bits.count(), entry.frequency());
-                found.insert((field, term.to_vec()), bits.iter().collect::<BTreeSet<u32>>());
+                found.insert((field, term.to_vec()), docs_in(segment, field, entry));
                 ControlFlow::Continue(())
             })
             .unwrap();
@@ -153,6 +157,17 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
             assert_eq!(docs_of(segment, field, term), wanted[&(field, term.clone())]);
         }
     }
+    let mut found = BTreeMap::new();
+    for ord in 0..vocabulary.len() {
+        if let Some(list) = segment.body_list(ord) {
+            found.insert((ord, None), docs_in(segment, Field::Body, &list));
+        }
+        for (field, list) in segment.head_lists(ord) {
+            let before = found.insert((ord, Some(field)), docs_in(segment, Field::Head, &list));
+            assert!(before.is_none());
+        }
+    }
+    assert_eq!(found, entries);
     // Vocabulary and literals part the tokens.
     for (token, docs) in &words {
         let text = std::str::from_utf8(token).unwrap();
@@ -181,7 +196,7 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
 fn check_vocabulary(vocabulary: &Vocabulary, words: &BTreeMap<Vec<u8>, BTreeSet<u32>>) {
     let all: Vec<&[u8]> = (0..vocabulary.len()).map(|ord| vocabulary.term(ord)).collect();
     assert!(all.is_sorted());
-    let is_token = |term: &[u8]| term.first().is_none_or(|&b| b < 0xfe);
+    let is_token = |term: &[u8]| term.first().is_none_or(|&b| b < 0xfd);
     let matching = |matches: &dyn Fn(&[u8]) -> bool| {
         (0..vocabulary.len())
             .filter(|&ord| is_token(all[ord as usize]) && matches(all[ord as usize]))
@@ -190,14 +205,18 @@ fn check_vocabulary(vocabulary: &Vocabulary, words: &BTreeMap<Vec<u8>, BTreeSet<
     for ord in 0..vocabulary.len() {
         let rank = vocabulary.rank(ord);
         assert_eq!(vocabulary.ord_of_rank(rank), Some(ord));
-        let position = vocabulary.reversed_of_rank(rank).unwrap();
-        assert_eq!(vocabulary.reversed(position), ord);
         let term = all[ord as usize];
+        if is_token(term) {
+            let end = std::str::from_utf8(term).unwrap().chars().next_back().map_or(0, char::len_utf8);
+            let end = &term[term.len() - end..];
+            assert!(vocabulary.ends_with(rank, end, &vocabulary.suffix(end)));
+        }
+        assert!(!vocabulary.ends_with(rank, b"\x03~~", &vocabulary.suffix(b"\x03~~")));
         match std::str::from_utf8(term) {
             Ok(text) => assert_eq!(vocabulary.class(ord), Some(class_of(text))),
             Err(_) => {
                 assert!(vocabulary.class(ord).is_none());
-                assert_eq!(vocabulary.names().contains(&ord), term[0] == 0xff);
+                assert_eq!(vocabulary.names().contains(&ord), term[0] == 0xfe);
             }
         }
     }
@@ -415,8 +434,14 @@ fn read_everything(segment: &Segment) -> usize {
         let term = vocabulary.term(ord).to_vec();
         let rank = vocabulary.rank(ord);
         seen += usize::from(vocabulary.class(ord).is_some());
+        let mut found = Bits::new(segment.docs());
+        let mut lists = segment.lists(Field::Body);
+        segment.body_list(ord).iter().for_each(|list| lists.or_into(list, &mut found).unwrap());
+        let mut lists = segment.lists(Field::Head);
+        segment.head_lists(ord).for_each(|(_, list)| lists.or_into(&list, &mut found).unwrap());
+        seen += found.count() as usize;
         seen += vocabulary.ord_of_rank(rank).unwrap_or(0) as usize & 1;
-        seen += vocabulary.reversed_of_rank(rank).unwrap_or(0) as usize & 1;
+        seen += usize::from(vocabulary.ends_with(rank, &term[term.len() / 2..], &(0..ord)));
         seen += vocabulary.reversed(ord) as usize & 1;
         for part in [&term[..], &term[..term.len() / 2], &term[term.len() / 2..]] {
             let prefix = vocabulary.prefix(part);

@@ -7,29 +7,31 @@ use memchr::memmem::Finder;
 use tantivy::directory::OwnedBytes;
 
 use super::bundle::{Bundle, Numbers, Piece};
-use super::codes::{RESERVED, ZONES};
+use super::kernel::nth;
+use super::narrow::Narrow;
+use super::ranks::{RARE, Ranks};
 use super::signature::Signature;
 use crate::prepare::Which;
 use crate::tokens::{Class, class};
 
-/// Behind every term in the blob; no octet of UTF-8.
+/// Behind every term in the blob, and in none; no octet of UTF-8.
 pub const END: u8 = 0xff;
 /// Before a field name: sorts behind all tokens and matches no needle.
-pub const NAME: u8 = 0xff;
+pub const NAME: u8 = 0xfe;
 /// Before a pseudo name.
-pub const PSEUDO: u8 = 0xfe;
+pub const PSEUDO: u8 = 0xfd;
 /// Terms that share one item of the signature.
 pub const BLOCK: u32 = 32;
+/// Terms of which only the first one's place is in a table.
+pub const OFFSETS_STEP: u32 = 8;
 
 /// "ord" is the position of a token in the order of octets. Names of header fields and the pseudo names of addresses are
 /// entries as well, behind all tokens.
 pub struct Vocabulary {
     terms: OwnedBytes,
     offsets: Numbers,
-    reversed: Numbers,
-    rank_ord: Numbers,
-    rank_reversed: Numbers,
-    ord_rank: Numbers,
+    reversed: Narrow,
+    ranks: Ranks,
     signature: Signature,
     len: u32,
     names: u32,
@@ -49,15 +51,14 @@ pub fn pseudo_term(which: Which) -> [u8; 2] {
 
 impl Vocabulary {
     pub(super) fn open(bundle: &Bundle) -> Vocabulary {
+        let terms = bundle.piece(Piece::Terms);
         let offsets = bundle.numbers(Piece::TermOffsets);
-        let len = offsets.len().saturating_sub(1);
+        let len = count(terms.as_slice(), &offsets);
         let mut vocabulary = Vocabulary {
-            terms: bundle.piece(Piece::Terms),
+            terms,
             offsets,
-            reversed: bundle.numbers(Piece::Reversed),
-            rank_ord: bundle.numbers(Piece::RankOrd),
-            rank_reversed: bundle.numbers(Piece::RankReversed),
-            ord_rank: bundle.numbers(Piece::OrdRank),
+            reversed: Narrow::open(OwnedBytes::empty(), 0),
+            ranks: Ranks::open(bundle, len),
             signature: Signature::open(
                 bundle.piece(Piece::TermSignature),
                 len.div_ceil(BLOCK),
@@ -70,6 +71,7 @@ impl Vocabulary {
         };
         vocabulary.names = vocabulary.lower_bound(0..len, |term| term < &[PSEUDO][..]);
         vocabulary.first_name = vocabulary.lower_bound(vocabulary.names..len, |term| term < &[NAME][..]);
+        vocabulary.reversed = Narrow::open(bundle.piece(Piece::Reversed), vocabulary.names);
         for which in Which::ALL {
             vocabulary.pseudo[which as usize] = vocabulary.entry(&pseudo_term(which));
         }
@@ -87,9 +89,29 @@ impl Vocabulary {
     /// Empty for an ord that does not exist.
     #[inline]
     pub fn term(&self, ord: u32) -> &[u8] {
-        let range = self.offsets.range(ord, self.terms.len());
-        // Without the octet that ends it.
-        self.terms.as_slice().get(range).and_then(|term| term.split_last()).map_or(&[], |(_, term)| term)
+        let terms = self.terms_from(ord);
+        nth(terms, (ord % OFFSETS_STEP) as usize).and_then(|term| terms.get(term)).unwrap_or_default()
+    }
+
+    /// A token and its class; `None` for names and what does not exist.
+    #[inline]
+    pub fn token(&self, ord: u32) -> Option<(Class, &[u8])> {
+        let term = self.term(ord);
+        Some((class_of(term)?, term))
+    }
+
+    /// The terms from the last one of which the place is in the table.
+    #[inline]
+    fn terms_from(&self, ord: u32) -> &[u8] {
+        let start = self.offsets.get(ord / OFFSETS_STEP).filter(|_| ord < self.len);
+        start.and_then(|start| self.terms.as_slice().get(start as usize..)).unwrap_or_default()
+    }
+
+    /// Where the term of an ord begins, or all of them end.
+    fn start(&self, ord: u32) -> usize {
+        let terms = self.terms_from(ord);
+        let start = nth(terms, (ord % OFFSETS_STEP) as usize).map_or(terms.len(), |term| term.start);
+        self.terms.len() - terms.len() + start
     }
 
     pub fn ord(&self, token: &[u8]) -> Option<u32> {
@@ -111,7 +133,7 @@ impl Vocabulary {
         Which::ALL.into_iter().find(|&which| self.pseudo_name(which) == Some(ord))
     }
 
-    /// Field names; their terms are 0xff and the name.
+    /// Field names; their terms are [`NAME`] and the name.
     pub fn names(&self) -> Range<u32> {
         self.first_name..self.len
     }
@@ -123,17 +145,7 @@ impl Vocabulary {
 
     /// Class of a token; `None` for names.
     pub fn class(&self, ord: u32) -> Option<Class> {
-        let term = self.term(ord);
-        match term.first()? {
-            0xfe.. => None,
-            b if b.is_ascii() => Some(class(char::from(*b))),
-            _ => {
-                let start = &term[..term.len().min(4)];
-                let text = std::str::from_utf8(start)
-                    .or_else(|error| std::str::from_utf8(&start[..error.valid_up_to()]));
-                Some(text.ok()?.chars().next().map_or(Class::Separator, class))
-            }
-        }
+        class_of(self.term(ord))
     }
 
     /// Ords of the tokens that begin with `start`.
@@ -155,7 +167,7 @@ impl Vocabulary {
     /// The ord at a position in the order of reversed terms, in which the names stand last.
     #[inline]
     pub fn reversed(&self, position: u32) -> u32 {
-        self.reversed.get(position).unwrap_or(u32::MAX)
+        if position >= self.names { position } else { self.reversed.get(position).unwrap_or(u32::MAX) }
     }
 
     /// Ords of the tokens with `part` inside, rising, appended to `out`.
@@ -193,56 +205,59 @@ impl Vocabulary {
 
     /// One pass over the terms of a range.
     fn containing_in(&self, ords: Range<u32>, finder: &Finder<'_>, out: &mut Vec<u32>) {
-        let start = self.offsets.get(ords.start).unwrap_or(0) as usize;
-        let end = self.offsets.get(ords.end).unwrap_or(0) as usize;
-        let Some(blob) = self.terms.as_slice().get(start..end) else { return };
+        let Some(terms) = self.terms.as_slice().get(self.start(ords.start)..self.start(ords.end)) else {
+            return;
+        };
         let mut ord = ords.start;
+        // Where it begins.
         let mut at = 0;
-        while let Some(found) = blob.get(at..).and_then(|rest| finder.find(rest)) {
-            let place = (start + at + found) as u32;
-            // The last term that begins at or before the place; it is near.
-            let before = |ord: u32| self.offsets.get(ord).is_some_and(|offset| offset <= place);
-            let mut step = 1;
-            while ord + step < ords.end && before(ord + step) {
-                ord += step;
-                step *= 2;
+        while let Some(found) = terms.get(at..).and_then(|rest| finder.find(rest)) {
+            let place = at + found;
+            ord = ord.saturating_add(memchr::memchr_iter(END, &terms[at..place]).count() as u32);
+            // Damaged terms may be more than there are entries.
+            if ord >= ords.end {
+                return;
             }
-            ord = partition(ord..(ord + step).min(ords.end), before);
-            out.push(ord.saturating_sub(1));
-            let next = self.offsets.get(ord).map_or(usize::MAX, |offset| offset as usize);
-            // A damaged table must not turn back.
-            at = next.saturating_sub(start).max(at + found + 1);
+            out.push(ord);
+            let Some(end) = memchr::memchr(END, &terms[place..]) else { return };
+            (at, ord) = (place + end + 1, ord + 1);
         }
     }
 
     /// The highest number for an ord that does not exist.
     #[inline]
     pub fn rank(&self, ord: u32) -> u32 {
-        self.ord_rank.get(ord).unwrap_or(u32::MAX)
+        self.ranks.rank(ord)
+    }
+
+    /// Sorts rising ords by their ranks.
+    pub fn sort_by_rank(&self, ords: &mut [u32]) {
+        self.ranks.sort(ords);
     }
 
     /// `None` for reserved ranks and those that do not exist.
     #[inline]
     pub fn ord_of_rank(&self, rank: u32) -> Option<u32> {
-        self.rank_ord.get(rank.checked_sub(RESERVED)?)
+        self.ranks.ord(rank)
     }
 
-    /// Position in the order of reversed terms.
+    /// Whether the token of a rank ends with `end`; `positions` is what [`Vocabulary::suffix`] says of it.
     #[inline]
-    pub fn reversed_of_rank(&self, rank: u32) -> Option<u32> {
-        self.rank_reversed.get(rank.checked_sub(RESERVED)?)
+    pub fn ends_with(&self, rank: u32, end: &[u8], positions: &Range<u32>) -> bool {
+        if rank < RARE {
+            return self.ranks.reversed(rank).is_some_and(|position| positions.contains(&position));
+        }
+        self.ord_of_rank(rank).is_some_and(|ord| ord < self.names && self.term(ord).ends_with(end))
     }
 
-    /// The ranks of a range of ords: a range for each zone of [`ZONES`], some empty.
+    /// The ranks of a range of ords: a range for each zone of codes, some empty.
     pub fn rank_ranges(&self, ords: Range<u32>) -> [Range<u32>; 4] {
-        let end = self.len.saturating_add(RESERVED);
-        std::array::from_fn(|zone| {
-            let zone = ZONES[zone].max(RESERVED).min(end)..ZONES[zone + 1].min(end);
-            let below = |bound: u32| {
-                partition(zone.clone(), |rank| self.ord_of_rank(rank).is_some_and(|ord| ord < bound))
-            };
-            below(ords.start)..below(ords.end)
-        })
+        self.ranks.ranges(ords)
+    }
+
+    /// Octets of memory beside the mapping.
+    pub(super) fn memory(&self) -> usize {
+        self.ranks.memory()
     }
 
     fn entry(&self, term: &[u8]) -> Option<u32> {
@@ -250,9 +265,36 @@ impl Vocabulary {
         (ord < self.len && self.term(ord) == term).then_some(ord)
     }
 
+    /// The first ord of the range for which `before` is false.
     fn lower_bound(&self, ords: Range<u32>, before: impl Fn(&[u8]) -> bool) -> u32 {
-        partition(ords, |ord| before(self.term(ord)))
+        // Those whose places are in the table first.
+        let steps = ords.start / OFFSETS_STEP + 1..ords.end.div_ceil(OFFSETS_STEP);
+        let behind = partition(steps, |step| before(self.term(step * OFFSETS_STEP)));
+        let start = ords.start.max((behind - 1) * OFFSETS_STEP);
+        partition(start..ords.end.min(behind.saturating_mul(OFFSETS_STEP)), |ord| before(self.term(ord)))
     }
+}
+
+/// Class of a term; `None` for names.
+fn class_of(term: &[u8]) -> Option<Class> {
+    match term.first()? {
+        PSEUDO.. => None,
+        b if b.is_ascii() => Some(class(char::from(*b))),
+        _ => {
+            let start = &term[..term.len().min(4)];
+            let text = std::str::from_utf8(start)
+                .or_else(|error| std::str::from_utf8(&start[..error.valid_up_to()]));
+            Some(text.ok()?.chars().next().map_or(Class::Separator, class))
+        }
+    }
+}
+
+/// How many terms there are.
+fn count(terms: &[u8], offsets: &Numbers) -> u32 {
+    let Some(last) = offsets.len().checked_sub(2) else { return 0 };
+    let block = terms.get(offsets.range(last, terms.len())).unwrap_or_default();
+    let here = memchr::memchr_iter(END, block).count() as u32;
+    (last * OFFSETS_STEP).saturating_add(here.min(OFFSETS_STEP))
 }
 
 /// The first number of the range for which `before` is false.
