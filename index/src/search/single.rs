@@ -18,8 +18,8 @@ use crate::tokens::Class;
 /// Shorter needles are in so many entries that all of them are only looked for if the frequent ones leave much.
 const SHORT: usize = 3;
 /// Nanoseconds, measured: to read an octet of codes back, to find an entry and add its list.
-const READ: u64 = 6;
-const ENTRY: u64 = 150;
+const READ: u64 = 12;
+const ENTRY: u64 = 60;
 
 impl Run<'_> {
     pub(super) fn single(&self, scope: Scope, needle: usize, within: &Bits) -> Result<Bits, Halt> {

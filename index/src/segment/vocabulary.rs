@@ -110,7 +110,10 @@ impl Vocabulary {
     /// Where the term of an ord begins, or all of them end.
     fn start(&self, ord: u32) -> usize {
         let terms = self.terms_from(ord);
-        let start = nth(terms, (ord % OFFSETS_STEP) as usize).map_or(terms.len(), |term| term.start);
+        let start = match ord % OFFSETS_STEP {
+            0 => 0,
+            n => nth(terms, n as usize).map_or(terms.len(), |term| term.start),
+        };
         self.terms.len() - terms.len() + start
     }
 
