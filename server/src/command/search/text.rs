@@ -121,13 +121,7 @@ async fn gather(
     index: Option<&AccountIndex>,
 ) -> Result<Gathered, Refusal> {
     let (mut prepared, mut scan) = (Vec::new(), Vec::with_capacity(positions.len() as usize));
-    let mut positions = positions.iter();
-    let mut window = vec![0; SEARCH_WINDOW_MESSAGES];
-    loop {
-        let window = positions.next_many(&mut window);
-        if window.is_empty() {
-            return Ok((prepared, scan));
-        }
+    for window in windows(positions) {
         let messages: Vec<u32> = window.iter().map(|position| numbers.number(*position)).collect();
         let texts = match index {
             Some(index) if !index.tail().is_empty() => index.tail().get_all(&messages),
@@ -145,6 +139,16 @@ async fn gather(
         })?;
         breathe(cx).await?;
     }
+    Ok((prepared, scan))
+}
+
+/// The positions, some thousands at a time.
+fn windows(positions: &RoaringBitmap) -> impl Iterator<Item = Vec<u32>> + '_ {
+    let mut positions = positions.iter();
+    std::iter::from_fn(move || {
+        let window: Vec<u32> = positions.by_ref().take(SEARCH_WINDOW_MESSAGES).collect();
+        (!window.is_empty()).then_some(window)
+    })
 }
 
 /// Where the texts of these messages are kept, if there are not too many of them.
@@ -152,4 +156,20 @@ fn keep(index: Option<&Arc<AccountIndex>>, scan: &[Candidate]) -> Option<Arc<Acc
     let bytes: u64 = scan.iter().map(|candidate| u64::from(candidate.size)).sum();
     let few = scan.len() <= SEARCH_KEPT_MESSAGES_MAX && bytes <= SEARCH_KEPT_BYTES_MAX;
     index.filter(|_| few).map(Arc::clone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A container of a bitmap holds 65,536 positions; full ones have been lost by `next_many` of roaring 0.12.
+    #[test]
+    fn windows_have_all_positions_of_a_large_mailbox() {
+        let mut positions = RoaringBitmap::new();
+        positions.insert_range(0..200_000);
+        positions.remove(70_000);
+        let found: Vec<u32> =
+            windows(&positions).inspect(|window| assert!(window.len() <= 8192)).flatten().collect();
+        assert_eq!(found, positions.iter().collect::<Vec<_>>());
+    }
 }
