@@ -59,9 +59,9 @@ pub const SEGMENT_MESSAGES_MAX: usize = 32 << 10;
 /// Normalised text in one segment, in octets. Keeps what is read and written for one segment in a few hundred megabytes.
 pub const SEGMENT_TEXT_BYTES_MAX: usize = 256 << 20;
 
-/// Memory held by a builder after which it takes no further message. Finishing takes about half as much again; one message
-/// of [`PREPARED_BYTES_MAX`] may exceed it.
-pub const SEGMENT_BUILD_BYTES_MAX: usize = 256 << 20;
+/// Memory held by a builder after which it takes no further message: mail of ordinary words fills a segment before that.
+/// Finishing takes about half as much again; one message of [`PREPARED_BYTES_MAX`] may exceed it.
+pub const SEGMENT_BUILD_BYTES_MAX: usize = 448 << 20;
 
 /// Steps of one search that a trace keeps: a program has few keys, an account few segments.
 pub const TRACE_STEPS_MAX: usize = 10_000;

@@ -108,8 +108,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new() -> Writer {
-        Writer { out: vec![0; HEADER_LEN], entries: Vec::new() }
+    /// For about so many octets: more are slower, because they are moved.
+    pub fn with_capacity(octets: usize) -> Writer {
+        let mut out = Vec::with_capacity(octets);
+        out.resize(HEADER_LEN, 0);
+        Writer { out, entries: Vec::new() }
     }
 
     pub fn piece(&mut self, piece: Piece, bytes: &[u8]) {
@@ -270,7 +273,7 @@ mod tests {
 
     #[test]
     fn round_trip_and_damage() {
-        let mut writer = Writer::new();
+        let mut writer = Writer::with_capacity(0);
         writer.piece(Piece::Terms, b"octets");
         writer.numbers(Piece::FrequentOrds, [1, 2, 700]);
         let file = writer.finish(7);

@@ -33,7 +33,8 @@ pub(super) struct Order {
 impl Builder {
     /// The octets of the segment.
     pub fn finish(mut self) -> Result<Vec<u8>, BuildError> {
-        let mut out = Writer::new();
+        // Somewhat more than a segment has of what it is made from.
+        let mut out = Writer::with_capacity(self.memory() / 2);
         let docs = self.docs();
         out.numbers(Piece::Messages, self.messages.iter().copied());
         out.numbers(Piece::Unvouched, self.unvouched.iter().copied());
@@ -187,12 +188,14 @@ fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: 
 fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
     let docs = builder.messages.len();
     let options = builder.options;
-    let write = |area: Area, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
+    let write = |area: Area, octets: u64, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
         let stream = &builder.streams[area as usize];
         let interner = &builder.interner;
         // An octet before the first code, so that it is seen to begin there.
-        let mut run = vec![0x80];
-        let (mut literals, mut packed, mut symbols) = (Vec::new(), Vec::new(), Vec::new());
+        let mut run = Vec::with_capacity(stream.memory());
+        run.push(0x80);
+        let (mut literals, mut symbols) = (Vec::new(), Vec::new());
+        let mut packed = Vec::with_capacity(octets as usize);
         let (mut code_offsets, mut literal_offsets) = (vec![1u32], vec![0u32]);
         for doc in 0..docs {
             literals.clear();
@@ -232,8 +235,9 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
         literals.map(|id| builder.interner.bytes(id).len() as u64).sum()
     };
     let new = |octets, bits, column| signature::Writer::new(octets, docs as u32, bits, column);
-    let mut body = new(octets(Area::Body), options.bits_per_gram, BODY_COLUMN_BYTES);
-    write(Area::Body, out, &mut |_, literals| {
+    let [of_body, of_head, of_addresses] = Area::ALL.map(octets);
+    let mut body = new(of_body, options.bits_per_gram, BODY_COLUMN_BYTES);
+    write(Area::Body, of_body, out, &mut |_, literals| {
         literals.split(|&b| b == END).for_each(|token| body.token(token));
         body.end_item();
     })?;
@@ -242,15 +246,14 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
     out.numbers(Piece::BodyContinued, continued);
     // Head and addresses share a signature; addresses have hardly any.
     let mut addresses: Vec<(usize, Vec<u8>)> = Vec::new();
-    write(Area::Addr, out, &mut |doc, literals| {
+    write(Area::Addr, of_addresses, out, &mut |doc, literals| {
         if !literals.is_empty() {
             addresses.push((doc, literals.to_vec()));
         }
     })?;
     let mut addresses = addresses.into_iter().peekable();
-    let mut head =
-        new(octets(Area::Head) + octets(Area::Addr), options.head_bits_per_gram, HEAD_COLUMN_BYTES);
-    write(Area::Head, out, &mut |doc, literals| {
+    let mut head = new(of_head + of_addresses, options.head_bits_per_gram, HEAD_COLUMN_BYTES);
+    write(Area::Head, of_head, out, &mut |doc, literals| {
         let addresses = addresses.next_if(|(of, _)| *of == doc).map_or(Vec::new(), |(_, literals)| literals);
         literals
             .split(|&b| b == END)

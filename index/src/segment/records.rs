@@ -197,7 +197,7 @@ mod tests {
             heads.end_head().unwrap();
         }
         [&mut bodies, &mut heads].into_iter().for_each(|writer| damage(&mut writer.octets));
-        let mut out = BundleWriter::new();
+        let mut out = BundleWriter::with_capacity(0);
         bodies.finish(Field::Body, &mut out);
         heads.finish(Field::Head, &mut out);
         let bundle = Bundle::open(&OwnedBytes::new(out.finish(DOCS))).unwrap();

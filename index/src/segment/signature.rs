@@ -62,7 +62,7 @@ impl Columns {
     }
 
     fn flush(&mut self) {
-        self.blocks.append(&mut self.current.clone());
+        self.blocks.extend_from_slice(&self.current);
         self.current.fill(0);
     }
 
@@ -76,12 +76,16 @@ impl Writer {
     pub fn new(octets: u64, items: u32, bits_per_gram: f32, column_bytes: usize) -> Writer {
         let mean = octets as f32 / items.max(1) as f32;
         let rows = ((mean * bits_per_gram) as usize).clamp(64, GRAMS) as u32;
-        let columns = || Columns { current: vec![0; rows as usize], ..Columns::default() };
+        let columns = |count: u32| Columns {
+            current: vec![0; rows as usize],
+            blocks: Vec::with_capacity(rows as usize * count.div_ceil(64) as usize),
+            count: 0,
+        };
         Writer {
             rows,
             column_bytes,
-            items: columns(),
-            more: columns(),
+            items: columns(items),
+            more: columns(0),
             continued: Vec::new(),
             used: 0,
             is_continued: false,
