@@ -1,0 +1,3 @@
+//! `trawl-bench`: measures IMAP servers.
+
+fn main() {}
