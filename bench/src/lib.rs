@@ -5,8 +5,13 @@
 //! which speaks through `client` and records into `record`; `process` looks at the server from outside; `report` writes
 //! down what came out. Any server: nothing here knows how a certain one works, but for the layout of its files.
 
+pub mod client;
+pub mod clock;
+pub mod echo;
 pub mod generate;
 pub mod limits;
+pub mod load;
+pub mod record;
 
-pub use generate::{chance, compose, corpus, dates, headers, mime, output, words};
 pub use corpus::{Corpus, Flag, Generated, Options, SizeProfile};
+pub use generate::{chance, compose, corpus, dates, headers, mime, output, words};
