@@ -6,11 +6,13 @@
 //! down what came out. Any server: nothing here knows how a certain one works, but for the layout of its files.
 
 pub mod client;
+pub mod check;
 pub mod clock;
 pub mod echo;
 pub mod generate;
 pub mod limits;
 pub mod load;
+pub mod mail;
 pub mod record;
 
 pub use corpus::{Corpus, Flag, Generated, Options, SizeProfile};
