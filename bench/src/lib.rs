@@ -13,7 +13,10 @@ pub mod generate;
 pub mod limits;
 pub mod load;
 pub mod mail;
+pub mod plan;
+pub mod process;
 pub mod record;
+pub mod server;
 
 pub use corpus::{Corpus, Flag, Generated, Options, SizeProfile};
 pub use generate::{chance, compose, corpus, dates, headers, mime, output, words};
