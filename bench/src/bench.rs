@@ -1,3 +1,7 @@
-//! `trawl-bench`: measures IMAP servers.
+//! `trawl-bench`: measures IMAP servers. Everything is in the library; see `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trawl_bench::cli::main()
+}

@@ -5,6 +5,7 @@
 //! which speaks through `client` and records into `record`; `process` looks at the server from outside; `report` writes
 //! down what came out. Any server: nothing here knows how a certain one works, but for the layout of its files.
 
+pub mod cli;
 pub mod client;
 pub mod check;
 pub mod clock;
@@ -16,7 +17,11 @@ pub mod mail;
 pub mod plan;
 pub mod process;
 pub mod record;
+pub mod report;
+pub mod run;
+pub mod scenario;
 pub mod server;
+pub mod size;
 
 pub use corpus::{Corpus, Flag, Generated, Options, SizeProfile};
 pub use generate::{chance, compose, corpus, dates, headers, mime, output, words};

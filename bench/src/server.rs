@@ -155,18 +155,18 @@ impl Server {
     /// Runs one of its commands; `Ok(false)` if there is none.
     pub fn run(&self, command: Option<&String>) -> Result<bool> {
         let Some(command) = command else { return Ok(false) };
-        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        let status = Command::new("sh")
-            .arg("-c")
-            .arg(command)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()?;
+        let status = self.shell(command).status()?;
         if status.success() {
             return Ok(true);
         }
         Err(Error::Protocol(format!("{}: `{command}`: {status}", self.about.name)))
+    }
+
+    fn shell(&self, command: &str) -> Command {
+        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(command).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+        shell
     }
 
     /// Starts it, if the description says how, and waits until it answers.
@@ -174,6 +174,26 @@ impl Server {
         if self.run(self.about.commands.start.as_ref())? {
             self.wait(Duration::from_secs(600))?;
         }
+        Ok(())
+    }
+
+    /// Begins to start it and does not wait for anything; `None` if the description does not say how.
+    pub fn begin(&self) -> Result<Option<std::process::Child>> {
+        let Some(command) = &self.about.commands.start else { return Ok(None) };
+        Ok(Some(self.shell(command).spawn()?))
+    }
+
+    /// kill -9.
+    pub fn kill(&self) -> Result<()> {
+        if self.run(self.about.commands.kill.as_ref())? {
+            return Ok(());
+        }
+        let pids = self.processes().map(|p| p.pids()).unwrap_or_default();
+        if pids.is_empty() {
+            return Err(Error::Protocol(format!("{}: no processes to kill", self.about.name)));
+        }
+        let words = pids.iter().map(u32::to_string);
+        Command::new("kill").arg("-9").args(words).status()?;
         Ok(())
     }
 

@@ -21,7 +21,8 @@ pub fn put(histogram: &mut Histogram<u64>, nanos: u64) {
     let _ = histogram.record(nanos.max(1));
 }
 
-#[derive(Clone)]
+/// Times and verdicts of one class.
+#[derive(Clone, Debug)]
 pub struct ClassRecord {
     pub name: String,
     /// From the due time (open loop) or from sending (closed loop) to the end of the answer.
@@ -86,6 +87,7 @@ impl ClassRecord {
 /// Latencies of one class within one second of a run.
 pub type Intervals = BTreeMap<(u64, usize), Histogram<u64>>;
 
+/// Of one thread, or of a whole run.
 #[derive(Clone)]
 pub struct Recorder {
     pub classes: Vec<ClassRecord>,
