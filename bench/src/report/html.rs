@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::model::{ClassReport, Report, RowReport};
 use super::numbers::{millis, octets, significant, thousands};
-use super::ratios::ratios;
+use super::ratios::{Ratio, ratios};
 use super::svg::{Axis, Bar, Line, Scale, bars, escape, lines};
 
 /// Colours of the page.
@@ -118,40 +118,73 @@ fn summary(report: &Report, out: &mut String) {
     }
     let _ = write!(
         out,
-        "<p>How many times better {name} is (more throughput, less time, memory, disk): than the best server whose answers in that row were all right, \
-         and than the best whatever it answered. Below 1 it is worse.</p><div class=\"wide\"><table><tr><th class=\"text\">scenario</th>\
-         <th class=\"text\">row</th><th class=\"text\">measure</th><th>{name}</th><th class=\"text\">unit</th><th>to the best that is right</th>\
-         <th class=\"text\"></th><th>to the best of all</th><th class=\"text\"></th></tr>"
+        "<p>How many times better {name} is (more throughput, less time, processor time, memory, disk) than the best server whose answers in \
+         that row were all right; in brackets than the best whatever it answered, where that is another. Below 1 it is worse. Latencies of open loops \
+         are at the same part of each server's own saturation, unless the row says a rate.</p><div class=\"wide\"><table><tr><th class=\"text\">scenario</th>\
+         <th class=\"text\">row</th>"
     );
-    let mut last = "";
+    for (title, _) in MEASURES {
+        let _ = write!(out, "<th>{title}</th>");
+    }
+    out.push_str("</tr>");
+    let mut lines: Vec<(&str, &str)> = Vec::new();
     for ratio in &ratios {
-        let class = if ratio.scenario == last { "" } else { " class=\"first\"" };
-        let scenario = if ratio.scenario == last { "" } else { ratio.scenario.as_str() };
-        last = &ratio.scenario;
-        let warn = if ratio.right { "" } else { " <span class=\"bad\">not all right</span>" };
-        let cells = |best: &Option<(String, f64, f64)>| match best {
-            None => "<td>-</td><td class=\"text\"></td>".to_owned(),
-            Some((peer, value, times)) => format!(
-                "<td class=\"{}\">{}&times;</td><td class=\"text soft\">{} {}</td>",
-                if *times >= 1.0 { "good" } else { "bad" },
-                significant(*times),
-                escape(peer),
-                significant(*value)
-            ),
-        };
-        let _ = write!(
-            out,
-            "<tr{class}><td class=\"text\">{}</td><td class=\"text\">{}{warn}</td><td class=\"text\">{}</td><td>{}</td><td class=\"text soft\">{}</td>{}{}</tr>",
-            escape(scenario),
-            escape(&ratio.label),
-            ratio.measure,
-            significant(ratio.own),
-            escape(&ratio.unit),
-            cells(&ratio.best_right),
-            cells(&ratio.fastest)
-        );
+        if !lines.contains(&(&ratio.scenario, &ratio.label)) {
+            lines.push((&ratio.scenario, &ratio.label));
+        }
+    }
+    let mut last = "";
+    for (scenario, label) in lines {
+        let class = if scenario == last { "" } else { " class=\"first\"" };
+        let shown = if scenario == last { "" } else { scenario };
+        last = scenario;
+        let of_row = || ratios.iter().filter(|r| r.scenario == scenario && r.label == label);
+        let warn = if of_row().all(|r| r.right) { "" } else { " <span class=\"bad\">not all right</span>" };
+        let (shown, label) = (escape(shown), escape(label));
+        let _ = write!(out, "<tr{class}><td class=\"text\">{shown}</td><td class=\"text\">{label}{warn}</td>");
+        for (_, names) in MEASURES {
+            out.push_str("<td>");
+            for ratio in of_row().filter(|r| names.contains(&r.measure)) {
+                cell(ratio, out);
+            }
+            out.push_str("</td>");
+        }
+        out.push_str("</tr>");
     }
     out.push_str("</table></div>");
+}
+
+/// Columns of the table of ratios.
+const MEASURES: [(&str, &[&str]); 5] = [
+    ("throughput", &["throughput"]),
+    ("p50", &["p50"]),
+    ("p99", &["p99"]),
+    ("server CPU", &["server CPU"]),
+    ("memory, disk", &["memory", "size"]),
+];
+
+fn cell(ratio: &Ratio, out: &mut String) {
+    let what = ratio.unit.rsplit_once(" (").map_or("", |(_, what)| what.trim_end_matches(')'));
+    let title = format!("{} {}", significant(ratio.own), ratio.unit);
+    let _ = write!(out, "<div title=\"{}\">", escape(&title));
+    if !what.is_empty() {
+        let _ = write!(out, "<span class=\"soft\">{}</span> ", escape(what));
+    }
+    let times = |best: &(String, f64, f64)| {
+        let class = if best.2 >= 1.0 { "good" } else { "bad" };
+        format!("<span class=\"{class}\">{}&times;</span> <span class=\"soft\">{}</span>", significant(best.2), escape(&best.0))
+    };
+    match (&ratio.best_right, &ratio.fastest) {
+        (Some(right), Some(all)) if right.0 == all.0 => out.push_str(&times(right)),
+        (Some(right), Some(all)) => {
+            let _ = write!(out, "{} ({})", times(right), times(all));
+        }
+        (None, Some(all)) => {
+            let _ = write!(out, "({})", times(all));
+        }
+        _ => out.push('-'),
+    }
+    out.push_str("</div>");
 }
 
 fn memory(report: &Report, out: &mut String) {
