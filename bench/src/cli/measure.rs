@@ -152,6 +152,7 @@ impl Arguments {
             depth: sizes.depth.unwrap_or(base.depth),
             connections: sizes.connections.clone().unwrap_or(base.connections),
             readers: sizes.readers.unwrap_or(base.readers).max(1),
+            peak_loads: sizes.load.clone().unwrap_or(base.peak_loads),
             loads: sizes.load.clone().unwrap_or(base.loads),
             rate: sizes.rate,
             fixed: sizes.fixed,
