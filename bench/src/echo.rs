@@ -110,7 +110,9 @@ impl Peer {
         while at < self.out.len() {
             match self.socket.write(&self.out[at..]) {
                 Ok(count) => at += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => clock::pause(Duration::from_micros(50)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    clock::pause(Duration::from_micros(50))
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -126,7 +128,9 @@ fn answer(line: &[u8], out: &mut Vec<u8>) {
     let word = command.split(|&b| b == b' ').next().unwrap_or_default();
     match word {
         b"CAPABILITY" => out.extend_from_slice(format!("* CAPABILITY {CAPABILITIES}\r\n").as_bytes()),
-        b"SELECT" | b"EXAMINE" => out.extend_from_slice(b"* FLAGS ()\r\n* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n"),
+        b"SELECT" | b"EXAMINE" => {
+            out.extend_from_slice(b"* FLAGS ()\r\n* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n")
+        }
         _ => {}
     }
     out.extend_from_slice(tag);

@@ -5,9 +5,9 @@
 //! which speaks through `client` and records into `record`; `process` looks at the server from outside; `report` writes
 //! down what came out. Any server: nothing here knows how a certain one works, but for the layout of its files.
 
+pub mod check;
 pub mod cli;
 pub mod client;
-pub mod check;
 pub mod clock;
 pub mod echo;
 pub mod generate;

@@ -107,7 +107,12 @@ impl Server {
         let (secure, address) = match about.imap.split_once("://") {
             Some(("imaps", address)) => (true, address),
             Some(("imap", address)) => (false, address),
-            _ => return Err(Error::Protocol(format!("{}: imap is not imap://... or imaps://...", about.name))),
+            _ => {
+                return Err(Error::Protocol(format!(
+                    "{}: imap is not imap://... or imaps://...",
+                    about.name
+                )));
+            }
         };
         let mut imap = endpoint(address).ok_or_else(|| wrong("imap"))?;
         if secure {
@@ -129,7 +134,11 @@ impl Server {
     }
 
     pub fn recipient(&self, account: usize) -> String {
-        let written = if self.about.recipient == default_recipient() { &self.about.user } else { &self.about.recipient };
+        let written = if self.about.recipient == default_recipient() {
+            &self.about.user
+        } else {
+            &self.about.recipient
+        };
         written.replace("{n}", &account.to_string())
     }
 
@@ -234,11 +243,15 @@ mod tests {
         )
         .unwrap();
         let server = Server::read(&path).unwrap();
-        assert_eq!((server.user(3).as_str(), server.recipient(4).as_str(), server.imap.port), ("u3", "u4", 1143));
+        assert_eq!(
+            (server.user(3).as_str(), server.recipient(4).as_str(), server.imap.port),
+            ("u3", "u4", 1143)
+        );
         assert_eq!(server.about.data.as_deref(), Some(folder.path().join("d").as_path()));
         assert!(server.run(server.about.commands.start.as_ref()).unwrap());
         assert!(!server.run(server.about.commands.stop.as_ref()).unwrap());
-        std::fs::write(&path, "name = \"x\"\nimap = \"127.0.0.1:1\"\nuser = \"u\"\npassword = \"p\"\n").unwrap();
+        std::fs::write(&path, "name = \"x\"\nimap = \"127.0.0.1:1\"\nuser = \"u\"\npassword = \"p\"\n")
+            .unwrap();
         assert!(Server::read(&path).is_err());
         std::fs::write(&path, "nome = \"x\"\n").unwrap();
         assert!(Server::read(&path).is_err());

@@ -1,12 +1,15 @@
 //! Servers that give wrong answers are caught: a small IMAP server that is right or lies in one way, measured by the real
 //! scenarios.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use trawl_bench::SizeProfile;
 use trawl_bench::mail;
 use trawl_bench::plan::Plan;
 use trawl_bench::report::Report;
@@ -14,7 +17,6 @@ use trawl_bench::run::Run;
 use trawl_bench::run::progress::Progress;
 use trawl_bench::scenario;
 use trawl_bench::server::{Description, Server};
-use trawl_bench::SizeProfile;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Lie {
@@ -90,7 +92,9 @@ fn converse(socket: TcpStream, mailboxes: Mailboxes, lie: Lie) -> Option<()> {
             "CREATE" | "DELETE" => {
                 boxes.insert(name(1), Vec::new());
             }
-            "STATUS" => text = format!("* STATUS x (MESSAGES {})\r\n", boxes.get(&name(1)).map_or(0, Vec::len)),
+            "STATUS" => {
+                text = format!("* STATUS x (MESSAGES {})\r\n", boxes.get(&name(1)).map_or(0, Vec::len))
+            }
             "APPEND" => {
                 appends += 1;
                 if lie != Lie::Lose || appends % 10 != 0 {

@@ -1,6 +1,8 @@
 //! The recorder against servers with known delays: what a stall does to users has to be in an open loop's figures. A closed
 //! loop does not see it, which is why it is not used for latencies.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -56,7 +58,11 @@ fn an_open_loop_shows_a_stall_and_a_closed_loop_hides_it() {
     let class = &closed.recorder.classes[0];
     assert_eq!(class.failed(), 0);
     // Four operations for each stall, beside however many there were between stalls.
-    assert!(class.latency.len() < 100 || above(&closed, 150_000_000) < 0.2, "{}", above(&closed, 150_000_000));
+    assert!(
+        class.latency.len() < 100 || above(&closed, 150_000_000) < 0.2,
+        "{}",
+        above(&closed, 150_000_000)
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Every scenario that Trawl supports, tiny, against the real `trawl` binary: all answers are right, all outputs are made.
 //! No times are looked at.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use trawl_bench::SizeProfile;
 use trawl_bench::mail;
 use trawl_bench::plan::Plan;
 use trawl_bench::process::disk::Layout;
@@ -15,7 +18,6 @@ use trawl_bench::scenario;
 use trawl_bench::server::{Commands, Description, Server};
 use trawl_bench::size::Site;
 use trawl_bench::size::profile::Profile;
-use trawl_bench::SizeProfile;
 
 /// Accounts; the scenarios use 0 for the loaded mail.
 const ACCOUNTS: usize = 6;
@@ -79,7 +81,9 @@ impl Trawl {
             layout: Layout { index: vec!["index/".into()], mail: vec!["log/".into()], metadata: Vec::new() },
             commands: Commands {
                 start: Some(format!("{trawl} serve >>out 2>&1 & echo $! >pid")),
-                stop: Some("kill $(cat pid) && while kill -0 $(cat pid) 2>/dev/null; do sleep 0.05; done".into()),
+                stop: Some(
+                    "kill $(cat pid) && while kill -0 $(cat pid) 2>/dev/null; do sleep 0.05; done".into(),
+                ),
                 kill: None,
                 index: Some(format!("{trawl} reindex --wait --keep")),
             },
@@ -128,7 +132,10 @@ fn every_scenario_is_right() {
     // What is lacking is what is not advertised, and nothing else.
     let capabilities = &report.servers[0].capabilities;
     for missing in &report.unsupported {
-        assert!(missing.what == "LMTP" || !capabilities.iter().any(|c| c.starts_with(&missing.what)), "{missing:?}");
+        assert!(
+            missing.what == "LMTP" || !capabilities.iter().any(|c| c.starts_with(&missing.what)),
+            "{missing:?}"
+        );
     }
     for row in report.rows.iter().filter(|row| row.seconds > 0.0) {
         // In the short time of an open loop here nothing may fall due.
@@ -143,7 +150,12 @@ fn every_scenario_is_right() {
     let again: Report = serde_json::from_str(&json).unwrap();
     assert_eq!(table::table(&again), text, "the table is made of nothing but what is in the JSON");
     let page = html::html(&again);
-    assert!(page.contains("</html>") && page.contains("<svg") && !page.contains("http://") && !page.contains("src="));
+    assert!(
+        page.contains("</html>")
+            && page.contains("<svg")
+            && !page.contains("http://")
+            && !page.contains("src=")
+    );
 
     let profile = Profile::of(&again, "trawl").unwrap();
     let site = Site { accounts: Some(1000.0), messages: Some(5000.0), ..Site::default() };

@@ -40,7 +40,8 @@ impl Drawer {
         while chosen.len() < SAMPLE.min(count) {
             chosen.insert(chance.below(count as u64) as usize);
         }
-        let (mut lines, mut fields, mut words, mut seconds) = (Vec::new(), Vec::new(), BTreeSet::new(), Vec::new());
+        let (mut lines, mut fields, mut words, mut seconds) =
+            (Vec::new(), Vec::new(), BTreeSet::new(), Vec::new());
         for n in chosen {
             let letter = mail.letter(n)?;
             seconds.push(letter.seconds);
@@ -149,7 +150,8 @@ impl Drawer {
                 let (found, value) = self.field(&[name]);
                 let name = if found == name { name } else { "subject" };
                 let words: Vec<&str> = words_of(&value).filter(|w| w.chars().count() > 2).collect();
-                let word = if words.is_empty() { value.clone() } else { (*self.chance.pick(&words)).to_owned() };
+                let word =
+                    if words.is_empty() { value.clone() } else { (*self.chance.pick(&words)).to_owned() };
                 Key::Text(Scope::Named(name), word)
             }
             2 => {
@@ -161,7 +163,8 @@ impl Drawer {
                 Key::Text(Scope::Header(name), value)
             }
             4 => {
-                let (name, value) = self.field(&["list-id", "received", "references", "in-reply-to", "x-mailer"]);
+                let (name, value) =
+                    self.field(&["list-id", "received", "references", "in-reply-to", "x-mailer"]);
                 let piece = self.piece(&value, 12);
                 Key::Text(Scope::Header(name), piece)
             }
@@ -197,7 +200,12 @@ fn plain_lines(bytes: &[u8]) -> Vec<String> {
     let mut lines = Vec::new();
     for part in &message.parts {
         if let PartType::Text(text) = &part.body {
-            lines.extend(text.lines().map(str::trim).filter(|l| l.len() > 3 && !l.contains('\u{fffd}')).map(str::to_owned));
+            lines.extend(
+                text.lines()
+                    .map(str::trim)
+                    .filter(|l| l.len() > 3 && !l.contains('\u{fffd}'))
+                    .map(str::to_owned),
+            );
         }
     }
     lines

@@ -99,7 +99,11 @@ mod tests {
     fn fields_keep_their_folding() {
         let header = b"From: a@b\r\nX-Y: 1\r\n 2\r\nSubject: s\r\n\tt\r\n\r\n";
         assert_eq!(list_fields(header), b"From: a@b\r\nSubject: s\r\n\tt\r\n\r\n");
-        let letter = Letter { bytes: [&header[..], b"text"].concat(), flags: vec![Flag::Flagged], ..Letter::default() };
+        let letter = Letter {
+            bytes: [&header[..], b"text"].concat(),
+            flags: vec![Flag::Flagged],
+            ..Letter::default()
+        };
         let facts = Facts::of(&letter);
         assert_eq!(facts.partial, crc32fast::hash(b"text"));
         assert!(facts.has(Flag::Flagged) && !facts.has(Flag::Seen));

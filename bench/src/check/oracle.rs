@@ -76,7 +76,10 @@ impl Finder {
                     seen.push(pattern);
                     let needle = &first[hit.start()..hit.end()];
                     if others.iter().all(|text| text.contains(needle)) {
-                        self.must_leaves[pattern].iter().filter(|n| wants(&leaves[**n].0)).for_each(|n| found.must(*n));
+                        self.must_leaves[pattern]
+                            .iter()
+                            .filter(|n| wants(&leaves[**n].0))
+                            .for_each(|n| found.must(*n));
                     }
                 }
             }
@@ -279,7 +282,10 @@ mod tests {
             let list = |bits: &RoaringBitmap| bits.iter().filter(|n| *n != 3).collect::<Vec<u32>>();
             assert_eq!((list(&answer.must), list(&answer.may)), (must, may), "{key:?}");
             if matches!(key, Key::Text(..)) {
-                assert!(answer.may.contains(3) && !answer.must.contains(3), "what does not decode is left open");
+                assert!(
+                    answer.may.contains(3) && !answer.must.contains(3),
+                    "what does not decode is left open"
+                );
             }
         }
     }

@@ -185,8 +185,7 @@ mod tests {
             Key::Not(Box::new(text(Scope::Header("List-Id".into()), "a\"b"))),
             Key::Since(1_483_365_845),
         ]);
-        let expected =
-            "UID SEARCH UNDELETED (OR FROM \"x y\" BODY \"x y\") NOT HEADER \"List-Id\" \"a\\\"b\" SINCE 2-Jan-2017";
+        let expected = "UID SEARCH UNDELETED (OR FROM \"x y\" BODY \"x y\") NOT HEADER \"List-Id\" \"a\\\"b\" SINCE 2-Jan-2017";
         assert_eq!(String::from_utf8(key.pieces(true).concat()).unwrap(), expected);
         let pieces = text(Scope::Text, "gr\u{fc}n").pieces(false);
         assert_eq!(pieces, [&b"UID SEARCH CHARSET UTF-8 TEXT {5}\r\n"[..], "gr\u{fc}n".as_bytes()]);

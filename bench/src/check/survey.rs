@@ -40,7 +40,8 @@ pub fn survey(
         let all = classes.iter().flat_map(|class| std::iter::repeat_n(*class, per_class * CANDIDATES));
         all.map(|class| (class, drawer.program(class))).collect()
     };
-    let oracle = Oracle::new(candidates.iter().map(|(_, key)| key)).map_err(|e| io::Error::other(e.to_string()))?;
+    let oracle =
+        Oracle::new(candidates.iter().map(|(_, key)| key)).map_err(|e| io::Error::other(e.to_string()))?;
     let next = AtomicUsize::new(0);
     let count = mail.count();
     type Part = io::Result<(Vec<(usize, Vec<Facts>)>, Tally)>;
@@ -92,7 +93,9 @@ pub fn survey(
         found.sort_by_key(|query| !query.is_exact());
         found.truncate(per_class);
         if found.is_empty() {
-            return Err(io::Error::other(format!("no queries of class {class} could be drawn from this mail")));
+            return Err(io::Error::other(format!(
+                "no queries of class {class} could be drawn from this mail"
+            )));
         }
     }
     let bytes = facts.iter().map(|facts| u64::from(facts.size)).sum();

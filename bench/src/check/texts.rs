@@ -90,7 +90,12 @@ fn body(message: &Message<'_>, texts: &mut Texts, depth: usize) {
             PartType::Html(source) => {
                 texts.unsure |= source.contains('\u{fffd}');
                 let rendered = html_to_text(source);
-                let may = vec![fold(source), fold(&rendered), fold(&untagged(source, "")), fold(&untagged(source, " "))];
+                let may = vec![
+                    fold(source),
+                    fold(&rendered),
+                    fold(&untagged(source, "")),
+                    fold(&untagged(source, " ")),
+                ];
                 texts.body.push(Place { must: vec![lower(source), lower(&rendered)], may });
             }
             PartType::Message(inner) => body(inner, texts, depth + 1),
@@ -119,7 +124,9 @@ pub fn decode(value: &[u8]) -> String {
 /// Addresses as `Name <local@domain>`, joined by `, `.
 fn addresses(value: &[u8]) -> String {
     let line = [value, b"\r\n"].concat();
-    let HeaderValue::Address(address) = MessageStream::new(&line).parse_address() else { return String::new() };
+    let HeaderValue::Address(address) = MessageStream::new(&line).parse_address() else {
+        return String::new();
+    };
     let all = match address {
         Address::List(list) => list,
         Address::Group(groups) => groups.into_iter().flat_map(|group| group.addresses).collect(),
@@ -128,7 +135,9 @@ fn addresses(value: &[u8]) -> String {
         .iter()
         .map(|a| match (&a.name, &a.address) {
             (Some(name), Some(address)) => format!("{name} <{address}>"),
-            (name, address) => name.as_ref().or(address.as_ref()).map_or_else(String::new, |text| text.to_string()),
+            (name, address) => {
+                name.as_ref().or(address.as_ref()).map_or_else(String::new, |text| text.to_string())
+            }
         })
         .collect();
     written.join(", ")
@@ -148,7 +157,11 @@ fn untagged(source: &str, by: &str) -> String {
 
 /// Letter by letter, so that the length of a word's context does not matter.
 pub fn lower(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().flat_map(char::to_lowercase).collect() }
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.chars().flat_map(char::to_lowercase).collect()
+    }
 }
 
 pub fn fold(text: &str) -> String {
@@ -194,7 +207,10 @@ mod tests {
         assert_eq!(texts.fields[1].1.must, ["a b"]);
         let html = &texts.body[0];
         assert!(html.must.iter().all(|text| text.contains("grün")));
-        assert!(!html.must.iter().all(|text| text.contains("rot")), "tags stand between the letters of the source");
+        assert!(
+            !html.must.iter().all(|text| text.contains("rot")),
+            "tags stand between the letters of the source"
+        );
         assert!(html.may.iter().any(|text| text.contains("rot")));
         assert!(html.may.iter().any(|text| text.contains("& rot")), "{:?}", html.may);
     }

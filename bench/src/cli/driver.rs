@@ -37,7 +37,8 @@ pub fn echo(arguments: &EchoArguments) -> Ended {
     }
     print(&format!("listening on {}\n", echo.address));
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..arguments.threads.max(1)).map(|_| scope.spawn(|| echo.serve(&stop))).collect();
+        let handles: Vec<_> =
+            (0..arguments.threads.max(1)).map(|_| scope.spawn(|| echo.serve(&stop))).collect();
         for handle in handles {
             handle.join().map_err(|_| "a thread panicked".to_owned())?.map_err(|e| e.to_string())?;
         }
@@ -91,7 +92,11 @@ fn stretches(arguments: &DriverArguments, port: u16) -> crate::client::Result<bo
             at(0.99),
             run.driver.cpu_max * 100.0,
             run.driver.waited_max * 100.0,
-            if pattern.is_open() { format!(", lag p99 {} ms", millis(run.driver.lag_p99_ms)) } else { String::new() },
+            if pattern.is_open() {
+                format!(", lag p99 {} ms", millis(run.driver.lag_p99_ms))
+            } else {
+                String::new()
+            },
         ));
         if class.failed() > 0 {
             return Ok(false);
@@ -100,7 +105,12 @@ fn stretches(arguments: &DriverArguments, port: u16) -> crate::client::Result<bo
     Ok(true)
 }
 
-fn noops(arguments: &DriverArguments, port: u16, depth: usize, pattern: Pattern) -> crate::client::Result<Run> {
+fn noops(
+    arguments: &DriverArguments,
+    port: u16,
+    depth: usize,
+    pattern: Pattern,
+) -> crate::client::Result<Run> {
     let endpoint = Endpoint::plain("127.0.0.1", port);
     let connections = (0..arguments.connections)
         .map(|n| Ok(Connection::new(n, Session::connect(&endpoint)?)))

@@ -194,8 +194,12 @@ impl Arguments {
         if self.servers.is_empty() {
             return Err("which server? (--server FILE or --imap URL)".to_owned());
         }
-        let servers: Vec<Server> =
-            self.servers.iter().map(|path| Server::read(path)).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let servers: Vec<Server> = self
+            .servers
+            .iter()
+            .map(|path| Server::read(path))
+            .collect::<Result<_, _>>()
+            .map_err(|e| e.to_string())?;
         for (n, server) in servers.iter().enumerate() {
             if servers[..n].iter().any(|other| other.name() == server.name()) {
                 return Err(format!("two servers are named {}", server.name()));

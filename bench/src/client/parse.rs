@@ -109,7 +109,10 @@ mod tests {
         assert_eq!(code(b"OK [APPENDUID 7 9] done", "APPENDUID").as_deref(), Some("7 9"));
         assert_eq!(code(b"OK [UIDVALIDITY 7] x", "UIDNEXT"), None);
         let (sequence, items) = fetch(b"3 FETCH (UID 9 BODY[] {4}\r\na\"\r\n)").unwrap();
-        assert_eq!((sequence, after(items, b"UID "), string(items, b"BODY[]")), (3, Some(9), Some(&b"a\"\r\n"[..])));
+        assert_eq!(
+            (sequence, after(items, b"UID "), string(items, b"BODY[]")),
+            (3, Some(9), Some(&b"a\"\r\n"[..]))
+        );
         assert_eq!(string(b"(BODY[TEXT]<0> \"hi\")", b"BODY[TEXT]<0>"), Some(&b"hi"[..]));
         assert_eq!(quoted("a\"b\\"), "\"a\\\"b\\\\\"");
     }

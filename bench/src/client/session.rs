@@ -61,8 +61,7 @@ impl Session {
     /// Connects and reads the greeting.
     pub fn connect(to: &Endpoint) -> Result<Session> {
         let transport = Transport::connect(to)?;
-        let mut session =
-            Session { transport, reader: Reader::default(), tags: 0, capabilities: Vec::new() };
+        let mut session = Session { transport, reader: Reader::default(), tags: 0, capabilities: Vec::new() };
         let greeting = session.line()?;
         if !greeting.starts_with(b"* OK") && !greeting.starts_with(b"220") {
             return Err(Error::Protocol(format!("greeting: {}", shown(&greeting, 200))));
@@ -84,7 +83,9 @@ impl Session {
             .untagged
             .iter()
             .filter_map(|line| line.strip_prefix(b"CAPABILITY "))
-            .flat_map(|rest| String::from_utf8_lossy(rest).split_whitespace().map(str::to_uppercase).collect::<Vec<_>>())
+            .flat_map(|rest| {
+                String::from_utf8_lossy(rest).split_whitespace().map(str::to_uppercase).collect::<Vec<_>>()
+            })
             .collect();
         Ok(())
     }

@@ -106,7 +106,9 @@ pub fn run(
         handles
             .into_iter()
             .map(|handle| {
-                handle.join().unwrap_or_else(|_| Err(crate::client::Error::Protocol("a driver thread panicked".into())))
+                handle.join().unwrap_or_else(|_| {
+                    Err(crate::client::Error::Protocol("a driver thread panicked".into()))
+                })
             })
             .collect()
     });

@@ -159,7 +159,10 @@ impl<C: Check> Operation for Command<C> {
         }
         if line.starts_with(b"+") {
             if self.sent == self.pieces.len() {
-                return Step::wrong(format!("a continuation that nothing asked for: {}", crate::client::shown(line, 80)));
+                return Step::wrong(format!(
+                    "a continuation that nothing asked for: {}",
+                    crate::client::shown(line, 80)
+                ));
             }
             self.send(io.out);
             return Step::More;

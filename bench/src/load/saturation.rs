@@ -81,7 +81,8 @@ impl Driver {
     pub fn finish(&mut self, recorder: &Recorder, machine: &Machine) {
         self.machine_busy = machine.busy_since();
         let ms = |q| recorder.lag.value_at_quantile(q) as f64 / 1e6;
-        (self.lag_p50_ms, self.lag_p99_ms, self.lag_max_ms) = (ms(0.5), ms(0.99), recorder.lag.max() as f64 / 1e6);
+        (self.lag_p50_ms, self.lag_p99_ms, self.lag_max_ms) =
+            (ms(0.5), ms(0.99), recorder.lag.max() as f64 / 1e6);
         // The quickest class is the one that lag hurts most.
         let quickest = recorder
             .classes
@@ -92,7 +93,8 @@ impl Driver {
             .unwrap_or(0);
         let lag = recorder.lag.value_at_quantile(0.99);
         if self.cpu_max > DRIVER_CPU_MAX {
-            self.saturated = Some(format!("a driver thread computed {:.0} % of the time", self.cpu_max * 100.0));
+            self.saturated =
+                Some(format!("a driver thread computed {:.0} % of the time", self.cpu_max * 100.0));
         } else if lag > DRIVER_LAG_NANOS && lag as f64 > quickest as f64 * DRIVER_LAG_PART {
             self.saturated = Some(format!("the driver was {:.1} ms late at p99", self.lag_p99_ms));
         }

@@ -206,7 +206,10 @@ impl<'a> Worker<'a> {
     }
 
     fn set_free(&mut self, slot: usize) {
-        if !self.is_free[slot] && !self.slots[slot].dead && self.slots[slot].flights.len() < self.setup.load.depth {
+        if !self.is_free[slot]
+            && !self.slots[slot].dead
+            && self.slots[slot].flights.len() < self.setup.load.depth
+        {
             self.is_free[slot] = true;
             self.free.push_back(slot);
         }
@@ -304,7 +307,8 @@ impl<'a> Worker<'a> {
                 }
                 continue;
             };
-            let step = flight.operation.line(line, &mut Io { out: &mut slot.out, now, notes: &mut self.notes });
+            let step =
+                flight.operation.line(line, &mut Io { out: &mut slot.out, now, notes: &mut self.notes });
             if let Step::Done(outcome) = step
                 && let Some(flight) = slot.flights.pop_front()
             {
@@ -317,7 +321,14 @@ impl<'a> Worker<'a> {
                 if outcome.verdict != Verdict::Right {
                     self.watch.failed.fetch_add(1, Relaxed);
                 }
-                self.recorder.operation(flight.class, flight.due, flight.sent, now, outcome.verdict, outcome.units);
+                self.recorder.operation(
+                    flight.class,
+                    flight.due,
+                    flight.sent,
+                    now,
+                    outcome.verdict,
+                    outcome.units,
+                );
                 self.next(n, now);
             }
             for note in self.notes.drain(..) {

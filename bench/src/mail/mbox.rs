@@ -108,7 +108,10 @@ fn flags(bytes: &[u8]) -> Vec<Flag> {
             ("X-Status:", b'D', Flag::Deleted),
             ("X-Status:", b'T', Flag::Draft),
         ] {
-            if line.starts_with(name.as_bytes()) && line[name.len()..].contains(&letter) && !flags.contains(&flag) {
+            if line.starts_with(name.as_bytes())
+                && line[name.len()..].contains(&letter)
+                && !flags.contains(&flag)
+            {
                 flags.push(flag);
             }
         }

@@ -56,7 +56,11 @@ pub fn generated(count: u64, seed: u64, profile: SizeProfile) -> Box<dyn Mail> {
 
 /// An mbox file, a Maildir or a folder of .eml files, told apart by what is there; at most `max` messages.
 pub fn open(path: &Path, max: usize) -> io::Result<Box<dyn Mail>> {
-    if path.is_file() { Ok(Box::new(mbox::Mbox::open(path, max)?)) } else { Ok(Box::new(files::Folder::open(path, max)?)) }
+    if path.is_file() {
+        Ok(Box::new(mbox::Mbox::open(path, max)?))
+    } else {
+        Ok(Box::new(files::Folder::open(path, max)?))
+    }
 }
 
 /// Bytes as IMAP can carry them: bare LF becomes CRLF, NUL becomes 0x80. The same for every server.
@@ -88,7 +92,8 @@ mod tests {
     fn all_kinds_hold_the_same_mail() {
         let folder = tempfile::tempdir().unwrap();
         let corpus = Corpus::new(Options { seed: 3, count: 40, profile: SizeProfile::Small });
-        let (mbox, maildir, eml) = (folder.path().join("b"), folder.path().join("m"), folder.path().join("e"));
+        let (mbox, maildir, eml) =
+            (folder.path().join("b"), folder.path().join("m"), folder.path().join("e"));
         let mut file = Vec::new();
         {
             let mut sinks: [Box<dyn Sink>; 3] =

@@ -60,7 +60,9 @@ impl Processes {
         }
         if let Processes::Group(path) = self {
             // Ended processes are in the group's sums only.
-            if let Some(micros) = number_after(&fs::read_to_string(path.join("cpu.stat")).unwrap_or_default(), "usage_usec") {
+            if let Some(micros) =
+                number_after(&fs::read_to_string(path.join("cpu.stat")).unwrap_or_default(), "usage_usec")
+            {
                 usage.cpu_seconds = micros as f64 / 1e6;
             }
         }
@@ -80,7 +82,9 @@ impl Processes {
 }
 
 fn number_after(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.trim_start_matches(':').split_whitespace().next()?.parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(name)?.trim_start_matches(':').split_whitespace().next()?.parse().ok()
+    })
 }
 
 /// The fields of `/proc/PID/stat` behind the name of the program; the first is the state.

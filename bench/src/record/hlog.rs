@@ -51,11 +51,17 @@ mod tests {
         for entry in IntervalLogIterator::new(&bytes) {
             if let LogEntry::Interval(interval) = entry.unwrap() {
                 use base64::Engine;
-                let raw = base64::engine::general_purpose::STANDARD.decode(interval.encoded_histogram()).unwrap();
+                let raw =
+                    base64::engine::general_purpose::STANDARD.decode(interval.encoded_histogram()).unwrap();
                 let histogram: hdrhistogram::Histogram<u64> =
                     Deserializer::new().deserialize(&mut raw.as_slice()).unwrap();
                 let tag = interval.tag().map(|t| t.as_str().to_owned());
-                found.push((tag, interval.start_timestamp().as_secs(), histogram.len(), histogram.max() / 1_000_000));
+                found.push((
+                    tag,
+                    interval.start_timestamp().as_secs(),
+                    histogram.len(),
+                    histogram.max() / 1_000_000,
+                ));
             }
         }
         assert_eq!(found, [(Some("a_b".to_owned()), 0, 1, 5), (Some("c".to_owned()), 2, 1, 2000)]);

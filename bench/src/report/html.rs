@@ -141,7 +141,8 @@ fn summary(report: &Report, out: &mut String) {
         let of_row = || ratios.iter().filter(|r| r.scenario == scenario && r.label == label);
         let warn = if of_row().all(|r| r.right) { "" } else { " <span class=\"bad\">not all right</span>" };
         let (shown, label) = (escape(shown), escape(label));
-        let _ = write!(out, "<tr{class}><td class=\"text\">{shown}</td><td class=\"text\">{label}{warn}</td>");
+        let _ =
+            write!(out, "<tr{class}><td class=\"text\">{shown}</td><td class=\"text\">{label}{warn}</td>");
         for (_, names) in MEASURES {
             out.push_str("<td>");
             for ratio in of_row().filter(|r| names.contains(&r.measure)) {
@@ -172,7 +173,11 @@ fn cell(ratio: &Ratio, out: &mut String) {
     }
     let times = |best: &(String, f64, f64)| {
         let class = if best.2 >= 1.0 { "good" } else { "bad" };
-        format!("<span class=\"{class}\">{}&times;</span> <span class=\"soft\">{}</span>", significant(best.2), escape(&best.0))
+        format!(
+            "<span class=\"{class}\">{}&times;</span> <span class=\"soft\">{}</span>",
+            significant(best.2),
+            escape(&best.0)
+        )
     };
     match (&ratio.best_right, &ratio.fastest) {
         (Some(right), Some(all)) if right.0 == all.0 => out.push_str(&times(right)),
@@ -197,7 +202,12 @@ fn memory(report: &Report, out: &mut String) {
             most.push(Bar { name: server.name.clone(), colour, value: pss as f64, text: octets(pss as f64) });
         }
         for figure in rows().flat_map(|row| &row.figures).filter(|f| f.name == "PSS for each connection") {
-            each.push(Bar { name: server.name.clone(), colour, value: figure.value, text: octets(figure.value) });
+            each.push(Bar {
+                name: server.name.clone(),
+                colour,
+                value: figure.value,
+                text: octets(figure.value),
+            });
         }
     }
     if most.is_empty() && each.is_empty() {
@@ -212,7 +222,11 @@ fn memory(report: &Report, out: &mut String) {
         );
     }
     if !each.is_empty() {
-        let _ = write!(out, "<figure><figcaption>For each idle connection (PSS)</figcaption>{}</figure>", bars(&each));
+        let _ = write!(
+            out,
+            "<figure><figcaption>For each idle connection (PSS)</figcaption>{}</figure>",
+            bars(&each)
+        );
     }
     out.push_str("</div>");
 }
@@ -246,7 +260,12 @@ fn section(report: &Report, scenario: &str, out: &mut String) {
         if !curves.is_empty() {
             let x = Axis { scale: Scale::Nines, title: "percentile".into() };
             let y = Axis { scale: Scale::Log, title: "ms".into() };
-            let _ = write!(out, "<figure><figcaption>Latency: {}</figcaption>{}</figure>", escape(label), lines(&x, &y, &curves));
+            let _ = write!(
+                out,
+                "<figure><figcaption>Latency: {}</figcaption>{}</figure>",
+                escape(label),
+                lines(&x, &y, &curves)
+            );
         }
     }
     against(report, &rows, out);
@@ -254,7 +273,8 @@ fn section(report: &Report, scenario: &str, out: &mut String) {
     if rows.iter().any(|row| row.failed() > 0) {
         out.push_str("<h3>Not right</h3><ul class=\"notes\">");
         for row in &rows {
-            let classes = &row.classes[..row.classes.len().saturating_sub(usize::from(row.classes.len() > 1))];
+            let classes =
+                &row.classes[..row.classes.len().saturating_sub(usize::from(row.classes.len() > 1))];
             for example in classes.iter().flat_map(|class| &class.examples).take(4) {
                 let _ = write!(
                     out,
@@ -337,7 +357,11 @@ fn timings(rows: &[&RowReport], labels: &[&str], out: &mut String) {
                 first = false;
             }
             if let Some(why) = &row.driver.saturated {
-                let _ = write!(out, "<tr><td></td><td class=\"long bad\" colspan=\"13\">driver saturated: {}</td></tr>", escape(why));
+                let _ = write!(
+                    out,
+                    "<tr><td></td><td class=\"long bad\" colspan=\"13\">driver saturated: {}</td></tr>",
+                    escape(why)
+                );
             }
         }
     }

@@ -196,8 +196,10 @@ impl RowReport {
 
 impl About {
     pub fn of(plan: &Plan, mail: &dyn Mail, survey: &Survey) -> About {
-        let seconds = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-        let exact = |queries: &Vec<crate::check::Query>| queries.iter().filter(|query| query.is_exact()).count();
+        let seconds =
+            clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+        let exact =
+            |queries: &Vec<crate::check::Query>| queries.iter().filter(|query| query.is_exact()).count();
         About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             date: dates::rfc5322(seconds, 0),
@@ -205,7 +207,11 @@ impl About {
             mail: mail.about(),
             messages: survey.facts.len(),
             bytes: survey.bytes,
-            queries: survey.queries.iter().map(|(class, q)| ((*class).to_owned(), (q.len(), exact(q)))).collect(),
+            queries: survey
+                .queries
+                .iter()
+                .map(|(class, q)| ((*class).to_owned(), (q.len(), exact(q))))
+                .collect(),
             plan: serde_json::to_value(plan).unwrap_or_default(),
         }
     }
@@ -271,7 +277,8 @@ impl Report {
     pub fn add(&mut self, server: &Server, row: Row) {
         let units = row.units();
         let rate = if row.seconds > 0.0 { units as f64 / row.seconds } else { 0.0 };
-        let same = |r: &RowReport| r.server == server.name() && r.scenario == row.scenario && r.label == row.label;
+        let same =
+            |r: &RowReport| r.server == server.name() && r.scenario == row.scenario && r.label == row.label;
         let at = self.rows.iter().position(same).unwrap_or_else(|| {
             self.rows.push(RowReport {
                 server: server.name().to_owned(),
@@ -302,7 +309,9 @@ impl Report {
         into.units += units;
         into.received += row.received;
         into.sent += row.sent;
-        if into.driver.saturated.is_none() && (row.driver.saturated.is_some() || row.driver.cpu_max >= into.driver.cpu_max) {
+        if into.driver.saturated.is_none()
+            && (row.driver.saturated.is_some() || row.driver.cpu_max >= into.driver.cpu_max)
+        {
             into.driver = row.driver;
         }
         if let Some(usage) = row.server {

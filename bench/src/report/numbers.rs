@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn as_people_read_them() {
-        let shown: Vec<String> = [0.0, 0.01234, 0.5, 9.996, 12.3, 123.4, 1234.0, 1_234_567.0].map(significant).into();
+        let shown: Vec<String> =
+            [0.0, 0.01234, 0.5, 9.996, 12.3, 123.4, 1234.0, 1_234_567.0].map(significant).into();
         assert_eq!(shown, ["0", "0.0123", "0.5", "10", "12.3", "123", "1,230", "1,230,000"]);
         assert_eq!(octets(1536.0), "1.5 KiB");
         assert_eq!(thousands(-1234), "-1,234");

@@ -2,7 +2,6 @@
 
 use super::model::{Report, RowReport};
 
-
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ratio {
     pub scenario: String,
@@ -32,7 +31,10 @@ pub fn ratios(report: &Report) -> Vec<Ratio> {
             continue;
         }
         let right = row.failed() == 0;
-        let mut add = |measure: &'static str, unit: &str, more: bool, value: &dyn Fn(&RowReport) -> Option<f64>| {
+        let mut add = |measure: &'static str,
+                       unit: &str,
+                       more: bool,
+                       value: &dyn Fn(&RowReport) -> Option<f64>| {
             let Some(own) = value(row).filter(|v| *v > 0.0) else { return };
             let best = |only_right: bool| {
                 let mut values: Vec<(String, f64, f64)> = peers

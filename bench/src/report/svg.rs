@@ -152,7 +152,8 @@ pub fn lines(x: &Axis, y: &Axis, lines: &[Line]) -> String {
         let path: Vec<String> =
             line.points.iter().map(|p| place(*p)).map(|(px, py)| format!("{px:.1},{py:.1}")).collect();
         let dash = if line.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
-        let _ = write!(out, "<polyline class=\"line c{}\"{dash} points=\"{}\"/>", line.colour, path.join(" "));
+        let _ =
+            write!(out, "<polyline class=\"line c{}\"{dash} points=\"{}\"/>", line.colour, path.join(" "));
         if line.marks {
             for point in &line.points {
                 let (px, py) = place(*point);

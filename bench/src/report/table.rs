@@ -29,7 +29,7 @@ pub fn table(report: &Report) -> String {
                 out,
                 "{:34} {:14} {:>12} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9}{}",
                 cut(name, 34),
-                cut(if single { &row.server } else if n == 0 { &row.server } else { "" }, 14),
+                cut(if n == 0 { &row.server } else { "" }, 14),
                 if last && row.seconds > 0.0 { rate(row.throughput) } else { String::new() },
                 millis(class.latency.p50),
                 millis(class.latency.p99),
@@ -47,7 +47,11 @@ pub fn table(report: &Report) -> String {
             let _ = writeln!(
                 out,
                 "    {:40} {:14} {:>12} {}",
-                if row.classes.is_empty() { format!("{}: {}", row.label, figure.name) } else { figure.name.clone() },
+                if row.classes.is_empty() {
+                    format!("{}: {}", row.label, figure.name)
+                } else {
+                    figure.name.clone()
+                },
                 row.server,
                 significant(figure.value),
                 figure.unit
@@ -62,7 +66,11 @@ pub fn table(report: &Report) -> String {
         }
     }
     for missing in &report.unsupported {
-        let _ = writeln!(out, "\nnot supported: {} by {}: it lacks {}", missing.scenario, missing.server, missing.what);
+        let _ = writeln!(
+            out,
+            "\nnot supported: {} by {}: it lacks {}",
+            missing.scenario, missing.server, missing.what
+        );
     }
     for failure in &report.failures {
         let _ = writeln!(out, "\nFAILED: {} on {}: {}", failure.scenario, failure.server, failure.what);
@@ -70,12 +78,18 @@ pub fn table(report: &Report) -> String {
     let ratios = ratios(report);
     if !ratios.is_empty() {
         let first = report.servers.first().map_or("", |s| s.name.as_str());
-        let _ = writeln!(out, "\nTimes better: {first} against the best peer with right answers, and the fastest\n");
+        let _ = writeln!(
+            out,
+            "\nTimes better: {first} against the best peer with right answers, and the fastest\n"
+        );
         for ratio in ratios {
             let shown = |best: &Option<(String, f64, f64)>| {
-                best.as_ref().map_or_else(|| "-".to_owned(), |(name, value, times)| {
-                    format!("{}x ({name} {})", significant(*times), significant(*value))
-                })
+                best.as_ref().map_or_else(
+                    || "-".to_owned(),
+                    |(name, value, times)| {
+                        format!("{}x ({name} {})", significant(*times), significant(*value))
+                    },
+                )
             };
             let _ = writeln!(
                 out,

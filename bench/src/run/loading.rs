@@ -25,7 +25,9 @@ pub fn load(server: &Server, mail: &Arc<dyn Mail>, survey: &Survey, progress: &P
     let mut loaded = Loaded { found: have == count, ..Loaded::default() };
     if have != 0 && have != count {
         let name = server.user(0);
-        return Err(Error::Protocol(format!("{LOADED} of {name} holds {have} messages; 0 or {count} are expected")));
+        return Err(Error::Protocol(format!(
+            "{LOADED} of {name} holds {have} messages; 0 or {count} are expected"
+        )));
     }
     let before = server.disk();
     if have == 0 {
@@ -39,7 +41,8 @@ pub fn load(server: &Server, mail: &Arc<dyn Mail>, survey: &Survey, progress: &P
     loaded.index_seconds = (clock::now() - began) as f64 / 1e9;
     loaded.uids = verify(server, survey)?;
     let after = server.disk();
-    loaded.disk = if loaded.found { after } else { after.zip(before).map(|(after, before)| after.since(&before)) };
+    loaded.disk =
+        if loaded.found { after } else { after.zip(before).map(|(after, before)| after.since(&before)) };
     Ok(loaded)
 }
 
@@ -102,7 +105,10 @@ fn verify(server: &Server, survey: &Survey) -> Result<Vec<u32>> {
         let size = answer.untagged.iter().find_map(|line| parse::after(line, b"RFC822.SIZE "));
         if size != Some(survey.facts[n].size) {
             let expected = survey.facts[n].size;
-            return Err(Error::Protocol(format!("message {} has {size:?} octets instead of {expected}", n + 1)));
+            return Err(Error::Protocol(format!(
+                "message {} has {size:?} octets instead of {expected}",
+                n + 1
+            )));
         }
     }
     Ok(uids)

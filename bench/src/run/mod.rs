@@ -131,8 +131,10 @@ impl Run<'_> {
             return Ok(());
         }
         let name = format!("{}.{}.{}.{}", server.name(), row.scenario, row.label, round + 1);
-        let name: String =
-            name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect();
+        let name: String = name
+            .chars()
+            .map(|c| if c.is_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' })
+            .collect();
         let about = format!("{} {} {} round {}", server.name(), row.scenario, row.label, round + 1);
         let mut bytes = Vec::new();
         hlog::write(&mut bytes, &about, &row.recorder)?;

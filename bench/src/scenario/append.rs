@@ -60,7 +60,8 @@ fn source(letters: Arc<Letters>, mailbox: &str, plus: bool, next: Arc<AtomicUsiz
     let mailbox = quoted(mailbox);
     Box::new(move |_| {
         let letter = letters.nth(next.fetch_add(1, Relaxed));
-        let operation = Box::new(Command::pieces(pieces(&mailbox, &letter.arguments, &letter.bytes, plus), AnyOk(1)));
+        let operation =
+            Box::new(Command::pieces(pieces(&mailbox, &letter.arguments, &letter.bytes, plus), AnyOk(1)));
         Some(Job { class: 0, operation })
     })
 }

@@ -57,7 +57,9 @@ impl Scenario for Deliver {
             if let Some(last) = climbed.last_mut()
                 && (have > sent || have + failed < sent)
             {
-                last.wrong(format!("{sent} messages were sent, {failed} failed, the mailboxes have {have} more"));
+                last.wrong(format!(
+                    "{sent} messages were sent, {failed} failed, the mailboxes have {have} more"
+                ));
             }
             rows.extend(climbed);
         }

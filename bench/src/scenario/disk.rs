@@ -24,7 +24,11 @@ impl Scenario for Disk {
         row.figure("mail", disk.mail as f64 / mail, "octets per octet of mail");
         row.figure("metadata", disk.metadata as f64 / mail, "octets per octet of mail");
         row.figure("index", disk.index as f64 / mail, "octets per octet of mail");
-        row.figure("mail and metadata", (disk.mail + disk.metadata) as f64 / mail, "octets per octet of mail");
+        row.figure(
+            "mail and metadata",
+            (disk.mail + disk.metadata) as f64 / mail,
+            "octets per octet of mail",
+        );
         if !cx.loaded.found {
             let count = cx.survey.facts.len() as f64;
             row.figure("loading", count / cx.loaded.seconds.max(1e-9), "messages/s");

@@ -21,8 +21,11 @@ pub enum What {
     Fields,
 }
 
-pub const ALL: [(What, &str); 3] =
-    [(What::Body, "BODY.PEEK[]"), (What::Partial, "BODY.PEEK[TEXT]<0.4096>"), (What::Fields, "header fields")];
+pub const ALL: [(What, &str); 3] = [
+    (What::Body, "BODY.PEEK[]"),
+    (What::Partial, "BODY.PEEK[TEXT]<0.4096>"),
+    (What::Fields, "header fields"),
+];
 
 impl Scenario for FetchBody {
     fn name(&self) -> &'static str {
@@ -91,7 +94,9 @@ impl Check for Fetched {
         // Flags that another session changed may be told meanwhile.
         let Some(at) = memchr::memmem::find(items, name) else { return };
         let items = match self.what {
-            What::Fields => items[at..].iter().position(|&b| b == b']').map_or(items, |end| &items[at + end..]),
+            What::Fields => {
+                items[at..].iter().position(|&b| b == b']').map_or(items, |end| &items[at + end..])
+            }
             _ => &items[at..],
         };
         let name: &[u8] = if self.what == What::Fields { b"]" } else { name };

@@ -127,7 +127,10 @@ fn deliver(
         }
         let pieces = append::pieces("INBOX", "()", &tokens::message(&tokens::unique()), plus);
         let append = Command::pieces(pieces, AnyOk(1));
-        Some(Job { class: 0, operation: Box::new(Delivery { append, account: connection, shared: sent.clone() }) })
+        Some(Job {
+            class: 0,
+            operation: Box::new(Delivery { append, account: connection, shared: sent.clone() }),
+        })
     });
     let mut load = cx.load(Pattern::Fixed { rate: cx.plan.fleet_rate }, cx.plan.timeout);
     load.warmup = Duration::ZERO;
@@ -169,7 +172,12 @@ fn idle_source(shared: Arc<Shared>, count: usize) -> Box<dyn Source> {
             return None;
         }
         left = left.checked_sub(1)?;
-        let idle = Idle { shared: shared.clone(), account: connection % shared.sent.len(), tag: Vec::new(), told: false };
+        let idle = Idle {
+            shared: shared.clone(),
+            account: connection % shared.sent.len(),
+            tag: Vec::new(),
+            told: false,
+        };
         Some(Job { class: 0, operation: Box::new(idle) })
     })
 }
@@ -207,7 +215,7 @@ impl Operation for Idle {
             && sent > 0
         {
             self.told = true;
-                io.notes.push(Note { class: 1, nanos: io.now.saturating_sub(sent) });
+            io.notes.push(Note { class: 1, nanos: io.now.saturating_sub(sent) });
             io.out.extend_from_slice(b"DONE\r\n");
         }
         Step::More

@@ -67,7 +67,9 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
 pub fn chosen(names: &[String]) -> std::result::Result<Vec<Box<dyn Scenario>>, String> {
     let known: Vec<&'static str> = all().iter().map(|s| s.name()).collect();
     let means = |name: &str, wanted: &str| {
-        wanted == "all" || name == wanted || (wanted == "search" && search::NAMES.iter().any(|(n, _)| *n == name))
+        wanted == "all"
+            || name == wanted
+            || (wanted == "search" && search::NAMES.iter().any(|(n, _)| *n == name))
     };
     for wanted in names {
         if !known.iter().any(|name| means(name, wanted)) {

@@ -68,14 +68,16 @@ impl Scenario for Peak {
             letters: cx.letters.clone(),
             plus: cx.can("LITERAL+"),
         });
-        let mut others = vec![Connection::new(0, cx.session(1)?), Connection::new(1, cx.selected(0, context::LOADED)?)];
+        let mut others =
+            vec![Connection::new(0, cx.session(1)?), Connection::new(1, cx.selected(0, context::LOADED)?)];
         cx.session(1)?.recreate("import")?;
         let behind = background(cx);
         let quiet = Watch::default();
         let mut beside = cx.load(Pattern::Closed, 24.0 * 3600.0);
         beside.threads = 1;
         let seed = AtomicUsize::new(0);
-        let classes = ["import".to_owned()].into_iter().chain(search::DECADES.map(str::to_owned)).collect::<Vec<_>>();
+        let classes =
+            ["import".to_owned()].into_iter().chain(search::DECADES.map(str::to_owned)).collect::<Vec<_>>();
         let (rows, behind) = std::thread::scope(|scope| {
             let (beside, quiet, classes) = (&beside, &quiet, &classes);
             let others = std::mem::take(&mut others);
@@ -189,7 +191,9 @@ impl World {
         match name {
             "STATUS" => plain("STATUS INBOX (MESSAGES UNSEEN UIDNEXT)"),
             "SELECT" => plain("SELECT peak"),
-            "FETCH flags" => Box::new(Command::new("UID FETCH 1:* (FLAGS)", AtLeast { least: count, seen: 0 })),
+            "FETCH flags" => {
+                Box::new(Command::new("UID FETCH 1:* (FLAGS)", AtLeast { least: count, seen: 0 }))
+            }
             "FETCH list" => {
                 let first = account.messages[account.messages.len().saturating_sub(20)].1;
                 let text = format!("UID FETCH {first}:{uid} (UID FLAGS RFC822.SIZE ENVELOPE)");

@@ -23,8 +23,16 @@ pub const NAMES: [(&str, &str); 6] = [
 ];
 
 /// Classes of rows: decades of hits.
-pub const DECADES: [&str; 8] =
-    ["no hit", "1-9 hits", "10-99", "100-999", "1,000-9,999", "10,000-99,999", "100,000-999,999", "1,000,000 and more"];
+pub const DECADES: [&str; 8] = [
+    "no hit",
+    "1-9 hits",
+    "10-99",
+    "100-999",
+    "1,000-9,999",
+    "10,000-99,999",
+    "100,000-999,999",
+    "1,000,000 and more",
+];
 
 pub struct Search {
     pub name: &'static str,
@@ -75,7 +83,12 @@ impl Scenario for Search {
 }
 
 /// Queries in turn; `next` is shared.
-pub fn source(queries: Arc<[Query]>, loaded: Arc<Loaded>, plus: bool, next: Arc<AtomicUsize>) -> Box<dyn Source> {
+pub fn source(
+    queries: Arc<[Query]>,
+    loaded: Arc<Loaded>,
+    plus: bool,
+    next: Arc<AtomicUsize>,
+) -> Box<dyn Source> {
     Box::new(move |_| {
         let query = &queries[next.fetch_add(1, Relaxed) % queries.len()];
         let check = Hits::new(query.clone(), loaded.clone());

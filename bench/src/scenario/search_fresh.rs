@@ -7,7 +7,9 @@ use super::row::Row;
 use super::{Context, Scenario, append, context, search, tokens};
 use crate::client::parse::{self, quoted};
 use crate::client::{Error, Result};
-use crate::load::operation::{AnyOk, Check, Command, Io, Job, Note, Operation, Outcome, Source, Step, Verdict};
+use crate::load::operation::{
+    AnyOk, Check, Command, Io, Job, Note, Operation, Outcome, Source, Step, Verdict,
+};
 use crate::load::{self, Pattern, Watch};
 
 pub struct SearchFresh;
@@ -38,12 +40,13 @@ impl Scenario for SearchFresh {
         }
         let plus = cx.can("LITERAL+");
         let classes = ["APPEND and SEARCH".to_owned(), "of it SEARCH".to_owned()];
-        let connections =
-            cx.connections(cx.plan.readers, |_| cx.selected(append::ACCOUNT, MAILBOX))?;
+        let connections = cx.connections(cx.plan.readers, |_| cx.selected(append::ACCOUNT, MAILBOX))?;
         let others = cx.connections(OTHERS, |_| cx.selected(0, context::LOADED))?;
         let queries = cx.survey.queries.get("word").cloned().unwrap_or_default();
         let quiet = Watch::default();
-        let fresh = move |_: usize| Some(Job { class: 0, operation: Box::new(Fresh::new(plus)) as Box<dyn Operation> });
+        let fresh = move |_: usize| {
+            Some(Job { class: 0, operation: Box::new(Fresh::new(plus)) as Box<dyn Operation> })
+        };
 
         let mut background = cx.load(Pattern::Closed, 24.0 * 3600.0);
         background.threads = 1;
@@ -58,15 +61,29 @@ impl Scenario for SearchFresh {
                 let closed = cx.load(Pattern::Closed, cx.plan.time);
                 let label = "while others search, closed".to_owned();
                 let threads = cx.plan.threads;
-                let (row, connections) =
-                    cx.measure("search-fresh", label, "messages", &closed, connections, sources(threads), &classes)?;
+                let (row, connections) = cx.measure(
+                    "search-fresh",
+                    label,
+                    "messages",
+                    &closed,
+                    connections,
+                    sources(threads),
+                    &classes,
+                )?;
                 let rate = row.recorder.classes[0].count() as f64 / row.seconds;
                 rows.push(row);
                 let rate = cx.plan.rate.unwrap_or(rate * cx.plan.loads.first().copied().unwrap_or(0.5));
                 let open = cx.load(cx.open(rate), cx.plan.stretch(rate));
                 let label = "while others search, open".to_owned();
-                let (row, _) =
-                    cx.measure("search-fresh", label, "messages", &open, connections, sources(threads), &classes)?;
+                let (row, _) = cx.measure(
+                    "search-fresh",
+                    label,
+                    "messages",
+                    &open,
+                    connections,
+                    sources(threads),
+                    &classes,
+                )?;
                 rows.push(row);
                 Ok(rows)
             })();

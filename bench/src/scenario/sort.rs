@@ -6,8 +6,8 @@ use super::row::Row;
 use super::{Context, Loaded, Scenario, context};
 use crate::check::Survey;
 use crate::client::{Result, parse};
-use crate::load::operation::{Check, Command, Job, Outcome, Source, Verdict};
 use crate::load::Pattern;
+use crate::load::operation::{Check, Command, Job, Outcome, Source, Verdict};
 
 pub struct Sort;
 

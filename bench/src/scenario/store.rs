@@ -110,7 +110,9 @@ impl Check for Stored {
         // A message that had the flag already may be left out (RFC 9051 6.4.6 does not demand it be told again).
         let verdict = match self.wrong.take() {
             Some(what) => Verdict::Wrong(what),
-            None if self.seen > self.count => Verdict::Wrong(format!("{} answers for {}", self.seen, self.count)),
+            None if self.seen > self.count => {
+                Verdict::Wrong(format!("{} answers for {}", self.seen, self.count))
+            }
             None => Verdict::Right,
         };
         Outcome { verdict, units: self.count as u64 }

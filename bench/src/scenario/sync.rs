@@ -7,8 +7,8 @@ use super::{Context, Loaded, Scenario, context};
 use crate::check::Survey;
 use crate::check::facts::LIST_FIELDS;
 use crate::client::{Result, parse};
-use crate::load::operation::{Check, Command, Io, Job, Operation, Outcome, Source, Step, Verdict};
 use crate::load::Pattern;
+use crate::load::operation::{Check, Command, Io, Job, Operation, Outcome, Source, Step, Verdict};
 
 pub struct Sync {
     /// The server is started anew before.
@@ -40,11 +40,16 @@ impl Scenario for Sync {
             let mut row = self.measure(cx, "SELECT, ENVELOPE and BODYSTRUCTURE", envelope, 1)?;
             if let Some((before, after)) = before.zip(usage()) {
                 let added = after.pss.saturating_sub(before.pss) as f64;
-                row.figure("PSS added by the open mailbox", added / cx.survey.facts.len() as f64, "octets per message");
+                row.figure(
+                    "PSS added by the open mailbox",
+                    added / cx.survey.facts.len() as f64,
+                    "octets per message",
+                );
             }
             return Ok(vec![row]);
         }
-        let fields = format!("UID FETCH 1:* (RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({})])", LIST_FIELDS.join(" "));
+        let fields =
+            format!("UID FETCH 1:* (RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({})])", LIST_FIELDS.join(" "));
         let kinds = [
             ("SELECT, ENVELOPE and BODYSTRUCTURE", envelope),
             ("SELECT, flags", "UID FETCH 1:* (FLAGS)".to_owned()),
@@ -74,8 +79,15 @@ impl Sync {
         load.warmup = std::time::Duration::ZERO;
         load.depth = 1;
         let classes = [label.to_owned()];
-        let (mut row, _) =
-            cx.measure(self.name(), label.to_owned(), "messages", &load, connections, vec![source], &classes)?;
+        let (mut row, _) = cx.measure(
+            self.name(),
+            label.to_owned(),
+            "messages",
+            &load,
+            connections,
+            vec![source],
+            &classes,
+        )?;
         row.figure("received", row.received as f64 / row.seconds / 1e6, "MB/s");
         Ok(row)
     }

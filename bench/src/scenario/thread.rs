@@ -19,8 +19,10 @@ impl Scenario for Thread {
     }
 
     fn run(&self, cx: &Context) -> Result<Vec<Row>> {
-        let commands =
-            algorithms(cx).into_iter().map(|name| (name.clone(), format!("UID THREAD {name} UTF-8 ALL"))).collect();
+        let commands = algorithms(cx)
+            .into_iter()
+            .map(|name| (name.clone(), format!("UID THREAD {name} UTF-8 ALL")))
+            .collect();
         sort::repeated(cx, "thread", commands, |cx, _| {
             Box::new(Threaded { loaded: cx.loaded.clone(), uids: Vec::new() })
         })

@@ -8,7 +8,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub fn unique() -> String {
     let number = NEXT.fetch_add(1, Relaxed);
     let start = crate::clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
-    let mut left = u128::from(start) << 52 | u128::from(std::process::id() & 0xf_ffff) << 32 | u128::from(number);
+    let mut left =
+        u128::from(start) << 52 | u128::from(std::process::id() & 0xf_ffff) << 32 | u128::from(number);
     let mut word = String::from("zq");
     while left > 0 {
         word.push(char::from(b"bcdfghjklmnpqrst"[(left % 16) as usize]));

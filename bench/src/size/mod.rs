@@ -96,49 +96,104 @@ impl Site {
         let connections = accounts * connected * devices;
         line(format!(
             "  connections     {} accounts x {} connected x {} devices = {}",
-            whole(accounts), n(connected), n(devices), whole(connections)
+            whole(accounts),
+            n(connected),
+            n(devices),
+            whole(connections)
         ));
         let hourly = self.commands_per_hour.unwrap_or(60.0);
         let commands = connections * hourly / 3600.0 * peak;
         line(format!(
             "  commands        {} x {} an hour / 3600 x {} peak = {}/s",
-            whole(connections), n(hourly), n(peak), n(commands)
+            whole(connections),
+            n(hourly),
+            n(peak),
+            n(commands)
         ));
         let daily = |each: f64| accounts * each / 86_400.0 * peak;
         let (delivered, searched) =
             (self.deliveries_per_day.unwrap_or(40.0), self.searches_per_day.unwrap_or(5.0));
         let (deliveries, searches) = (daily(delivered), daily(searched));
-        line(format!("  deliveries      {} x {} a day / 86400 x {} = {}/s", whole(accounts), n(delivered), n(peak), n(deliveries)));
-        line(format!("  searches        {} x {} a day / 86400 x {} = {}/s", whole(accounts), n(searched), n(peak), n(searches)));
+        line(format!(
+            "  deliveries      {} x {} a day / 86400 x {} = {}/s",
+            whole(accounts),
+            n(delivered),
+            n(peak),
+            n(deliveries)
+        ));
+        line(format!(
+            "  searches        {} x {} a day / 86400 x {} = {}/s",
+            whole(accounts),
+            n(searched),
+            n(peak),
+            n(searches)
+        ));
         // Measured on a mailbox of another size; the time of a search grows with it, at most in proportion.
         let scale = (messages / profile.messages.max(1.0)).max(0.05);
-        let busy = commands * profile.command_ms + deliveries * profile.delivery_ms + searches * profile.search_ms * scale;
+        let busy = commands * profile.command_ms
+            + deliveries * profile.delivery_ms
+            + searches * profile.search_ms * scale;
         line(format!(
             "  busy            {} x {} ms + {} x {} ms + {} x {} ms x {} (mailbox size) = {} ms/s",
-            n(commands), n(profile.command_ms), n(deliveries), n(profile.delivery_ms), n(searches), n(profile.search_ms), n(scale), n(busy)
+            n(commands),
+            n(profile.command_ms),
+            n(deliveries),
+            n(profile.delivery_ms),
+            n(searches),
+            n(profile.search_ms),
+            n(scale),
+            n(busy)
         ));
         let cores = busy / 1000.0 / utilisation;
-        line(format!("  cores           {} ms/s / 1000 / {} utilisation = {}", n(busy), n(utilisation), n(cores)));
+        line(format!(
+            "  cores           {} ms/s / 1000 / {} utilisation = {}",
+            n(busy),
+            n(utilisation),
+            n(cores)
+        ));
 
         line("Memory".to_owned());
         let idle = connections * profile.connection_bytes;
-        line(format!("  connections     {} x {} = {}", whole(connections), octets(profile.connection_bytes), octets(idle)));
+        line(format!(
+            "  connections     {} x {} = {}",
+            whole(connections),
+            octets(profile.connection_bytes),
+            octets(idle)
+        ));
         let open = accounts * connected * messages * profile.open_message_bytes;
         line(format!(
             "  open mailboxes  {} accounts x {} messages x {} octets = {}",
-            whole(accounts * connected), whole(messages), n(profile.open_message_bytes), octets(open)
+            whole(accounts * connected),
+            whole(messages),
+            n(profile.open_message_bytes),
+            octets(open)
         ));
         let memory = profile.base_bytes + idle + open;
-        line(format!("  sum             {} (base) + {} + {} = {}", octets(profile.base_bytes), octets(idle), octets(open), octets(memory)));
+        line(format!(
+            "  sum             {} (base) + {} + {} = {}",
+            octets(profile.base_bytes),
+            octets(idle),
+            octets(open),
+            octets(memory)
+        ));
         line("  and what is left for the page cache: the more of the index fits, the better".to_owned());
 
         line("Disk".to_owned());
         let mail = accounts * messages * bytes;
-        line(format!("  mail            {} x {} x {} = {}", whole(accounts), whole(messages), octets(bytes), octets(mail)));
+        line(format!(
+            "  mail            {} x {} x {} = {}",
+            whole(accounts),
+            whole(messages),
+            octets(bytes),
+            octets(mail)
+        ));
         let stored = mail * (profile.store_ratio + profile.index_ratio);
         line(format!(
             "  stored          {} x ({} store + {} index) = {}",
-            octets(mail), n(profile.store_ratio), n(profile.index_ratio), octets(stored)
+            octets(mail),
+            n(profile.store_ratio),
+            n(profile.index_ratio),
+            octets(stored)
         ));
         let disk = stored / (1.0 - free);
         line(format!("  with room       {} / (1 - {} free) = {}", octets(stored), n(free), octets(disk)));

@@ -49,7 +49,8 @@ impl Profile {
                 .find(|figure| figure.name == name)
                 .map(|figure| figure.value)
         };
-        let searches = ["search-word", "search-substring", "search-phrase", "search-header", "search-boolean"];
+        let searches =
+            ["search-word", "search-substring", "search-phrase", "search-header", "search-boolean"];
         let base = rows().filter_map(|row| row.usage).map(|usage| usage.pss as f64).reduce(f64::min);
         let profile = Profile {
             messages: report.about.messages as f64,
@@ -66,6 +67,9 @@ impl Profile {
         if missing.is_empty() {
             return Ok(profile);
         }
-        Err(format!("the report lacks figures of {server} for: {} (measure them, with a local server)", missing.join(", ")))
+        Err(format!(
+            "the report lacks figures of {server} for: {} (measure them, with a local server)",
+            missing.join(", ")
+        ))
     }
 }
