@@ -22,6 +22,9 @@ pub struct Arguments {
     options: Site,
 }
 
+/// Messages of a profile that says something.
+const MESSAGES_MIN: usize = 10_000;
+
 pub fn size(arguments: Arguments) -> Ended {
     let report = read(&arguments.report)?;
     let first = report.servers.first().map(|server| server.name.clone());
@@ -35,6 +38,13 @@ pub fn size(arguments: Arguments) -> Ended {
         }
     };
     let (needs, arithmetic) = arguments.options.over(file).needs(&profile)?;
+    if report.about.messages < MESSAGES_MIN {
+        print(&format!(
+            "Beware: the profile was measured with {} messages. What a server needs anyway is then counted for each message; \
+             measure with {MESSAGES_MIN} or more, on empty data.\n\n",
+            report.about.messages
+        ));
+    }
     print(&format!(
         "{server}, as measured on {} ({}, {} processors)\n\n{arithmetic}\nNeeded: {} cores, {} of memory, {} of disk\n",
         report.about.date,

@@ -146,7 +146,7 @@ fn summary(report: &Report, out: &mut String) {
         for (_, names) in MEASURES {
             out.push_str("<td>");
             for ratio in of_row().filter(|r| names.contains(&r.measure)) {
-                cell(ratio, out);
+                cell(ratio, report.servers.len() > 2, out);
             }
             out.push_str("</td>");
         }
@@ -164,7 +164,8 @@ const MEASURES: [(&str, &[&str]); 5] = [
     ("memory, disk", &["memory", "size"]),
 ];
 
-fn cell(ratio: &Ratio, out: &mut String) {
+/// `named`: with the name of the other server, which is clear where there is only one.
+fn cell(ratio: &Ratio, named: bool, out: &mut String) {
     let what = ratio.unit.rsplit_once(" (").map_or("", |(_, what)| what.trim_end_matches(')'));
     let title = format!("{} {}", significant(ratio.own), ratio.unit);
     let _ = write!(out, "<div title=\"{}\">", escape(&title));
@@ -173,11 +174,8 @@ fn cell(ratio: &Ratio, out: &mut String) {
     }
     let times = |best: &(String, f64, f64)| {
         let class = if best.2 >= 1.0 { "good" } else { "bad" };
-        format!(
-            "<span class=\"{class}\">{}&times;</span> <span class=\"soft\">{}</span>",
-            significant(best.2),
-            escape(&best.0)
-        )
+        let name = if named { format!("<small>{}</small>", escape(&best.0)) } else { String::new() };
+        format!("<span class=\"{class}\">{}&times;</span>{name}", significant(best.2))
     };
     match (&ratio.best_right, &ratio.fastest) {
         (Some(right), Some(all)) if right.0 == all.0 => out.push_str(&times(right)),
@@ -316,6 +314,9 @@ fn against(report: &Report, rows: &[&RowReport], out: &mut String) {
                 curves.push(Line { name, colour: colour(report, &server.name), points, marks: true, dashed });
             }
         }
+        if curves.iter().all(|curve| curve.points.len() < 2) {
+            continue;
+        }
         let unit = rows.first().map_or("", |row| row.unit.as_str());
         let x = Axis { scale: Scale::Linear, title: format!("{unit}/s") };
         let y = Axis { scale: Scale::Log, title: "ms".into() };
@@ -351,7 +352,7 @@ fn timings(rows: &[&RowReport], labels: &[&str], out: &mut String) {
                     if first { " class=\"first\"" } else { "" },
                     if first { escape(label) } else { String::new() },
                     if n == 0 { escape(&row.server) } else { String::new() },
-                    escape(&class.name)
+                    if row.classes.len() > 1 { escape(&class.name) } else { String::new() }
                 );
                 timing(row, class, last, out);
                 first = false;
@@ -392,7 +393,7 @@ fn timing(row: &RowReport, class: &ClassReport, last: bool, out: &mut String) {
         millis(l.p99),
         millis(l.p999),
         millis(l.max),
-        millis(class.service.p99),
+        if class.service.count > 0 { millis(class.service.p99) } else { String::new() },
     );
 }
 

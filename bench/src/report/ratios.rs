@@ -59,7 +59,9 @@ pub fn ratios(report: &Report) -> Vec<Ratio> {
                 fastest: best(false),
             });
         };
-        if row.seconds > 0.0 && !row.is_open() {
+        // Where it is time that matters, operations a second say nothing of their own.
+        let timed = ["restart", "resync", "idle-fleet"].contains(&row.scenario.as_str());
+        if row.seconds > 0.0 && !row.is_open() && !timed {
             add("throughput", &format!("{}/s", row.unit), true, &|row| Some(row.throughput));
         }
         add("p50", "ms", false, &|row| row.all().map(|class| class.latency.p50));

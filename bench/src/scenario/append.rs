@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::letters::Letters;
 use super::row::Row;
-use super::{Context, Scenario, ladder::Ladder};
+use super::{Context, Scenario, ladder, ladder::Ladder};
 use crate::client::parse::{self, quoted};
 use crate::client::{Result, Session};
 use crate::load::Connection;
@@ -35,9 +35,9 @@ impl Scenario for Append {
             let plus = cx.can("LITERAL+");
             let next = Arc::new(AtomicUsize::new(0));
             let source = || source(cx.letters.clone(), &mailbox, plus, next.clone());
-            let ladder = Ladder {
+            let steps = Ladder {
                 scenario: "append",
-                what: format!("{connections} connections"),
+                what: ladder::connections(connections),
                 unit: "messages",
                 classes: vec!["append".to_owned()],
                 connections,
@@ -45,7 +45,7 @@ impl Scenario for Append {
                 connect: &|n| Ok(Connection::new(n, cx.session(ACCOUNT)?)),
                 source: &source,
             };
-            let mut climbed = ladder.climb(cx)?;
+            let mut climbed = steps.climb(cx)?;
             if let Some(last) = climbed.last_mut() {
                 let sent = next.load(Relaxed) as u64;
                 stored(cx.selected(ACCOUNT, &mailbox)?, &mailbox, sent, &cx.letters, last)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::letters::Letters;
 use super::row::Row;
-use super::{Context, Scenario, ladder::Ladder};
+use super::{Context, Scenario, ladder, ladder::Ladder};
 use crate::client::{Endpoint, Error, Result, Session, shown};
 use crate::load::Connection;
 use crate::load::operation::{Io, Job, Operation, Source, Step};
@@ -39,9 +39,9 @@ impl Scenario for Deliver {
             let before = count()?;
             let next = Arc::new(AtomicUsize::new(0));
             let source = || source(cx.letters.clone(), recipients.clone(), next.clone());
-            let ladder = Ladder {
+            let steps = Ladder {
                 scenario: "deliver",
-                what: format!("{connections} connections"),
+                what: ladder::connections(connections),
                 unit: "messages",
                 classes: vec!["deliver".to_owned()],
                 connections,
@@ -49,7 +49,7 @@ impl Scenario for Deliver {
                 connect: &|n| Ok(Connection::new(n, hello(lmtp)?)),
                 source: &source,
             };
-            let mut climbed = ladder.climb(cx)?;
+            let mut climbed = steps.climb(cx)?;
             let sent = next.load(Relaxed) as u64;
             let failed: u64 =
                 climbed.iter().flat_map(|row| &row.recorder.classes).map(|class| class.failed()).sum();

@@ -69,3 +69,8 @@ impl Ladder<'_> {
         Ok(row)
     }
 }
+
+/// `1 connection`, `50 connections`.
+pub fn connections(count: usize) -> String {
+    if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
+}

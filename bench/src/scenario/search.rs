@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use roaring::RoaringBitmap;
 
 use super::row::Row;
-use super::{Context, Loaded, Scenario, context, ladder::Ladder};
+use super::{Context, Loaded, Scenario, context, ladder, ladder::Ladder};
 use crate::check::Query;
 use crate::client::{Result, parse};
 use crate::load::Connection;
@@ -62,9 +62,9 @@ impl Scenario for Search {
         let mut counts = vec![1, cx.plan.readers];
         counts.dedup();
         for connections in counts {
-            let ladder = Ladder {
+            let steps = Ladder {
                 scenario: self.name,
-                what: format!("{connections} connections"),
+                what: ladder::connections(connections),
                 unit: "queries",
                 classes: DECADES.iter().map(|decade| (*decade).to_owned()).collect(),
                 connections,
@@ -72,7 +72,7 @@ impl Scenario for Search {
                 connect: &|n| Ok(Connection::new(n, cx.selected(0, context::LOADED)?)),
                 source: &|| source(queries.clone(), cx.loaded.clone(), plus, next.clone()),
             };
-            rows.extend(ladder.climb(cx)?);
+            rows.extend(steps.climb(cx)?);
         }
         if let Some(row) = rows.first_mut() {
             let exact = queries.iter().filter(|query| query.is_exact()).count();
