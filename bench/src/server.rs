@@ -43,7 +43,7 @@ pub struct Description {
     pub accounts: usize,
     /// PEM file of the authorities that are trusted; without it any certificate is.
     pub authorities: Option<PathBuf>,
-    /// The server's main process, as a number in a file or here, or its control group.
+    /// The server's main process, as a number in a file or here, or the name of its control group (`system.slice/x.service`).
     pub pid_file: Option<PathBuf>,
     pub pid: Option<u32>,
     pub cgroup: Option<PathBuf>,
@@ -148,7 +148,8 @@ impl Server {
 
     pub fn processes(&self) -> Option<Processes> {
         if let Some(group) = &self.about.cgroup {
-            return Some(Processes::Group(group.clone()));
+            // A name is one below the root of control groups; an absolute path stays itself.
+            return Some(Processes::Group(Path::new("/sys/fs/cgroup").join(group)));
         }
         let from_file = || {
             let text = std::fs::read_to_string(self.about.pid_file.as_ref()?).ok()?;

@@ -30,6 +30,8 @@ fn drive(pattern: Pattern, connections: usize) -> Run {
             depth: 1,
             warmup: Duration::ZERO,
             time: Duration::from_secs(3),
+            least: 0,
+            time_max: Duration::ZERO,
             timeout: Duration::from_secs(30),
             threads: 1,
             seed: 1,

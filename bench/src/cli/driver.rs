@@ -120,6 +120,8 @@ fn noops(
         depth,
         warmup: Duration::from_millis(500),
         time: Duration::from_secs_f64(arguments.time),
+        least: 0,
+        time_max: Duration::ZERO,
         timeout: Duration::from_secs(30),
         threads: arguments.threads,
         seed: 1,

@@ -28,6 +28,10 @@ pub struct Load {
     pub warmup: Duration,
     /// Of sending, after the warm-up.
     pub time: Duration,
+    /// A closed loop goes on beyond `time`, until so many operations are measured or this time is over: one that is slow
+    /// would say nothing else.
+    pub least: u64,
+    pub time_max: Duration,
     /// An answer that takes longer is late, and its connection is given up. Also how long is waited after the end.
     pub timeout: Duration,
     pub threads: usize,
@@ -91,7 +95,8 @@ pub fn run(
     let start = clock::now() + 1_000_000;
     let from = start + nanos(load.warmup);
     let until = from + nanos(load.time);
-    let setup = worker::Setup { load: *load, start, from, until, threads };
+    let latest = if load.pattern.is_open() { until } else { from + nanos(load.time_max.max(load.time)) };
+    let setup = worker::Setup { load: *load, start, from, until, latest, threads };
     let machine = saturation::Machine::now();
     let results: Vec<Result<worker::Worked>> = std::thread::scope(|scope| {
         let handles: Vec<_> = parts

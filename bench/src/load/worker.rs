@@ -23,8 +23,9 @@ pub struct Setup {
     pub start: u64,
     /// End of the warm-up.
     pub from: u64,
-    /// End of sending.
+    /// End of sending, and the latest one for a closed loop that has measured too little by then.
     pub until: u64,
+    pub latest: u64,
     pub threads: usize,
 }
 
@@ -72,6 +73,8 @@ pub struct Worker<'a> {
     notes: Vec<Note>,
     watch: &'a Watch,
     under_way: usize,
+    /// Operations that fell due after the warm-up and are answered.
+    measured: u64,
     last: u64,
     received: u64,
     sent: u64,
@@ -116,6 +119,7 @@ impl<'a> Worker<'a> {
             notes: Vec::new(),
             watch,
             under_way: 0,
+            measured: 0,
             last: setup.from,
             received: 0,
             sent: 0,
@@ -129,7 +133,7 @@ impl<'a> Worker<'a> {
         let mut checked = begin;
         loop {
             let now = clock::now();
-            let sending = now < self.setup.until && !self.exhausted && !self.watch.stop.load(Relaxed);
+            let sending = self.is_sending(now);
             if now >= self.setup.start {
                 self.send_due(now, sending);
             }
@@ -140,7 +144,7 @@ impl<'a> Worker<'a> {
             if !sending && self.under_way == 0 && (self.waiting.is_empty() || self.exhausted) {
                 break;
             }
-            if now > self.setup.until + nanos(self.setup.load.timeout) || self.slots.iter().all(|s| s.dead) {
+            if now > self.setup.latest + nanos(self.setup.load.timeout) || self.slots.iter().all(|s| s.dead) {
                 break;
             }
             events.clear();
@@ -160,6 +164,14 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(self.finish(begin, cpu, waited))
+    }
+
+    fn is_sending(&self, now: u64) -> bool {
+        let setup = self.setup;
+        let least = setup.load.least / setup.threads as u64;
+        (now < setup.until || (now < setup.latest && self.measured < least))
+            && !self.exhausted
+            && !self.watch.stop.load(Relaxed)
     }
 
     /// Sends what is due (open loop) or whatever a connection can take (closed loop).
@@ -317,6 +329,7 @@ impl<'a> Worker<'a> {
                 }
                 self.under_way -= 1;
                 self.last = self.last.max(now);
+                self.measured += u64::from(flight.due >= self.setup.from);
                 self.watch.done.fetch_add(1, Relaxed);
                 if outcome.verdict != Verdict::Right {
                     self.watch.failed.fetch_add(1, Relaxed);
@@ -347,7 +360,7 @@ impl<'a> Worker<'a> {
             if let Some(due) = self.waiting.pop_front() {
                 self.start(n, due);
             }
-        } else if now < self.setup.until && !self.watch.stop.load(Relaxed) {
+        } else if self.is_sending(now) {
             self.start(n, now);
         }
         self.set_free(n);
@@ -393,7 +406,8 @@ impl<'a> Worker<'a> {
         if now < self.setup.start {
             until = until.min(self.setup.start);
         } else if sending {
-            until = until.min(self.setup.until);
+            let end = if now < self.setup.until { self.setup.until } else { self.setup.latest };
+            until = until.min(end);
             if let Some(schedule) = &self.schedule {
                 until = until.min(schedule.peek());
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::clock;
 use crate::load::Watch;
@@ -23,10 +23,20 @@ impl Progress {
         let hidden = quiet || !std::io::stderr().is_terminal();
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Progress { bar, watch: Arc::default(), quiet }
+        let progress = Progress { bar, watch: Arc::default(), quiet };
+        progress.bar.set_style(progress.measuring());
+        progress.bar.enable_steady_tick(Duration::from_millis(200));
+        progress
+    }
+
+    /// How it looks while operations are counted: nobody knows how many there will be.
+    fn measuring(&self) -> ProgressStyle {
+        let watch = self.watch.clone();
+        ProgressStyle::with_template("{spinner} [{elapsed_precise}] {msg}, {operations} operations")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner())
+            .with_key("operations", move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{}", watch.done.load(Relaxed));
+            })
     }
 
     /// Operations are counted in it.
@@ -70,20 +80,28 @@ impl Progress {
         self.say(&line);
     }
 
-    /// Shows `done` of `all` while `work` goes on.
+    /// Shows `done` of `all` messages while `work` goes on.
     pub fn count<T>(&self, what: &str, all: usize, done: &AtomicUsize, work: impl FnOnce() -> T) -> T {
+        let style = ProgressStyle::with_template(
+            "{spinner} [{elapsed_precise}] {msg} {wide_bar} {pos} of {len} messages",
+        );
+        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_length(all as u64);
+        self.bar.set_message(what.to_owned());
         let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
+        let result = std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(Relaxed) {
-                    self.bar.set_message(format!("{what}: {} of {all} messages", done.load(Relaxed)));
+                    self.bar.set_position(done.load(Relaxed) as u64);
                     clock::pause(Duration::from_millis(50));
                 }
             });
             let result = work();
             over.store(true, Relaxed);
             result
-        })
+        });
+        self.bar.set_style(self.measuring());
+        result
     }
 
     pub fn finish(&self) {

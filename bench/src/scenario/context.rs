@@ -85,6 +85,8 @@ impl Context<'_> {
             depth: if pattern.is_open() { 1 } else { self.plan.depth },
             warmup: Duration::from_secs_f64(self.plan.warmup),
             time: Duration::from_secs_f64(seconds),
+            least: self.plan.least,
+            time_max: Duration::from_secs_f64(self.plan.time_max),
             timeout: self.plan.timeout(),
             threads: self.plan.threads,
             seed: self.plan.seed + self.round as u64,
