@@ -176,3 +176,31 @@ impl<C: Check> Operation for Command<C> {
         Step::Done(self.check.done(status))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn synchronising_literals_wait_to_be_asked_for() {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        let mut command =
+            Command::pieces(vec![b"X {2}\r\n".to_vec(), b"ab {1}\r\n".to_vec(), b"c".to_vec()], AnyOk(3));
+        let mut io = Io { out: &mut out, now: 0, notes: &mut notes };
+        command.start(12, &mut io);
+        assert_eq!(*io.out, b"t12 X {2}\r\n");
+        assert!(matches!(command.line(b"+ go on", &mut io), Step::More));
+        assert!(matches!(command.line(b"* 3 EXISTS", &mut io), Step::More));
+        assert!(matches!(command.line(b"+", &mut io), Step::More));
+        assert_eq!(*io.out, b"t12 X {2}\r\nab {1}\r\nc\r\n");
+        let Step::Done(outcome) = command.line(b"t12 OK done", &mut io) else { panic!("not done") };
+        assert_eq!((outcome.verdict, outcome.units), (Verdict::Right, 3));
+        // One that nothing asked for, and an answer to something else.
+        for line in [&b"+ more"[..], b"t13 OK done"] {
+            let Step::Done(outcome) = command.line(line, &mut io) else { panic!("not done") };
+            assert!(matches!(outcome.verdict, Verdict::Wrong(_)), "{outcome:?}");
+        }
+        let Step::Done(outcome) = command.line(b"t12 NO full", &mut io) else { panic!("not done") };
+        assert_eq!(outcome.verdict, Verdict::Refused("NO full".into()));
+    }
+}
