@@ -23,9 +23,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Without TLS.
+    /// Without TLS. Preparations (copies of large mailboxes) may take long.
     pub fn plain(host: &str, port: u16) -> Endpoint {
-        Endpoint { host: host.to_owned(), port, tls: None, timeout: Duration::from_secs(60) }
+        Endpoint { host: host.to_owned(), port, tls: None, timeout: Duration::from_secs(900) }
     }
 }
 

@@ -378,6 +378,7 @@ impl<'a> Worker<'a> {
         for flight in slot.flights.drain(..) {
             self.under_way -= 1;
             self.watch.failed.fetch_add(1, Relaxed);
+            self.last = self.last.max(now);
             let verdict = Verdict::Refused(why.to_owned());
             self.recorder.operation(flight.class, flight.due, flight.sent, now, verdict, 0);
         }
@@ -393,6 +394,7 @@ impl<'a> Worker<'a> {
                 let _ = epoll::delete(&self.epoll, &slot.connection.transport.socket);
                 for flight in slot.flights.drain(..) {
                     self.under_way -= 1;
+                    self.last = self.last.max(now);
                     self.watch.failed.fetch_add(1, Relaxed);
                     self.recorder.late(flight.class, flight.due, now);
                 }
@@ -420,6 +422,7 @@ impl<'a> Worker<'a> {
         let now = clock::now();
         for slot in &mut self.slots {
             for flight in slot.flights.drain(..) {
+                self.last = now;
                 slot.dead = true;
                 self.recorder.late(flight.class, flight.due, now);
             }

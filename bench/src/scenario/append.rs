@@ -40,6 +40,7 @@ impl Scenario for Append {
                 what: ladder::connections(connections),
                 unit: "messages",
                 classes: vec!["append".to_owned()],
+                rate_of: None,
                 connections,
                 loads: &cx.plan.loads,
                 connect: &|n| Ok(Connection::new(n, cx.session(ACCOUNT)?)),

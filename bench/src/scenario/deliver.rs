@@ -44,6 +44,7 @@ impl Scenario for Deliver {
                 what: ladder::connections(connections),
                 unit: "messages",
                 classes: vec!["deliver".to_owned()],
+                rate_of: None,
                 connections,
                 loads: &cx.plan.loads,
                 connect: &|n| Ok(Connection::new(n, hello(lmtp)?)),

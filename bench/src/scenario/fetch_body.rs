@@ -46,6 +46,7 @@ impl Scenario for FetchBody {
                 what: name.to_owned(),
                 unit: "messages",
                 classes: vec![name.to_owned()],
+                rate_of: None,
                 connections: cx.plan.readers,
                 loads: &cx.plan.loads,
                 connect: &connect,

@@ -13,6 +13,8 @@ pub struct Ladder<'a> {
     pub what: String,
     pub unit: &'static str,
     pub classes: Vec<String>,
+    /// The class whose operations make the rate of the open loops; all, if none is said. (Others are times within these.)
+    pub rate_of: Option<usize>,
     pub connections: usize,
     /// Parts of saturation for the open loops.
     pub loads: &'a [f64],
@@ -30,7 +32,11 @@ impl Ladder<'_> {
         let closed = cx.load(Pattern::Closed, cx.plan.time);
         let label = format!("{}, closed", self.what);
         let row = self.stretch(cx, &closed, label, &mut connections)?;
-        let rate = row.operations() as f64 / row.seconds;
+        let operations = match self.rate_of {
+            Some(class) => row.recorder.classes[class].count(),
+            None => row.operations(),
+        };
+        let rate = operations as f64 / row.seconds;
         rows.push(row);
         let steps: Vec<(f64, Option<f64>)> = match cx.plan.rate {
             Some(rate) => vec![(rate, None)],

@@ -88,6 +88,7 @@ impl Scenario for Peak {
                 what: format!("{accounts} accounts, {} connections", cx.plan.peak_connections),
                 unit: "commands",
                 classes: MIX.iter().map(|(_, name)| (*name).to_owned()).collect(),
+                rate_of: None,
                 connections: cx.plan.peak_connections,
                 loads: &cx.plan.peak_loads,
                 connect: &|n| Ok(Connection::new(n, cx.selected(1 + n % accounts, MAILBOX)?)),

@@ -67,6 +67,7 @@ impl Scenario for Search {
                 what: ladder::connections(connections),
                 unit: "queries",
                 classes: DECADES.iter().map(|decade| (*decade).to_owned()).collect(),
+                rate_of: None,
                 connections,
                 loads: if connections == 1 { &[] } else { &cx.plan.loads },
                 connect: &|n| Ok(Connection::new(n, cx.selected(0, context::LOADED)?)),

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use super::ladder::Ladder;
 use super::row::Row;
 use super::{Context, Scenario, append, context, search, tokens};
 use crate::client::parse::{self, quoted};
 use crate::client::{Error, Result};
-use crate::load::operation::{
-    AnyOk, Check, Command, Io, Job, Note, Operation, Outcome, Source, Step, Verdict,
-};
-use crate::load::{self, Pattern, Watch};
+use crate::load::operation::{AnyOk, Check, Command, Io, Job, Note, Operation, Outcome, Step, Verdict};
+use crate::load::{self, Connection, Pattern, Watch};
 
 pub struct SearchFresh;
 
@@ -40,53 +39,28 @@ impl Scenario for SearchFresh {
         }
         let plus = cx.can("LITERAL+");
         let classes = ["APPEND and SEARCH".to_owned(), "of it SEARCH".to_owned()];
-        let connections = cx.connections(cx.plan.readers, |_| cx.selected(append::ACCOUNT, MAILBOX))?;
         let others = cx.connections(OTHERS, |_| cx.selected(0, context::LOADED))?;
         let queries = cx.survey.queries.get("word").cloned().unwrap_or_default();
         let quiet = Watch::default();
-        let fresh = move |_: usize| {
-            Some(Job { class: 0, operation: Box::new(Fresh::new(plus)) as Box<dyn Operation> })
-        };
-
         let mut background = cx.load(Pattern::Closed, 24.0 * 3600.0);
         background.threads = 1;
         let next = Arc::new(AtomicUsize::new(0));
         let searches = search::source(queries.into(), cx.loaded.clone(), plus, next);
         let decades: Vec<String> = search::DECADES.iter().map(|d| (*d).to_owned()).collect();
+        let steps = Ladder {
+            scenario: "search-fresh",
+            what: "while others search".to_owned(),
+            unit: "messages",
+            classes: classes.to_vec(),
+            rate_of: Some(0),
+            connections: cx.plan.readers,
+            loads: &cx.plan.loads,
+            connect: &|n| Ok(Connection::new(n, cx.selected(append::ACCOUNT, MAILBOX)?)),
+            source: &|| Box::new(move |_| Some(Job { class: 0, operation: Box::new(Fresh::new(plus)) })),
+        };
         let (foreground, behind) = std::thread::scope(|scope| {
             let behind = scope.spawn(|| load::run(&background, others, vec![searches], &decades, &quiet));
-            let foreground = (|| -> Result<Vec<Row>> {
-                let sources = |n: usize| (0..n).map(|_| Box::new(fresh) as Box<dyn Source>).collect();
-                let mut rows = Vec::new();
-                let closed = cx.load(Pattern::Closed, cx.plan.time);
-                let label = "while others search, closed".to_owned();
-                let threads = cx.plan.threads;
-                let (row, connections) = cx.measure(
-                    "search-fresh",
-                    label,
-                    "messages",
-                    &closed,
-                    connections,
-                    sources(threads),
-                    &classes,
-                )?;
-                let rate = row.recorder.classes[0].count() as f64 / row.seconds;
-                rows.push(row);
-                let rate = cx.plan.rate.unwrap_or(rate * cx.plan.loads.first().copied().unwrap_or(0.5));
-                let open = cx.load(cx.open(rate), cx.plan.stretch(rate));
-                let label = "while others search, open".to_owned();
-                let (row, _) = cx.measure(
-                    "search-fresh",
-                    label,
-                    "messages",
-                    &open,
-                    connections,
-                    sources(threads),
-                    &classes,
-                )?;
-                rows.push(row);
-                Ok(rows)
-            })();
+            let foreground = steps.climb(cx);
             quiet.stop.store(true, Relaxed);
             let panicked = |_| Err(Error::Protocol("the searching thread panicked".into()));
             (foreground, behind.join().unwrap_or_else(panicked))

@@ -40,6 +40,7 @@ impl Scenario for Store {
                 what: name.to_owned(),
                 unit: "messages",
                 classes: vec![name.to_owned()],
+                rate_of: None,
                 connections: readers,
                 loads: &cx.plan.loads,
                 connect: &|n| Ok(Connection::new(n, cx.selected(0, MAILBOX)?)),
