@@ -39,6 +39,8 @@ pub struct Plan {
     pub fleet: usize,
     pub fleet_accounts: usize,
     pub fleet_rate: f64,
+    /// Seconds before its memory is looked at: servers hand idle connections over, and give memory back, with some delay.
+    pub fleet_settle: f64,
     /// Accounts and connections of the peak hour, messages in each account.
     pub peak_accounts: usize,
     pub peak_connections: usize,
@@ -74,6 +76,7 @@ impl Default for Plan {
             fleet: 1000,
             fleet_accounts: 100,
             fleet_rate: 50.0,
+            fleet_settle: 4.0,
             peak_accounts: 200,
             peak_connections: 400,
             peak_messages: 50,
@@ -103,6 +106,7 @@ impl Plan {
             fleet: 12,
             fleet_accounts: 4,
             fleet_rate: 50.0,
+            fleet_settle: 0.2,
             peak_accounts: 3,
             peak_connections: 6,
             peak_messages: 8,

@@ -117,6 +117,9 @@ struct Sizes {
     /// Connections of idle-fleet
     #[arg(long)]
     fleet: Option<usize>,
+    /// Seconds before the memory of idle-fleet is looked at
+    #[arg(long)]
+    fleet_settle: Option<f64>,
     /// Accounts of idle-fleet
     #[arg(long)]
     fleet_accounts: Option<usize>,
@@ -159,6 +162,7 @@ impl Arguments {
             queries: sizes.queries.unwrap_or(base.queries),
             repeats: sizes.repeats.unwrap_or(base.repeats),
             fleet: sizes.fleet.unwrap_or(base.fleet),
+            fleet_settle: sizes.fleet_settle.unwrap_or(base.fleet_settle),
             fleet_accounts: sizes.fleet_accounts.unwrap_or(base.fleet_accounts),
             peak_accounts: sizes.peak_accounts.unwrap_or(base.peak_accounts),
             peak_connections: sizes.peak_connections.unwrap_or(base.peak_connections),

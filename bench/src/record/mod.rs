@@ -129,7 +129,11 @@ impl Recorder {
 
     /// An operation that was due at `due` had no answer when the run ended at `now`: it took at least that long.
     pub fn late(&mut self, class: usize, due: u64, now: u64) {
-        self.classes[class].late += 1;
+        let record = &mut self.classes[class];
+        record.late += 1;
+        if record.late == 1 {
+            record.example("no answer in time".to_owned());
+        }
         if due >= self.from {
             self.time(class, due, now);
         }

@@ -8,7 +8,7 @@ use super::ratios::{Ratio, ratios};
 use super::svg::{Axis, Bar, Line, Scale, bars, escape, lines};
 
 /// Colours of the page.
-const COLOURS: usize = 7;
+const COLOURS: usize = 8;
 
 pub fn html(report: &Report) -> String {
     let mut out = String::from("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
@@ -180,7 +180,7 @@ fn cell(ratio: &Ratio, named: bool, out: &mut String) {
     match (&ratio.best_right, &ratio.fastest) {
         (Some(right), Some(all)) if right.0 == all.0 => out.push_str(&times(right)),
         (Some(right), Some(all)) => {
-            let _ = write!(out, "{} ({})", times(right), times(all));
+            let _ = write!(out, "{}<div class=\"other\">({})</div>", times(right), times(all));
         }
         (None, Some(all)) => {
             let _ = write!(out, "({})", times(all));

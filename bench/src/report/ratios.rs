@@ -71,7 +71,9 @@ pub fn ratios(report: &Report) -> Vec<Ratio> {
         }
         for figure in &row.figures {
             // Of figures only sizes have a better side that is the same everywhere.
-            if figure.unit.starts_with("octets") {
+            let part =
+                row.scenario == "disk" && !["all", "mail and metadata"].contains(&figure.name.as_str());
+            if figure.unit.starts_with("octets") && !part {
                 let name = figure.name.clone();
                 add(
                     if row.scenario == "disk" { "size" } else { "memory" },

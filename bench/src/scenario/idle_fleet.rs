@@ -33,7 +33,7 @@ impl Scenario for IdleFleet {
         for account in 1..=accounts {
             cx.selected(account, "INBOX")?;
         }
-        settle();
+        settle(cx);
         let before = usage();
         let connections = cx.connections(cx.plan.fleet, |n| cx.selected(1 + n % accounts, "INBOX"))?;
         let shared = Arc::new(Shared {
@@ -88,9 +88,8 @@ struct Shared {
     sent: Vec<AtomicU64>,
 }
 
-/// Servers give memory back, and processes end, with some delay.
-fn settle() {
-    clock::pause(Duration::from_millis(500));
+fn settle(cx: &Context) {
+    clock::pause(Duration::from_secs_f64(cx.plan.fleet_settle));
 }
 
 type Idling<'s> = std::thread::ScopedJoinHandle<'s, Result<load::Run>>;
@@ -114,7 +113,7 @@ fn deliver(
         }
         clock::pause(Duration::from_millis(10));
     }
-    settle();
+    settle(cx);
     let after = usage();
     // One connection for each account, so that each delivery is by its owner.
     let connections = cx.connections(accounts, |n| cx.session(1 + n))?;
