@@ -39,13 +39,16 @@ impl Run<'_> {
         for server in &self.servers {
             self.progress.stage(&format!("{}: load", server.name()));
             match self.prepare(server, &survey) {
-                Ok(done) => loaded.push(Some(Arc::new(done))),
+                Ok(done) => {
+                    self.progress.say(&format!("{}: loaded", server.name()));
+                    loaded.push(Some(Arc::new(done)));
+                }
                 Err(error) => {
+                    self.progress.say(&format!("{}: load FAILED: {error}", server.name()));
                     report.failed(server.name(), "load", &error.to_string());
                     loaded.push(None);
                 }
             }
-            self.progress.say(&format!("{}: loaded", server.name()));
         }
         for round in 0..self.plan.rounds {
             for (server, loaded) in self.servers.iter().zip(&loaded) {
