@@ -5,7 +5,7 @@
 
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Address, HeaderValue, Message, MessageParser, PartType};
+use mail_parser::{Address, HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 use unicode_normalization::UnicodeNormalization;
 
 use super::facts::{header_end, name_and_value, split_fields};
@@ -80,6 +80,13 @@ fn body(message: &Message<'_>, texts: &mut Texts, depth: usize) {
                 let raw = unfolded(field);
                 texts.more.push(Place { must: Vec::new(), may: vec![fold(&raw), fold(&decoded)] });
             }
+        }
+        // Names of parts in the forms of RFC 2231, decoded.
+        for parameters in [part.content_disposition(), part.content_type()].into_iter().flatten() {
+            let values = parameters.attributes().unwrap_or_default();
+            let may =
+                values.iter().map(|attribute| fold(&format!("{}=\"{}\"", attribute.name, attribute.value)));
+            texts.more.push(Place { must: Vec::new(), may: may.collect() });
         }
         texts.unsure |= part.is_encoding_problem;
         match &part.body {
@@ -213,6 +220,18 @@ mod tests {
         );
         assert!(html.may.iter().any(|text| text.contains("rot")));
         assert!(html.may.iter().any(|text| text.contains("& rot")), "{:?}", html.may);
+    }
+
+    #[test]
+    fn names_of_attachments_may_match() {
+        let bytes = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n\
+            Content-Disposition: attachment;\r\n filename*0*=utf-8''gr%C3%BC;\r\n filename*1*=n.png\r\n\r\nx\r\n--b--\r\n";
+        let texts = Texts::of(bytes);
+        let needle = fold("gr\u{fc}n.png");
+        assert!(
+            texts.more.iter().any(|place| place.may.iter().any(|text| text.contains(&needle))),
+            "{texts:?}"
+        );
     }
 
     #[test]
