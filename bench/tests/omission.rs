@@ -76,3 +76,30 @@ fn the_fixed_schedule_is_kept_whatever_the_server_does() {
     // Of the time since sending, one connection sees no more than the stall; of the time since the due time, the queue behind it.
     assert!(class.latency.mean() > class.service.mean());
 }
+
+#[test]
+fn a_closed_loop_that_is_slower_than_its_time_says_something_all_the_same() {
+    // The first answer comes when warm-up and time are over.
+    let stall = Stall { every: Duration::from_millis(1000), time: Duration::from_millis(999) };
+    let echo = Echo::bind("127.0.0.1:0", Some(stall)).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| echo.serve(&stop));
+        let endpoint = Endpoint::plain("127.0.0.1", echo.address.port());
+        let connections = vec![Connection::new(0, Session::connect(&endpoint).unwrap())];
+        let load = Load {
+            pattern: Pattern::Closed,
+            depth: 1,
+            warmup: Duration::from_millis(50),
+            time: Duration::from_millis(50),
+            least: 4,
+            time_max: Duration::from_millis(100),
+            timeout: Duration::from_secs(30),
+            threads: 1,
+            seed: 1,
+        };
+        let run = load::run(&load, connections, vec![noops()], &["noop".into()], &Watch::default());
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(run.unwrap().recorder.classes[0].right >= 1);
+    });
+}

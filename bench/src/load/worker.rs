@@ -75,6 +75,8 @@ pub struct Worker<'a> {
     under_way: usize,
     /// Operations that fell due after the warm-up and are answered.
     measured: u64,
+    /// Whether any was sent after the warm-up.
+    started: bool,
     last: u64,
     received: u64,
     sent: u64,
@@ -120,6 +122,7 @@ impl<'a> Worker<'a> {
             watch,
             under_way: 0,
             measured: 0,
+            started: false,
             last: setup.from,
             received: 0,
             sent: 0,
@@ -144,7 +147,9 @@ impl<'a> Worker<'a> {
             if !sending && self.under_way == 0 && (self.waiting.is_empty() || self.exhausted) {
                 break;
             }
-            if now > self.setup.latest + nanos(self.setup.load.timeout) || self.slots.iter().all(|s| s.dead) {
+            if now > self.setup.latest + 2 * nanos(self.setup.load.timeout)
+                || self.slots.iter().all(|s| s.dead)
+            {
                 break;
             }
             events.clear();
@@ -169,7 +174,9 @@ impl<'a> Worker<'a> {
     fn is_sending(&self, now: u64) -> bool {
         let setup = self.setup;
         let least = setup.load.least / setup.threads as u64;
-        (now < setup.until || (now < setup.latest && self.measured < least))
+        // Operations may take longer than all of the time: then one of each thread has to do.
+        let none = self.schedule.is_none() && !self.started && now < setup.latest + nanos(setup.load.timeout);
+        (now < setup.until || (now < setup.latest && self.measured < least) || none)
             && !self.exhausted
             && !self.watch.stop.load(Relaxed)
     }
@@ -234,6 +241,7 @@ impl<'a> Worker<'a> {
             return;
         };
         slot.tags += 1;
+        self.started |= due >= self.setup.from;
         let sent = clock::now();
         operation.start(slot.tags, &mut Io { out: &mut slot.out, now: sent, notes: &mut self.notes });
         slot.flights.push_back(Flight { class, operation, due, sent });
@@ -408,8 +416,8 @@ impl<'a> Worker<'a> {
         if now < self.setup.start {
             until = until.min(self.setup.start);
         } else if sending {
-            let end = if now < self.setup.until { self.setup.until } else { self.setup.latest };
-            until = until.min(end);
+            let ends = [self.setup.until, self.setup.latest];
+            until = until.min(ends.into_iter().find(|end| *end > now).unwrap_or(until));
             if let Some(schedule) = &self.schedule {
                 until = until.min(schedule.peek());
             }

@@ -40,6 +40,8 @@ impl Ladder<'_> {
         rows.push(row);
         let steps: Vec<(f64, Option<f64>)> = match cx.plan.rate {
             Some(rate) => vec![(rate, None)],
+            // Of nothing there are no parts.
+            None if operations == 0 => Vec::new(),
             None => self.loads.iter().map(|part| (rate * part, Some(*part))).collect(),
         };
         for (rate, part) in steps {
