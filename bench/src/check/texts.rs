@@ -1,7 +1,8 @@
 //! The texts of a message in which a search key must find its needle, and those in which it may.
 //!
 //! *Must* texts are decoded and lower-cased, line by line as they are; *may* texts are also folded: compatibility
-//! decomposition, upper then lower case, every run of white space one space. Taken apart by `mail-parser`.
+//! decomposition, upper then lower case, every run of white space one space. Taken apart by `mail-parser`. Where readings of
+//! the RFCs differ (HTML, format=flowed, names of parts), *may* has each of them.
 
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::parsers::MessageStream;
@@ -92,18 +93,24 @@ fn body(message: &Message<'_>, texts: &mut Texts, depth: usize) {
         match &part.body {
             PartType::Text(text) => {
                 texts.unsure |= text.contains('\u{fffd}');
-                texts.body.push(Place { must: vec![lower(text)], may: vec![fold(text)] });
+                let mut may = vec![fold(text)];
+                if text.contains("\n>") || text.contains(" \r\n") {
+                    // format=flowed (RFC 3676): joined lines, without the quote marks of all but the first.
+                    may.push(fold(&joined(text, " ")));
+                    may.push(fold(&joined(text, "")));
+                }
+                texts.body.push(Place { must: vec![lower(text)], may });
             }
             PartType::Html(source) => {
                 texts.unsure |= source.contains('\u{fffd}');
-                let rendered = html_to_text(source);
                 let may = vec![
                     fold(source),
-                    fold(&rendered),
-                    fold(&untagged(source, "")),
-                    fold(&untagged(source, " ")),
+                    fold(&html_to_text(source)),
+                    fold(&html_to_text(&untagged(source, ""))),
+                    fold(&html_to_text(&untagged(source, " "))),
                 ];
-                texts.body.push(Place { must: vec![lower(source), lower(&rendered)], may });
+                let seen = visible(source);
+                texts.body.push(Place { must: vec![lower(&seen), lower(&html_to_text(&seen))], may });
             }
             PartType::Message(inner) => body(inner, texts, depth + 1),
             PartType::Binary(_) | PartType::InlineBinary(_) | PartType::Multipart(_) => {}
@@ -148,6 +155,37 @@ fn addresses(value: &[u8]) -> String {
         })
         .collect();
     written.join(", ")
+}
+
+/// Lines without quote marks, one after the other.
+fn joined(text: &str, by: &str) -> String {
+    let lines: Vec<&str> =
+        text.lines().map(|line| line.trim_start_matches('>').trim_start_matches(' ').trim_end()).collect();
+    lines.join(by)
+}
+
+/// HTML without what no browser shows as text: comments, scripts, styles, the title.
+fn visible(source: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(source.len()), source);
+    while let Some(open) = rest.find('<') {
+        out.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let name: String = rest[1..].chars().take(7).flat_map(char::to_lowercase).collect();
+        let hidden = ["!--", "script", "style", "title"].into_iter().find(|hidden| name.starts_with(hidden));
+        let Some(hidden) = hidden else {
+            out.push('<');
+            rest = &rest[1..];
+            continue;
+        };
+        let end = if hidden == "!--" { "-->".to_owned() } else { format!("</{hidden}") };
+        // Positions in the lower-cased ASCII are those of the source.
+        rest = match rest.to_ascii_lowercase().find(&end) {
+            Some(at) => &rest[at + end.len()..],
+            None => "",
+        };
+    }
+    out.push_str(rest);
+    out
 }
 
 /// HTML without its tags, each replaced by `by`; entities stay.
@@ -220,6 +258,14 @@ mod tests {
         );
         assert!(html.may.iter().any(|text| text.contains("rot")));
         assert!(html.may.iter().any(|text| text.contains("& rot")), "{:?}", html.may);
+        let seen = visible("a<!-- b --><STYLE x>c</style> d<script>e</script><b>f</b><!-- g");
+        assert!(
+            ["b", "c", "e", "g"]
+                .iter()
+                .all(|hidden| !seen.replace("<b>", "").replace("</b>", "").contains(hidden))
+        );
+        assert!(seen.contains("f") && seen.contains(" d") && seen.starts_with('a'));
+        assert_eq!(joined("> one \r\n> two", " "), "one two");
     }
 
     #[test]
