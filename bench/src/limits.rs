@@ -31,6 +31,8 @@ pub const READS_MAX: usize = 4;
 
 /// A driver thread that computes for more than this part of the time is saturated.
 pub const DRIVER_CPU_MAX: f64 = 0.85;
+/// A driver thread that did not run for longer than this measured something else than the server.
+pub const DRIVER_STOOD_SECONDS: f64 = 1.0;
 /// Lag behind the schedule (p99, nanoseconds) that is never held against the driver.
 pub const DRIVER_LAG_NANOS: u64 = 1_000_000;
 /// Lag beyond that is, where it is more than this part of the measured p99.

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{DRIVER_CPU_MAX, DRIVER_LAG_NANOS, DRIVER_LAG_PART};
+use crate::limits::{DRIVER_CPU_MAX, DRIVER_LAG_NANOS, DRIVER_LAG_PART, DRIVER_STOOD_SECONDS};
 use crate::record::Recorder;
 
 /// What one thread used between two looks.
@@ -15,6 +15,8 @@ pub struct Usage {
     pub waited: u64,
     /// Nanoseconds that went by.
     pub wall: u64,
+    /// The longest time by which the loop came round later than it meant to, nanoseconds.
+    pub stood: u64,
 }
 
 /// Processor and run-queue nanoseconds of this thread so far (`/proc/thread-self/schedstat`); zeros where the kernel has none.
@@ -52,6 +54,7 @@ impl Machine {
 
 /// How the driver itself fared in a run.
 #[derive(Clone, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Driver {
     /// Part of the time that the busiest thread computed, 0 to 1.
     pub cpu_max: f64,
@@ -59,6 +62,8 @@ pub struct Driver {
     pub cpu_seconds: f64,
     /// Part of the time that the unluckiest thread was ready to run but did not.
     pub waited_max: f64,
+    /// The longest time for which a thread stood still against its will, seconds.
+    pub stood_seconds: f64,
     /// Part of the machine's processors that was busy, by anyone.
     pub machine_busy: f64,
     /// How late due times were looked at, milliseconds.
@@ -75,6 +80,7 @@ impl Driver {
         self.cpu_max = self.cpu_max.max(usage.cpu as f64 / wall);
         self.waited_max = self.waited_max.max(usage.waited as f64 / wall);
         self.cpu_seconds += usage.cpu as f64 / 1e9;
+        self.stood_seconds = self.stood_seconds.max(usage.stood as f64 / 1e9);
     }
 
     /// Judges, when all threads are added.
@@ -92,7 +98,11 @@ impl Driver {
             .min()
             .unwrap_or(0);
         let lag = recorder.lag.value_at_quantile(0.99);
-        if self.cpu_max > DRIVER_CPU_MAX {
+        if self.stood_seconds > DRIVER_STOOD_SECONDS {
+            let seconds = self.stood_seconds;
+            self.saturated =
+                Some(format!("the driver stood still for {seconds:.1} s: was the machine suspended?"));
+        } else if self.cpu_max > DRIVER_CPU_MAX {
             self.saturated =
                 Some(format!("a driver thread computed {:.0} % of the time", self.cpu_max * 100.0));
         } else if lag > DRIVER_LAG_NANOS && lag as f64 > quickest as f64 * DRIVER_LAG_PART {

@@ -133,9 +133,10 @@ impl<'a> Worker<'a> {
         let (cpu, waited) = thread_usage();
         let begin = clock::now();
         let mut events: Vec<Event> = Vec::with_capacity(256);
-        let mut checked = begin;
+        let (mut checked, mut meant, mut stood) = (begin, begin, 0);
         loop {
             let now = clock::now();
+            stood = stood.max(now.saturating_sub(meant));
             let sending = self.is_sending(now);
             if now >= self.setup.start {
                 self.send_due(now, sending);
@@ -154,6 +155,7 @@ impl<'a> Worker<'a> {
             }
             events.clear();
             let timeout = self.timeout(now, sending);
+            meant = clock::now() + timeout.tv_sec as u64 * 1_000_000_000 + timeout.tv_nsec as u64;
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(io::Error::from(error).into()),
@@ -168,7 +170,7 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        Ok(self.finish(begin, cpu, waited))
+        Ok(self.finish(begin, cpu, waited, stood))
     }
 
     fn is_sending(&self, now: u64) -> bool {
@@ -426,7 +428,7 @@ impl<'a> Worker<'a> {
         Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as _ }
     }
 
-    fn finish(mut self, begin: u64, cpu: u64, waited: u64) -> Worked {
+    fn finish(mut self, begin: u64, cpu: u64, waited: u64, stood: u64) -> Worked {
         let now = clock::now();
         for slot in &mut self.slots {
             for flight in slot.flights.drain(..) {
@@ -442,7 +444,7 @@ impl<'a> Worker<'a> {
             }
         }
         let (cpu_now, waited_now) = thread_usage();
-        let usage = Usage { cpu: cpu_now - cpu, waited: waited_now - waited, wall: now - begin };
+        let usage = Usage { cpu: cpu_now - cpu, waited: waited_now - waited, wall: now - begin, stood };
         let connections = self.slots.into_iter().filter(|s| !s.dead).map(|s| s.connection).collect();
         Worked {
             recorder: self.recorder,
