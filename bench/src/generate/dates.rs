@@ -1,7 +1,7 @@
 //! Dates in the forms that mail and mailboxes use. Calendar by Howard Hinnant's civil-from-days.
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] =
+pub const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A moment as written on a wall somewhere.
@@ -75,6 +75,38 @@ pub fn basic(seconds: i64) -> String {
     format!("{:04}{:02}{:02}T{:02}{:02}{:02}Z", c.year, c.month + 1, c.day, c.hour, c.minute, c.second)
 }
 
+/// The date-time of APPEND (RFC 9051 9): `02-Jan-2017 15:04:05 +0100`.
+pub fn imap(seconds: i64, zone_minutes: i16) -> String {
+    let c = civil(seconds, zone_minutes);
+    let (sign, zone) = (if zone_minutes < 0 { '-' } else { '+' }, zone_minutes.unsigned_abs());
+    format!(
+        "{:02}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",
+        c.day,
+        MONTHS[c.month],
+        c.year,
+        c.hour,
+        c.minute,
+        c.second,
+        zone / 60,
+        zone % 60
+    )
+}
+
+/// The date of a search key, UTC: `2-Jan-2017`.
+pub fn search(seconds: i64) -> String {
+    let c = civil(seconds, 0);
+    format!("{}-{}-{:04}", c.day, MONTHS[c.month], c.year)
+}
+
+/// Days from 1970-01-01 to a date; `month` counts from 1.
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +124,10 @@ mod tests {
         assert_eq!(asctime(1_483_365_845), "Mon Jan  2 14:04:05 2017");
         assert_eq!(basic(1_483_365_845), "20170102T140405Z");
         assert_eq!(year(1_609_459_199), 2020);
+        assert_eq!(imap(1_483_365_845, 60), "02-Jan-2017 15:04:05 +0100");
+        assert_eq!(search(1_483_365_845), "2-Jan-2017");
+        for (at, date) in [(0, (1970, 1, 1)), (11_016, (2000, 2, 29)), (17_168, (2017, 1, 2))] {
+            assert_eq!(days(date.0, date.1, date.2), at);
+        }
     }
 }
