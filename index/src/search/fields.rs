@@ -40,7 +40,7 @@ const NEVER: u32 = 1;
 const ALWAYS: u32 = 2;
 const DEPENDS: u32 = 3;
 const VERDICT_BITS: u32 = 2;
-const REASON_BITS: u32 = 3;
+const REASON_BITS: u32 = 4;
 const SLOTS_SHIFT: u32 = VERDICT_BITS + REASON_BITS;
 /// Templates between two looks at the stop flag; each takes some hundred nanoseconds.
 const JUDGED_MAX: u32 = 1024;

@@ -14,6 +14,7 @@ use super::texts::Owner;
 use super::verify::Verifier;
 use crate::bits::Bits;
 use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
+use crate::prepare::Area;
 use crate::segment::codes::{self, SLOT};
 use crate::segment::kernel::count_literals;
 use crate::segment::{Literals, Segment, Template, Value, varies};
@@ -23,10 +24,11 @@ fn owner(segment: &Segment, template: &Template<'_>) -> Owner {
     Owner { name: segment.vocabulary().ord_of_rank(template.name), nested: template.nested }
 }
 
-/// Why a field with slots may match: its left part may stand in one, its right part, or tokens between and several of these.
+/// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
 const RIGHT: u8 = 2;
 const OTHER: u8 = 4;
+const BOTH: u8 = 8;
 
 /// A needle of several tokens in the values of a scope.
 pub(super) struct Several<'a> {
@@ -43,6 +45,8 @@ pub(super) struct Several<'a> {
 /// What tells whether the slots of a document can hold an edge.
 struct InSlot {
     literal: Finder<'static>,
+    /// Documents that may have such a literal.
+    literals: Bits,
     /// Documents with entries that vary and have it; `None` if there are too many to say.
     entries: Option<Bits>,
 }
@@ -61,32 +65,35 @@ impl<'a> Several<'a> {
         let inner = codes::ranks(&pattern.run)
             .map(|rank| (rank, vocabulary.ord_of_rank(rank).is_some_and(may_vary)))
             .collect();
-        let in_slot = |part: &Part, literal: Vec<u8>, ord: &dyn Fn(u32) -> u32| -> Result<InSlot, Halt> {
-            let mut ords: Vec<u32> = Vec::new();
-            let few = !part.any_word && part.range.len() <= SLOT_RANGE_MAX;
-            if few {
-                ords.extend(part.range.clone().map(ord).filter(|&ord| may_vary(ord)));
-            }
-            let mut entries = None;
-            if few && ords.len() <= SLOT_ENTRIES_MAX {
-                let mut found = Bits::new(segment.docs());
-                let mut lists = segment.lists(scope.field_of_words());
-                for ord in ords {
-                    scope.lists(segment, ord, &mut |list| lists.or_into(list, &mut found))?;
+        let in_slot =
+            |part: &Part, edge: &[u8], literal: Vec<u8>, ord: &dyn Fn(u32) -> u32| -> Result<InSlot, Halt> {
+                let mut ords: Vec<u32> = Vec::new();
+                let few = !part.any_word && part.range.len() <= SLOT_RANGE_MAX;
+                if few {
+                    ords.extend(part.range.clone().map(ord).filter(|&ord| may_vary(ord)));
                 }
-                entries = Some(found);
-            }
-            Ok(InSlot { literal: Finder::new(&literal).into_owned(), entries })
-        };
+                let mut entries = None;
+                if few && ords.len() <= SLOT_ENTRIES_MAX {
+                    let mut found = Bits::new(segment.docs());
+                    let mut lists = segment.lists(scope.field_of_words());
+                    for ord in ords {
+                        scope.lists(segment, ord, &mut |list| lists.or_into(list, &mut found))?;
+                    }
+                    entries = Some(found);
+                }
+                let mut literals = Bits::full(segment.docs());
+                segment.literal_candidates(Area::Head, edge, &mut literals);
+                Ok(InSlot { literal: Finder::new(&literal).into_owned(), literals, entries })
+            };
         let left = match &pattern.left {
             Edge::Part(part) => {
                 let literal = [edges[0], b"\xff"].concat();
-                Some(in_slot(part, literal, &|at| vocabulary.reversed(at))?)
+                Some(in_slot(part, edges[0], literal, &|at| vocabulary.reversed(at))?)
             }
             Edge::Whole => None,
         };
         let right = match &pattern.right {
-            Edge::Part(part) => Some(in_slot(part, [b"\xff", edges[1]].concat(), &|ord| ord)?),
+            Edge::Part(part) => Some(in_slot(part, edges[1], [b"\xff", edges[1]].concat(), &|ord| ord)?),
             Edge::Whole => None,
         };
         Ok(Several { segment, scope, verifier, pattern, inner, left, right })
@@ -95,11 +102,8 @@ impl<'a> Several<'a> {
     /// The needle from one token on; `None` if it is not there whatever the slots are, else the reasons why it may be. Tokens in
     /// slots that are known are in the second of the texts.
     fn from(&self, texts: &mut [Text<'_>; 2], tokens: &[Token]) -> Option<u8> {
-        let (mut reasons, mut slots) = (0, 0);
-        let mut slot = |reason: u8| {
-            reasons |= reason;
-            slots += 1;
-        };
+        let mut reasons = 0;
+        let mut slot = |reason: u8| reasons |= reason;
         let mut rest = tokens.iter();
         if matches!(self.pattern.left, Edge::Part(_)) {
             let token = rest.next()?;
@@ -125,7 +129,12 @@ impl<'a> Several<'a> {
                 return None;
             }
         }
-        Some(if slots > 1 { OTHER } else { reasons })
+        // Whatever else has to be in slots, an edge that stands in one has to be there.
+        Some(match reasons & (LEFT | RIGHT) {
+            0 => reasons,
+            edge @ (LEFT | RIGHT) => edge,
+            _ => BOTH,
+        })
     }
 }
 
@@ -180,15 +189,18 @@ impl Judge for Several<'_> {
     }
 
     fn may(&self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {
-        let in_slot = match reason {
-            LEFT => &self.left,
-            RIGHT => &self.right,
-            _ => return Ok(true),
+        let has = |in_slot: &Option<InSlot>| {
+            in_slot.as_ref().is_none_or(|in_slot| {
+                in_slot.entries.as_ref().is_none_or(|entries| entries.contains(doc))
+                    || in_slot.literals.contains(doc) && literals.have(&in_slot.literal)
+            })
         };
-        Ok(in_slot.as_ref().is_none_or(|in_slot| {
-            in_slot.entries.as_ref().is_none_or(|entries| entries.contains(doc))
-                || literals.have(&in_slot.literal)
-        }))
+        Ok(match reason {
+            LEFT => has(&self.left),
+            RIGHT => has(&self.right),
+            BOTH => has(&self.left) && has(&self.right),
+            _ => true,
+        })
     }
 
     fn field(&self, value: &Value<'_>, literals: &Literals<'_>) -> bool {

@@ -101,8 +101,8 @@ impl Default for BuildOptions {
         BuildOptions {
             joints: true,
             edges: Edges::Body,
-            bits_per_gram: 2.5,
-            head_bits_per_gram: 2.0,
+            bits_per_gram: 6.0,
+            head_bits_per_gram: 2.5,
             vocabulary_bits_per_gram: 2.5,
             literals: true,
         }
