@@ -16,13 +16,14 @@ pub(super) enum Verdict {
 
 /// Judges the templates of a segment.
 pub(super) trait Judge {
-    fn template(&self, template: &Template<'_>) -> Verdict;
+    /// Once for each template that is met.
+    fn template(&mut self, number: u32, template: &Template<'_>) -> Verdict;
 
     /// Whether slots of a document can be a reason; asked once for each document and before fields are looked at.
-    fn may(&self, doc: u32, literals: &Literals<'_>, reasons: u8) -> Result<bool, Halt>;
+    fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt>;
 
     /// Whether a field matches, which depends on its slots.
-    fn field(&self, value: &Value<'_>, literals: &Literals<'_>) -> bool;
+    fn field(&mut self, doc: u32, value: &Value<'_>, literals: &Literals<'_>) -> bool;
 }
 
 /// Which documents have a field that matches.
@@ -77,7 +78,7 @@ impl<'a, J: Judge> Fields<'a, J> {
                         continue;
                     }
                     let value = fields.filled(number, self.segment.templates().get(number)?)?;
-                    if self.judge.field(&value, &literals) {
+                    if self.judge.field(doc, &value, &literals) {
                         return Ok(true);
                     }
                 }
@@ -101,7 +102,7 @@ impl<'a, J: Judge> Fields<'a, J> {
             self.cx.check()?;
         }
         let template = self.segment.templates().get(number)?;
-        let verdict = match self.judge.template(&template) {
+        let verdict = match self.judge.template(number, &template) {
             Verdict::Never => NEVER,
             Verdict::Always => ALWAYS,
             Verdict::Depends(reasons) => DEPENDS | u32::from(reasons) << VERDICT_BITS,

@@ -7,6 +7,7 @@
 //! Not here: messages that no segment covers, and the union over segments.
 
 mod begins;
+mod edges;
 mod facts;
 mod fields;
 mod filter;
@@ -25,6 +26,7 @@ mod tests;
 mod text;
 mod texts;
 mod trace;
+mod values;
 mod verify;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,11 +5,11 @@ use memchr::memmem::Finder;
 use super::Halt;
 use super::facts::Pattern;
 use super::fields::Fields;
-use super::head;
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
 use super::texts::Texts;
+use super::values;
 use super::verify::Verifier;
 use crate::bits::Bits;
 use crate::prepare::Area;
@@ -30,13 +30,13 @@ impl Run<'_> {
                     || "verify".into(),
                     &found.clone(),
                     || {
-                        let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
                         if scope.area() == Area::Head {
-                            let edges = [needle.token(0), needle.token(needle.len() - 1)];
-                            let judge = head::Several::new(self, scope, verifier, pattern, edges)?;
+                            let judge = values::Several::new(self, scope, needle, pattern, &found)?;
                             let mut fields = Fields::new(self.segment, self.cx, judge);
                             found.try_retain(|doc| fields.has(doc))?;
                         } else {
+                            let verifier =
+                                Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
                             found.try_retain(|doc| verifier.has(doc))?;
                         }
                         Ok(found)

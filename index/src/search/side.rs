@@ -13,7 +13,7 @@ use crate::bits::Bits;
 use crate::limits::SIDE_TERMS_MAX;
 use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, RESERVED, ZONES};
 use crate::segment::kernel::{Octets, Twos};
-use crate::segment::{Literals as OfMessage, Segment};
+use crate::segment::{Literals as OfMessage, Segment, Vocabulary};
 use crate::tokens::Class;
 
 const ANY: Octets = Octets(0, 255);
@@ -43,22 +43,7 @@ struct Literals {
 impl Side {
     /// A part at the left edge of a needle, in the documents `within`.
     pub fn left(segment: &Segment, scope: Scope, part: &Part, token: &[u8], within: &Bits) -> Side {
-        let vocabulary = segment.vocabulary();
-        let mut entries = Twos::default();
-        if part.any_word {
-            entries.add(0, ANY, LAST);
-        } else {
-            let rank = |position: u32| vocabulary.rank(vocabulary.reversed(position));
-            // Few documents are looked at in less time than many entries.
-            if part.range.len() <= SIDE_TERMS_MAX.min(within.count() as usize * 2) {
-                add_left(part.range.clone().map(rank), &mut entries);
-            } else {
-                let frequent =
-                    (RESERVED..ZONES[1]).filter(|&rank| vocabulary.ends_with(rank, token, &part.range));
-                add_left(frequent, &mut entries);
-                entries.add(LONGER, INNER, LAST);
-            }
-        }
+        let entries = entries_left(segment.vocabulary(), part, token, within.count());
         let literal = literal(part);
         let with_literals = with(entries, LAST, Octets(literal, literal));
         let literals = Literals::new(segment, scope, part, token, &[token, &[END]].concat(), within);
@@ -67,16 +52,7 @@ impl Side {
 
     /// A part at the right edge.
     pub fn right(segment: &Segment, scope: Scope, part: &Part, token: &[u8], within: &Bits) -> Side {
-        let mut entries = Twos::default();
-        if part.any_word {
-            entries.add(0, ANY, ANY);
-        } else {
-            segment
-                .vocabulary()
-                .rank_ranges(part.range.clone())
-                .into_iter()
-                .for_each(|ranks| add_right(ranks, &mut entries));
-        }
+        let entries = entries_right(segment.vocabulary(), part);
         let literal = literal(part);
         let with_literals = with(entries, Octets(literal, literal), ANY);
         let literals = Literals::new(segment, scope, part, token, &[&[END], token].concat(), within);
@@ -139,6 +115,47 @@ impl Literals {
     fn may_be_in(&self, doc: u32, literals: &OfMessage<'_>) -> bool {
         self.docs.contains(doc) && literals.have(&self.finder)
     }
+}
+
+/// What vocabulary entries with a part at their end are; to look at so many documents.
+pub(super) fn entries_left(vocabulary: &Vocabulary, part: &Part, token: &[u8], docs: u32) -> Twos {
+    let mut entries = Twos::default();
+    if part.any_word {
+        entries.add(0, ANY, LAST);
+        return entries;
+    }
+    let rank = |position: u32| vocabulary.rank(vocabulary.reversed(position));
+    // Few documents are looked at in less time than many entries.
+    if part.range.len() <= SIDE_TERMS_MAX.min(docs as usize * 2) {
+        add_left(part.range.clone().map(rank), &mut entries);
+    } else {
+        let frequent = (RESERVED..ZONES[1]).filter(|&rank| vocabulary.ends_with(rank, token, &part.range));
+        add_left(frequent, &mut entries);
+        entries.add(LONGER, INNER, LAST);
+    }
+    entries
+}
+
+/// What vocabulary entries with a part at their start are.
+pub(super) fn entries_right(vocabulary: &Vocabulary, part: &Part) -> Twos {
+    let mut entries = Twos::default();
+    if part.any_word {
+        entries.add(0, ANY, ANY);
+        return entries;
+    }
+    let ranges = vocabulary.rank_ranges(part.range.clone());
+    ranges.into_iter().for_each(|ranks| add_right(ranks, &mut entries));
+    entries
+}
+
+/// What one rank is before a meeting.
+pub(super) fn rank_left(rank: u32, twos: &mut Twos) {
+    add_left(std::iter::once(rank), twos);
+}
+
+/// What one rank is behind a meeting.
+pub(super) fn rank_right(rank: u32, twos: &mut Twos) {
+    add_right(rank..rank + 1, twos);
 }
 
 /// The code of a literal of the part's class.

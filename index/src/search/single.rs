@@ -124,22 +124,36 @@ impl Run<'_> {
                     candidates.and(&some);
                 }
                 self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
+                self.have_literals(scope, needle, &mut candidates)?;
                 if let Scope::Field(_) = scope {
-                    let judge = InLiterals { segment: self.segment, scope, finder: needle.finder() };
+                    let (segment, finder) = (self.segment, needle.finder());
+                    let judge = InLiterals { segment, scope, finder, found: Vec::new() };
                     let mut fields = Fields::new(self.segment, self.cx, judge);
                     candidates.try_retain(|doc| fields.has(doc))?;
                     return Ok(candidates);
                 }
-                candidates.try_retain(|doc| {
-                    self.cx.check()?;
-                    Ok::<bool, Halt>(
-                        self.segment.literals(doc, scope.area()).have(needle.finder())
-                            && (scope.is_whole_area() || self.in_literals_of(scope, needle.finder(), doc)?),
-                    )
-                })?;
+                if !scope.is_whole_area() {
+                    candidates.try_retain(|doc| {
+                        self.cx.check()?;
+                        self.in_literals_of(scope, needle.finder(), doc)
+                    })?;
+                }
                 Ok(candidates)
             },
         )
+    }
+
+    /// Leaves the documents of an area whose literals have the needle.
+    fn have_literals(&self, scope: Scope, needle: &Needle, docs: &mut Bits) -> Result<(), Halt> {
+        let all: Vec<u32> = docs.iter().collect();
+        let mut ahead = all.iter().skip(1);
+        docs.try_retain(|doc| {
+            self.cx.check()?;
+            if let Some(&next) = ahead.next() {
+                self.segment.literals(next, scope.area()).prefetch();
+            }
+            Ok(self.segment.literals(doc, scope.area()).have(needle.finder()))
+        })
     }
 
     /// The same in those texts of a document that count.

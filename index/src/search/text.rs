@@ -42,6 +42,12 @@ impl<'a> Text<'a> {
         rest.get(..memchr::memchr(0xff, rest)?)
     }
 
+    /// Which literal of the document the code at `place` stands for.
+    pub fn number_of_literal(&self, place: usize) -> usize {
+        let codes = self.codes.get(..place).unwrap_or_default();
+        count_literals(self.before) + count_literals(codes)
+    }
+
     /// Where the first literal from a place on is.
     fn turn_to(&mut self, place: usize) -> Option<usize> {
         let literals = self.literals.get();

@@ -3,10 +3,9 @@
 //! A needle is a run of whole codes with a part of a token on either side, or two parts side by side. A part is compared as
 //! positions in the vocabulary; where a literal stands beside, with the literal. Exact, whatever the needle.
 
-use std::ops::Range;
-
 use memchr::memmem::Finder;
 
+use super::edges::Edges;
 use super::facts::{Codes, Edge, Part};
 use super::needle::Needle;
 use super::scope::Scope;
@@ -14,20 +13,16 @@ use super::side::Side;
 use super::text::{Text, owner, steps, text_start};
 use super::{Cx, Halt};
 use crate::bits::Bits;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, RESERVED, ZONES};
+use crate::segment::Segment;
 use crate::segment::kernel::find_meetings;
-use crate::segment::{Segment, Vocabulary};
-use crate::tokens::Class;
 
 pub(super) struct Verifier<'a> {
     segment: &'a Segment,
     cx: Cx<'a>,
     scope: Scope,
-    needle: &'a Needle,
     pattern: &'a Codes,
     place: Place<'a>,
-    left: Fits,
-    right: Fits,
+    edges: Edges<'a>,
 }
 
 /// What of the needle is looked for first.
@@ -40,13 +35,6 @@ enum Place<'a> {
 
 /// Octets of a run that are rare enough to be looked for alone.
 const RUN_LEN: usize = 3;
-/// Documents for which a table of the frequent ranks pays.
-const MANY: u32 = if cfg!(test) { 8 } else { 64 };
-/// Vocabulary entries at the left edge that are all put into such a table: so many for each document, or these.
-const TERMS_PER_DOC: usize = if cfg!(test) { 1 } else { 4 };
-const FEW_TERMS: usize = if cfg!(test) { 2 } else { 4096 };
-// A table that ends there ends with a whole word.
-const _: () = assert!(ZONES[2].is_multiple_of(64));
 
 impl<'a> Verifier<'a> {
     /// For documents of `within`.
@@ -75,16 +63,8 @@ impl<'a> Verifier<'a> {
             }
             _ => Place::Run(Box::new(Finder::new(run))),
         };
-        let vocabulary = segment.vocabulary();
-        let left = match &pattern.left {
-            Edge::Part(part) => Fits::left(vocabulary, part, needle.token(0), within.count()),
-            Edge::Whole => Fits::default(),
-        };
-        let right = match &pattern.right {
-            Edge::Part(part) => Fits::right(vocabulary, part),
-            Edge::Whole => Fits::default(),
-        };
-        Verifier { segment, cx, scope, needle, pattern, place, left, right }
+        let edges = Edges::new(segment, needle, pattern, within.count());
+        Verifier { segment, cx, scope, pattern, place, edges }
     }
 
     pub fn has(&self, doc: u32) -> Result<bool, Halt> {
@@ -152,49 +132,9 @@ impl<'a> Verifier<'a> {
             && codes[start - 1] >= 128
             // Comparing nothing costs more than all of this: masked loads from where an empty run points.
             && (run.is_empty() || codes.get(start..).is_some_and(|rest| rest.starts_with(run)))
-            && before(codes, start).is_some_and(|left| self.fits_left(text, left))
-            && self.fits_right(text, start + run.len())
+            && before(codes, start).is_some_and(|left| self.edges.fits_left(text, left))
+            && self.edges.fits_right(text, start + run.len())
             && self.owns(codes, start)
-    }
-
-    /// Whether the code at `place` can stand at the left edge.
-    #[inline]
-    pub fn fits_left(&self, text: &mut Text<'_>, place: usize) -> bool {
-        let Edge::Part(part) = &self.pattern.left else { return true };
-        self.fits(part, &self.left, text, place, || (self.needle.token(0), <[u8]>::ends_with))
-    }
-
-    /// Whether the code at `place` can stand at the right edge.
-    #[inline]
-    pub fn fits_right(&self, text: &mut Text<'_>, place: usize) -> bool {
-        let Edge::Part(part) = &self.pattern.right else { return true };
-        let last = || (self.needle.token(self.needle.len() - 1), <[u8]>::starts_with as fn(&_, &_) -> _);
-        self.fits(part, &self.right, text, place, last)
-    }
-
-    #[inline]
-    fn fits<'n>(
-        &self,
-        part: &Part,
-        fits: &Fits,
-        text: &mut Text<'_>,
-        place: usize,
-        literal: impl Fn() -> (&'n [u8], fn(&[u8], &[u8]) -> bool),
-    ) -> bool {
-        let mut at = place;
-        let Some(rank) = codes::next(text.codes, &mut at) else { return false };
-        if matches!(rank, LITERAL_WORD | LITERAL_SEPARATOR) {
-            let class = if rank == LITERAL_WORD { Class::Word } else { Class::Separator };
-            if part.any_word && class == Class::Word {
-                return true;
-            }
-            let (token, fits) = literal();
-            return class == part.class && text.literal(place).is_some_and(|literal| fits(literal, token));
-        }
-        let vocabulary = self.segment.vocabulary();
-        let class = || vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.class(ord));
-        // Names stand behind all tokens, so no range of tokens holds one.
-        fits.has(vocabulary, part, rank, || literal().0) || part.any_word && class() == Some(Class::Word)
     }
 
     /// Whether the text around `at` counts.
@@ -204,65 +144,6 @@ impl<'a> Verifier<'a> {
         }
         let Some(mut start) = text_start(codes, at) else { return false };
         owner(self.segment.vocabulary(), codes, &mut start).is_some_and(|owner| self.scope.takes(owner))
-    }
-}
-
-/// Which ranks are in the range of a part, faster than by looking up their positions.
-#[derive(Default)]
-struct Fits {
-    /// At the right edge they are these.
-    ranges: Option<[Range<u32>; 4]>,
-    /// At the left edge they lie apart; a bit for each rank, or for each below the third zone.
-    known: Vec<u64>,
-}
-
-impl Fits {
-    /// To look at so many documents.
-    fn left(vocabulary: &Vocabulary, part: &Part, token: &[u8], docs: u32) -> Fits {
-        let mut known = Vec::new();
-        if docs < MANY {
-            return Fits { ranges: None, known };
-        }
-        if part.range.len() <= (docs as usize * TERMS_PER_DOC).max(FEW_TERMS) {
-            known.resize((RESERVED as usize + vocabulary.len() as usize).div_ceil(64), 0);
-            part.range
-                .clone()
-                .for_each(|position| set(&mut known, vocabulary.rank(vocabulary.reversed(position))));
-        } else {
-            known.resize(ZONES[2].div_ceil(64) as usize, 0);
-            (RESERVED..ZONES[2])
-                .filter(|&rank| vocabulary.ends_with(rank, token, &part.range))
-                .for_each(|rank| set(&mut known, rank));
-        }
-        Fits { ranges: None, known }
-    }
-
-    fn right(vocabulary: &Vocabulary, part: &Part) -> Fits {
-        Fits { ranges: Some(vocabulary.rank_ranges(part.range.clone())), known: Vec::new() }
-    }
-
-    /// `token` is that of the part.
-    #[inline]
-    fn has<'n>(
-        &self,
-        vocabulary: &Vocabulary,
-        part: &Part,
-        rank: u32,
-        token: impl FnOnce() -> &'n [u8],
-    ) -> bool {
-        if let Some(ranges) = &self.ranges {
-            return ranges.iter().any(|ranks| ranks.contains(&rank));
-        }
-        match self.known.get(rank as usize / 64) {
-            Some(word) => word >> (rank % 64) & 1 == 1,
-            None => vocabulary.ends_with(rank, token(), &part.range),
-        }
-    }
-}
-
-fn set(bits: &mut [u64], rank: u32) {
-    if let Some(word) = bits.get_mut(rank as usize / 64) {
-        *word |= 1 << (rank % 64);
     }
 }
 

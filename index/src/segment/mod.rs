@@ -38,7 +38,7 @@ pub use inverted::{Found, Lists};
 pub use merge::merge;
 pub use page::{Literals, Page};
 pub use tantivy::directory::OwnedBytes;
-pub use templates::{Fields, Template, Templates, Value, varies};
+pub use templates::{Fields, Template, Templates, Value, behind, varies};
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 

@@ -1,12 +1,16 @@
 //! Literals in two thirds of their octets: nearly all of them are made of 36 letters and digits, so three fit into 16 bits.
 //!
-//! What a message has is packed as a whole. Octets that have no symbol of their own take three. Looking for a part of a token
-//! begins on the packed form, which costs a twentieth of unpacking.
+//! What a message has is packed as a whole. Octets that have no symbol of their own take three. A part of a token is looked for in
+//! the packed form.
+
+use std::ops::Range;
 
 use memchr::memmem::Finder;
 
+use super::kernel::{Symbols, Units, count_symbols, find_symbols};
+
 /// Symbols; three of them make a number below 64,000.
-const SYMBOLS: u16 = 40;
+pub const SYMBOLS: u16 = 40;
 /// Behind every literal.
 const END: u8 = super::vocabulary::END;
 /// An octet follows as two symbols.
@@ -97,91 +101,154 @@ pub fn unpack(packed: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether the needle is there: octets of a literal, perhaps with [`END`] before or behind them.
+/// Whether the needle is there: octets of whole characters of a literal, perhaps with [`END`] before or behind them. Looked for as
+/// it is packed.
 pub fn has(packed: &[u8], finder: &Finder<'_>) -> bool {
-    let needle = finder.needle();
-    match packed.split_first() {
-        None => return false,
-        Some((&PLAIN, rest)) => return finder.find(rest).is_some(),
-        Some(_) => {}
+    match Numbers::of(packed) {
+        Some(numbers) => numbers.find(finder.needle(), |_| true),
+        None => finder.find(plain(packed).unwrap_or_default()).is_some(),
     }
-    let numbers = packed[1..].as_chunks::<2>().0;
-    let mut symbols = [0u8; 24];
-    let mut len = 0;
-    for &octet in needle {
-        let symbol = SYMBOL[usize::from(octet)];
-        let (more, escaped) = ([symbol, octet >> 4, octet & 15], symbol == ESCAPE);
-        let more = if escaped { &more[..] } else { &more[..1] };
-        let Some(place) = symbols.get_mut(len..len + more.len()) else { break };
-        place.copy_from_slice(more);
-        len += more.len();
+}
+
+/// Which literals have the needle, appended to `out` in rising order; one that has it twice is there twice.
+pub fn which(packed: &[u8], finder: &Finder<'_>, out: &mut Vec<usize>) {
+    let (mut count, mut done) = (0, 0);
+    match Numbers::of(packed) {
+        Some(numbers) => {
+            numbers.find(finder.needle(), |at| {
+                // Behind the end that stands before the first, ends count literals.
+                count += numbers.ends(done..at + 1);
+                done = at + 1;
+                out.push(count.saturating_sub(1));
+                false
+            });
+        }
+        None => {
+            let octets = plain(packed).unwrap_or_default();
+            out.extend(finder.find_iter(octets).map(|at| {
+                count += memchr::memchr_iter(END, &octets[done..=at]).count();
+                done = at + 1;
+                count.saturating_sub(1)
+            }));
+        }
     }
-    let symbols = &symbols[..len];
-    let ends = [symbols.first_chunk::<3>(), symbols.last_chunk::<3>().filter(|_| len >= 6)];
-    let may = match symbols {
-        [a, b] => may_have_two(numbers, [*a, *b].map(u16::from)),
-        _ => ends.into_iter().flatten().all(|three| may_have(numbers, three.map(u16::from))),
-    };
-    may && finder.find(&unpack(packed)).is_some()
 }
 
-/// Numbers that are looked at in one step.
-const BLOCK: usize = 64;
-
-/// Numbers taken apart: as they are, without the last symbol, and without the last two.
-struct Block {
-    numbers: [u16; BLOCK + 1],
-    twos: [u16; BLOCK + 1],
-    ones: [u16; BLOCK + 1],
+/// Symbols of an octet.
+fn symbols_of(octet: u8) -> impl Iterator<Item = u8> {
+    let symbol = SYMBOL[usize::from(octet)];
+    [symbol, octet >> 4, octet & 15].into_iter().take(if symbol == ESCAPE { 3 } else { 1 })
 }
 
-/// Whether three symbols stand side by side.
-fn may_have(numbers: &[[u8; 2]], [a, b, c]: [u16; 3]) -> bool {
-    // They stand in one number, or begin with the second or the third symbol of one.
-    let (whole, start, end) = ((a * SYMBOLS + b) * SYMBOLS + c, a * SYMBOLS + b, b * SYMBOLS + c);
-    any_block(numbers, |block, n| {
-        let number = block.numbers[n];
-        let (last, last_two) = (number - block.twos[n] * SYMBOLS, number - block.ones[n] * SYMBOLS * SYMBOLS);
-        (number == whole)
-            | (last_two == start) & (block.ones[n + 1] == c)
-            | (last == a) & (block.twos[n + 1] == end)
-    })
+/// The packed symbols of a message.
+#[derive(Clone, Copy)]
+struct Numbers<'a> {
+    numbers: &'a [[u8; 2]],
+    /// Symbols.
+    len: usize,
 }
 
-/// Whether two symbols do.
-fn may_have_two(numbers: &[[u8; 2]], [a, b]: [u16; 2]) -> bool {
-    let pair = a * SYMBOLS + b;
-    any_block(numbers, |block, n| {
-        let number = block.numbers[n];
-        let (last, last_two) = (number - block.twos[n] * SYMBOLS, number - block.ones[n] * SYMBOLS * SYMBOLS);
-        (block.twos[n] == pair) | (last_two == pair) | (last == a) & (block.ones[n + 1] == b)
-    })
-}
-
-/// Looks at every number and the one behind it.
-#[inline(always)]
-fn any_block(numbers: &[[u8; 2]], fits: impl Fn(&Block, usize) -> bool) -> bool {
-    let mut block = Block { numbers: [0; BLOCK + 1], twos: [0; BLOCK + 1], ones: [0; BLOCK + 1] };
-    let mut at = 0;
-    while at < numbers.len() {
-        let rest = &numbers[at..numbers.len().min(at + BLOCK + 1)];
-        block.numbers.iter_mut().zip(rest).for_each(|(place, number)| *place = u16::from_le_bytes(*number));
-        // No symbols, so that nothing is found behind the end.
-        block.numbers[rest.len()..].fill(u16::MAX);
-        for n in 0..BLOCK + 1 {
-            block.twos[n] = block.numbers[n] / SYMBOLS;
-            block.ones[n] = block.numbers[n] / (SYMBOLS * SYMBOLS);
-        }
-        let mut found = false;
-        for n in 0..BLOCK {
-            found |= fits(&block, n);
-        }
-        if found {
-            return true;
-        }
-        at += BLOCK;
+impl<'a> Numbers<'a> {
+    /// `None` for what is not packed.
+    fn of(packed: &'a [u8]) -> Option<Numbers<'a>> {
+        let (&first, rest) = packed.split_first().filter(|(first, _)| **first != PLAIN)?;
+        let numbers = rest.as_chunks::<2>().0;
+        Some(Numbers { numbers, len: (numbers.len() * 3).saturating_sub(usize::from(first - 1)) })
     }
-    false
+
+    /// Calls `found` with the symbols where the needle begins, in order, until it says true; returns whether it did.
+    fn find(&self, needle: &[u8], mut found: impl FnMut(usize) -> bool) -> bool {
+        let mut first = needle.iter().flat_map(|&octet| symbols_of(octet)).map(u16::from);
+        let wanted = match [first.next(), first.next(), first.next()] {
+            [Some(a), Some(b), Some(c)] => Symbols::three([a, b, c]),
+            [Some(a), Some(b), None] => Symbols::two([a, b]),
+            [Some(a), ..] => Symbols::one(a),
+            [None, ..] => return true,
+        };
+        find_symbols(self.numbers, &wanted, |number| {
+            (number * 3..number * 3 + 3).any(|at| self.have(at, needle) && found(at))
+        })
+    }
+
+    /// Ends of literals among some symbols.
+    fn ends(&self, symbols: Range<usize>) -> usize {
+        let end = u16::from(SYMBOL[usize::from(END)]);
+        // Whole numbers first, those at either side symbol by symbol.
+        let (from, to) = (symbols.start.div_ceil(3), symbols.end / 3);
+        let one_by_one =
+            |symbols: Range<usize>| symbols.filter(|&at| self.symbol(at).map(u16::from) == Some(end)).count();
+        if from >= to {
+            return one_by_one(symbols);
+        }
+        let whole = self.numbers.get(from..to).map_or(0, |numbers| count_symbols(numbers, end));
+        whole + one_by_one(symbols.start..from * 3) + one_by_one(to * 3..symbols.end)
+    }
+
+    fn symbol(&self, at: usize) -> Option<u8> {
+        let number = u16::from_le_bytes(*self.numbers.get(at / 3).filter(|_| at < self.len)?);
+        Some(match at % 3 {
+            0 => number / (SYMBOLS * SYMBOLS),
+            1 => number / SYMBOLS % SYMBOLS,
+            _ => number % SYMBOLS,
+        } as u8)
+    }
+
+    /// Whether an octet begins with the symbol at `at` and the needle with it.
+    fn have(&self, at: usize, needle: &[u8]) -> bool {
+        // What stands for an octet behind an escape never is one itself.
+        let escaped = |back: usize| at.checked_sub(back).and_then(|at| self.symbol(at)) == Some(ESCAPE);
+        let mut place = at;
+        let same = needle.iter().all(|&octet| {
+            symbols_of(octet).all(|symbol| {
+                place += 1;
+                self.symbol(place - 1) == Some(symbol)
+            })
+        });
+        same && !escaped(1) && !escaped(2)
+    }
+}
+
+impl Symbols {
+    // Three symbols stand in one number, or begin with the second or the third symbol of one.
+    fn three([a, b, c]: [u16; 3]) -> Symbols {
+        let whole = (a * SYMBOLS + b) * SYMBOLS + c;
+        Symbols {
+            first: Units(whole, whole),
+            second: Units::one(a * SYMBOLS + b, 1),
+            behind_second: Units::one(c, SYMBOLS * SYMBOLS),
+            third: a,
+            behind_third: Units::one(b * SYMBOLS + c, SYMBOLS),
+        }
+    }
+
+    fn two([a, b]: [u16; 2]) -> Symbols {
+        Symbols {
+            first: Units::one(a * SYMBOLS + b, SYMBOLS),
+            second: Units::one(a * SYMBOLS + b, 1),
+            behind_second: Units::ANY,
+            third: a,
+            behind_third: Units::one(b, SYMBOLS * SYMBOLS),
+        }
+    }
+
+    fn one(a: u16) -> Symbols {
+        Symbols {
+            first: Units::one(a, SYMBOLS * SYMBOLS),
+            second: Units::one(a, SYMBOLS),
+            behind_second: Units::ANY,
+            third: a,
+            behind_third: Units::ANY,
+        }
+    }
+}
+
+impl Units {
+    const ANY: Units = Units(0, u16::MAX);
+
+    /// Numbers whose `width`-th part is `n`.
+    fn one(n: u16, width: u16) -> Units {
+        Units(n * width, n * width + (width - 1))
+    }
 }
 
 #[cfg(test)]
@@ -220,12 +287,22 @@ mod tests {
             for other in [&b"ABC"[..], b"0", b"ZZ", b"ZZ9Z", b"QXQXQXQ", "é".as_bytes(), "Aé".as_bytes(), "ééééééé".as_bytes(), b"AB\xff", b"\xffA"] {
                 let finder = Finder::new(other);
                 prop_assert_eq!(has(&packed, &finder), finder.find(&whole).is_some());
+                let mut found = Vec::new();
+                which(&packed, &finder, &mut found);
+                found.dedup();
+                let mut expected: Vec<usize> = finder
+                    .find_iter(&whole)
+                    .map(|at| whole[..=at].iter().filter(|&&octet| octet == END).count() - 1)
+                    .collect();
+                expected.dedup();
+                prop_assert_eq!(found, expected);
             }
         }
 
         #[test]
         fn damage_is_survived(octets in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = (unpack(&octets), has(&octets, &Finder::new(b"ABC")));
+            which(&octets, &Finder::new(b"AB"), &mut Vec::new());
         }
     }
 }

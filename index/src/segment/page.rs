@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use memchr::memmem::Finder;
 
-use super::{Damaged, Segment, packed};
+use super::{Damaged, Segment, kernel, packed};
 use crate::prepare::Area;
 
 /// Codes and literals of an area of a message.
@@ -36,7 +36,17 @@ impl Literals<'_> {
         all.get(1..).unwrap_or_default()
     }
 
-    /// Whether some octets are among them: a part of one, perhaps with 0xff before or behind. Does not unpack them to say no.
+    /// Which of them have such octets, rising.
+    pub fn which(&self, octets: &Finder<'_>, out: &mut Vec<usize>) {
+        packed::which(self.packed, octets, out);
+    }
+
+    /// Asks for what [`Literals::have`] reads.
+    pub fn prefetch(&self) {
+        kernel::prefetch(self.packed);
+    }
+
+    /// Whether some octets are among them: a part of one, perhaps with 0xff before or behind. Does not unpack them.
     pub fn have(&self, octets: &Finder<'_>) -> bool {
         packed::has(self.packed, octets)
     }

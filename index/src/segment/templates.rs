@@ -7,7 +7,9 @@
 
 use super::bundle::{Bundle, Numbers, Piece};
 use super::codes::{self, NESTED, SLOT, TEXT};
+use super::kernel::{Twos, find_meetings};
 use super::{Damaged, OwnedBytes};
+use crate::bits::Bits;
 use crate::tokens::Class;
 
 /// The first octet of a slot in a template.
@@ -92,6 +94,23 @@ impl Templates {
             name = codes::next(codes, &mut at).ok_or(DAMAGED)?;
         }
         Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
+    }
+
+    /// Those in which, in the codes of their tokens, `left` meets `right`: more than match, never fewer.
+    pub fn with_meeting(&self, left: &Twos, right: &Twos) -> Bits {
+        let mut found = Bits::new(self.len());
+        let (mut number, mut end) = (0, self.offsets.get(1).unwrap_or(0) as usize);
+        find_meetings(self.codes.as_slice(), left, right, |at| {
+            while at >= end && number < self.len() {
+                number += 1;
+                end = self.offsets.get(number + 1).map_or(usize::MAX, |end| end as usize);
+            }
+            if number < self.len() {
+                found.insert(number);
+            }
+            false
+        });
+        found
     }
 
     /// The header fields of a document; `slots` are the codes of all its slots.
@@ -188,7 +207,7 @@ impl Value<'_> {
 }
 
 /// Where the first `count` codes end.
-fn behind(codes: &[u8], count: u32) -> Option<usize> {
+pub fn behind(codes: &[u8], count: u32) -> Option<usize> {
     const ENDS: u64 = 0x8080_8080_8080_8080;
     let mut left = count;
     let mut at = 0;
