@@ -3,7 +3,7 @@
 use super::needle::Needle;
 use super::text::Text;
 use crate::segment::Segment;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT, TEXT};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, TEXT};
 use crate::tokens::Class;
 
 pub(super) struct Begins<'a> {
@@ -36,7 +36,7 @@ impl<'a> Begins<'a> {
             let place = at;
             let (class, token) = match codes::next(text.codes, &mut at) {
                 None | Some(TEXT) => return Some(false),
-                Some(SLOT) => return None,
+                Some(rank) if codes::is_slot(rank) => return None,
                 Some(rank @ (LITERAL_WORD | LITERAL_SEPARATOR)) => {
                     let class = if rank == LITERAL_WORD { Class::Word } else { Class::Separator };
                     (Some(class), text.literal(place).unwrap_or_default())

@@ -77,10 +77,29 @@ impl<'a> Edges<'a> {
             let (token, fits) = literal();
             return class == part.class && text.literal(place).is_some_and(|literal| fits(literal, token));
         }
+        self.has(part, fits, rank, || literal().0)
+    }
+
+    /// Whether a vocabulary entry can stand at the left edge.
+    #[inline]
+    pub fn has_left(&self, rank: u32) -> bool {
+        let Edge::Part(part) = &self.pattern.left else { return true };
+        self.has(part, &self.left, rank, || self.needle.token(0))
+    }
+
+    /// Whether a vocabulary entry can stand at the right edge.
+    #[inline]
+    pub fn has_right(&self, rank: u32) -> bool {
+        let Edge::Part(part) = &self.pattern.right else { return true };
+        self.has(part, &self.right, rank, || self.needle.token(self.needle.len() - 1))
+    }
+
+    #[inline]
+    fn has<'n>(&self, part: &Part, fits: &Fits, rank: u32, token: impl FnOnce() -> &'n [u8]) -> bool {
         let vocabulary = self.vocabulary;
         let class = || vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.class(ord));
         // Names stand behind all tokens, so no range of tokens holds one.
-        fits.has(vocabulary, part, rank, || literal().0) || part.any_word && class() == Some(Class::Word)
+        fits.has(vocabulary, part, rank, token) || part.any_word && class() == Some(Class::Word)
     }
 }
 

@@ -1,7 +1,8 @@
 //! A needle of several tokens inside the values of header fields, as a judge of their templates.
 //!
-//! A pass over the octets of all templates leaves those in which two tokens of the needle can meet. What a template leaves to its
-//! slots is looked up there, at the places that the template allows.
+//! A pass over the octets of all templates leaves those in which two tokens of the needle can meet, and if few of them can match, a
+//! pass over the numbers of templates leaves the documents that have one. What a template leaves to its slots is looked up
+//! there, at the places that the template allows.
 
 use std::ops::Range;
 
@@ -17,21 +18,29 @@ use super::run::Run;
 use super::scope::Scope;
 use super::side::{entries_left, entries_right, rank_left, rank_right};
 use super::text::Text;
+use super::verify::before;
 use crate::bits::Bits;
 use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
 use crate::prepare::Area;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_SEPARATOR, SLOT_WORD};
 use crate::segment::kernel::Twos;
 use crate::segment::{Literals, Segment, Template, Value, behind, varies};
+use crate::tokens::Class;
 
 /// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
 const RIGHT: u8 = 2;
 const OTHER: u8 = 4;
 const BOTH: u8 = 8;
+/// All of them, 0 for a template in which no slot decides.
+const REASONS: [u8; 5] = [0, LEFT, RIGHT, OTHER, BOTH];
 
 /// Documents for which all templates are gone through; for fewer, those that they have are looked at.
 const MANY: u32 = if cfg!(test) { 8 } else { 256 };
+/// Templates whose documents are found soonest by their numbers.
+const FEW_TEMPLATES: usize = 64;
+/// Templates for one reason that are looked for in all documents; more are in most documents.
+const NARROWED_MAX: usize = if cfg!(test) { 4 } else { 2048 };
 /// Vocabulary entries that are looked at, for each document, to say which documents have one in a slot.
 const ENTRIES_PER_DOC: usize = 8;
 
@@ -44,8 +53,8 @@ pub(super) struct Several<'a> {
     inner: Vec<(u32, bool)>,
     left: Option<InSlot>,
     right: Option<InSlot>,
-    /// Templates that may match; `None`: all of them.
-    templates: Option<Bits>,
+    /// Templates that may match, and why; `None`: any of them may.
+    selected: Option<Selected>,
     /// Where in a template it may begin if slots decide; which of these places are of one template; and by template where among
     /// the ranges that is.
     starts: Vec<Start>,
@@ -53,9 +62,17 @@ pub(super) struct Several<'a> {
     range_of: Vec<u32>,
 }
 
+/// Templates in which the tokens of the needle may stand side by side.
+struct Selected {
+    all: Bits,
+    /// By [`REASONS`] the templates, rising.
+    by_reason: [Vec<u32>; REASONS.len()],
+}
+
 /// What tells whether the slots of a document can hold an edge.
 struct InSlot {
     literal: Finder<'static>,
+    class: Class,
     any_word: bool,
     /// Documents that may have such a literal; `None`: any of them.
     literals: Option<Bits>,
@@ -66,6 +83,14 @@ struct InSlot {
     found_of: Option<u32>,
 }
 
+/// A token of the needle.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Left,
+    Inner(usize),
+    Right,
+}
+
 /// A token of a template.
 #[derive(Clone, Copy)]
 struct Start {
@@ -73,6 +98,7 @@ struct Start {
     at: usize,
     /// Slots before it.
     slots: u32,
+    reason: u8,
 }
 
 impl<'a> Several<'a> {
@@ -117,48 +143,175 @@ impl<'a> Several<'a> {
             inner,
             left,
             right,
-            templates: None,
+            selected: None,
             starts: Vec::new(),
             ranges: Vec::new(),
             range_of,
         };
         if docs >= MANY {
-            several.templates = several
-                .rarest_meeting(needle)
-                .map(|[left, right]| segment.templates().with_meeting(&left, &right));
+            several.selected = several.select(needle);
         }
         Ok(several)
     }
 
-    /// The two tokens side by side that fewest templates are likely to have.
-    fn rarest_meeting(&self, needle: &Needle) -> Option<[Twos; 2]> {
-        let vocabulary = self.segment.vocabulary();
-        let templates = self.segment.templates().len();
-        // How wide it is, what it is before a meeting, and behind one.
-        let mut tokens: Vec<(u32, [Twos; 2])> = Vec::new();
-        if let Edge::Part(part) = &self.pattern.left {
-            let twos = entries_left(vocabulary, part, needle.token(0), templates);
-            tokens.push((2 + u32::from(part.any_word), [twos, Twos::default()]));
+    /// Leaves of some documents those that have a template that always matches, or what other templates depend on, if that is said
+    /// in less time than to look at them.
+    pub fn narrow(&self, docs: &mut Bits) {
+        let Some(selected) = &self.selected else { return };
+        let mut numbers = Vec::new();
+        // Parts that documents must have in a slot.
+        let mut parts = Vec::new();
+        for (reason, templates) in REASONS.into_iter().zip(&selected.by_reason) {
+            // Who has both parts has either; who has it is soonest said of the longer one.
+            let sides = match reason {
+                LEFT => [Some(LEFT), None],
+                RIGHT => [Some(RIGHT), None],
+                BOTH => [Some(LEFT), Some(RIGHT)],
+                _ => [None; 2],
+            };
+            let breadth = |part: u8| self.part(part).and_then(InSlot::breadth).map(|breadth| (breadth, part));
+            let side = sides.into_iter().flatten().filter_map(breadth).min();
+            let soon = side.is_some_and(|(breadth, _)| breadth < docs.len() / 4);
+            match side {
+                _ if templates.len() <= FEW_TEMPLATES => numbers.extend_from_slice(templates),
+                _ if !soon && templates.len() <= NARROWED_MAX => numbers.extend_from_slice(templates),
+                Some((_, part)) => parts.push(part),
+                None => return,
+            }
         }
-        for &(rank, may_vary) in &self.inner {
+        let mut found = Bits::new(docs.len());
+        if !numbers.is_empty() {
+            numbers.sort_unstable();
+            found = self.segment.templates().docs_with(&numbers);
+        }
+        for part in parts.into_iter().filter_map(|part| self.part(part)) {
+            let mut rest = docs.clone();
+            rest.and_not(&found);
+            found.or(&part.docs(self.segment, &rest));
+        }
+        docs.and(&found);
+    }
+
+    fn part(&self, side: u8) -> Option<&InSlot> {
+        if side == LEFT { self.left.as_ref() } else { self.right.as_ref() }
+    }
+
+    /// Templates that may match: found by those two tokens side by side that are likely to be the rarest.
+    fn select(&self, needle: &Needle) -> Option<Selected> {
+        let vocabulary = self.segment.vocabulary();
+        let templates = self.segment.templates();
+        // How wide it is (slots, then entries), what it is before a meeting, and behind one.
+        let mut tokens: Vec<((u32, usize), Wanted, [Twos; 2])> = Vec::new();
+        let width = |part: &Part| if part.any_word { (3, 0) } else { (2, part.range.len()) };
+        if let Edge::Part(part) = &self.pattern.left {
+            let twos = entries_left(vocabulary, part, needle.token(0), templates.len());
+            tokens.push((width(part), Wanted::Left, [twos, Twos::default()]));
+        }
+        for (n, &(rank, may_vary)) in self.inner.iter().enumerate() {
             let mut twos = [Twos::default(); 2];
             rank_left(rank, &mut twos[0]);
             rank_right(rank, &mut twos[1]);
-            tokens.push((u32::from(may_vary), twos));
+            tokens.push(((u32::from(may_vary), 0), Wanted::Inner(n), twos));
         }
         if let Edge::Part(part) = &self.pattern.right {
-            let twos = entries_right(vocabulary, part);
-            tokens.push((2 + u32::from(part.any_word), [Twos::default(), twos]));
+            tokens.push((width(part), Wanted::Right, [Twos::default(), entries_right(vocabulary, part)]));
         }
-        let pairs = tokens.windows(2).min_by_key(|pair| pair[0].0 + pair[1].0)?;
-        let [mut left, mut right] = [pairs[0].1[0], pairs[1].1[1]];
-        if pairs[0].0 > 0 {
-            rank_left(SLOT, &mut left);
+        let rarest = |&at: &usize| {
+            let [(left, _, _), (right, _, _)] = [&tokens[at], &tokens[at + 1]];
+            (left.0 + right.0, left.1 + right.1)
+        };
+        let rarest = (0..tokens.len().saturating_sub(1)).min_by_key(rarest)?;
+        let [mut left, mut right] = [tokens[rarest].2[0], tokens[rarest + 1].2[1]];
+        for slot in [SLOT_WORD, SLOT_SEPARATOR] {
+            if self.fits(tokens[rarest].1, slot) {
+                rank_left(slot, &mut left);
+            }
+            if self.fits(tokens[rarest + 1].1, slot) {
+                rank_right(slot, &mut right);
+            }
         }
-        if pairs[1].0 > 0 {
-            rank_right(SLOT, &mut right);
+        let (behind, ahead) = tokens.split_at(rarest + 1);
+        let mut selected = Selected { all: Bits::new(templates.len()), by_reason: Default::default() };
+        templates.with_meeting(&left, &right, |number, codes, at| {
+            let mut slots = 0;
+            let mut fits = |wanted: Wanted, rank: u32| {
+                slots |= if codes::is_slot(rank) { wanted.reason() } else { 0 };
+                self.fits(wanted, rank)
+            };
+            let (mut back, mut next) = (Some(at), at);
+            let all = behind.iter().rev().all(|(_, wanted, _)| {
+                back = back.and_then(|at| before(codes, at));
+                let rank = back.and_then(|at| codes::next(codes, &mut { at }));
+                rank.is_some_and(|rank| fits(*wanted, rank))
+            }) && ahead
+                .iter()
+                .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)));
+            if all {
+                let number = number();
+                selected.all.insert(number);
+                let reason = reason(slots);
+                let place = REASONS.iter().position(|&other| other == reason).unwrap_or(0);
+                if selected.by_reason[place].last() != Some(&number) {
+                    selected.by_reason[place].push(number);
+                }
+            }
+        });
+        Some(selected)
+    }
+
+    /// Whether a token of the needle can be what stands in a template.
+    fn fits(&self, wanted: Wanted, rank: u32) -> bool {
+        let in_slot = |in_slot: &Option<InSlot>| in_slot.as_ref().is_some_and(|part| part.is_slot(rank));
+        match wanted {
+            Wanted::Left if codes::is_slot(rank) => in_slot(&self.left),
+            Wanted::Left => self.edges.has_left(rank),
+            Wanted::Right if codes::is_slot(rank) => in_slot(&self.right),
+            Wanted::Right => self.edges.has_right(rank),
+            Wanted::Inner(n) => self
+                .inner
+                .get(n)
+                .is_some_and(|&(inner, may_vary)| rank == inner || may_vary && rank == SLOT_WORD),
         }
-        Some([left, right])
+    }
+
+    /// What holds for a template, and where a match may begin in it.
+    fn judge(&mut self, number: u32, template: &Template<'_>) -> Verdict {
+        if !self.scope.takes(owner(self.segment, template)) {
+            return Verdict::Never;
+        }
+        let none = Literals::none();
+        let mut texts = [Text::new(template.tokens, &none, &[]), Text::new(&[], &none, &[])];
+        let first = self.starts.len();
+        let mut reasons = 0;
+        let mut walk = Walk::new(template.tokens, &[]);
+        let mut slots = 0;
+        loop {
+            let begin = walk;
+            let Some(token) = walk.next() else { break };
+            // There are no literals in a template, so that no document is asked for.
+            match self.from(u32::MAX, &mut texts, begin) {
+                Some(0) => {
+                    self.starts.truncate(first);
+                    return Verdict::Always;
+                }
+                Some(more) => {
+                    reasons |= more;
+                    self.starts.push(Start { at: token.at, slots, reason: more });
+                }
+                None => {}
+            }
+            slots += u32::from(codes::is_slot(token.rank));
+        }
+        if reasons == 0 {
+            return Verdict::Never;
+        }
+        // Two slots take longest to look at.
+        self.starts[first..].sort_by_key(|start| start.reason);
+        if let Some(place) = self.range_of.get_mut(number as usize) {
+            *place = self.ranges.len() as u32;
+        }
+        self.ranges.push(first..self.starts.len());
+        Verdict::Depends(reasons)
     }
 
     /// The needle from one token on; `None` if it is not there whatever the slots are, else the reasons why it may be. Tokens in
@@ -168,7 +321,10 @@ impl<'a> Several<'a> {
         let mut slot = |reason: u8| reasons |= reason;
         if let Some(in_slot) = &mut self.left {
             let token = walk.next()?;
-            if token.rank == SLOT {
+            if codes::is_slot(token.rank) {
+                if !in_slot.is_slot(token.rank) {
+                    return None;
+                }
                 slot(LEFT);
             } else {
                 let text = &mut texts[usize::from(token.in_slot)];
@@ -184,7 +340,7 @@ impl<'a> Several<'a> {
         }
         for &(wanted, may_vary) in &self.inner {
             let token = walk.next()?;
-            if token.rank == SLOT && may_vary {
+            if token.rank == SLOT_WORD && may_vary {
                 slot(OTHER);
             } else if token.rank != wanted {
                 return None;
@@ -192,7 +348,10 @@ impl<'a> Several<'a> {
         }
         if let Some(in_slot) = &mut self.right {
             let token = walk.next()?;
-            if token.rank == SLOT {
+            if codes::is_slot(token.rank) {
+                if !in_slot.is_slot(token.rank) {
+                    return None;
+                }
                 slot(RIGHT);
             } else {
                 let text = &mut texts[usize::from(token.in_slot)];
@@ -206,12 +365,27 @@ impl<'a> Several<'a> {
                 }
             }
         }
-        // Whatever else has to be in slots, an edge that stands in one has to be there.
-        Some(match reasons & (LEFT | RIGHT) {
-            0 => reasons,
-            edge @ (LEFT | RIGHT) => edge,
-            _ => BOTH,
-        })
+        Some(reason(reasons))
+    }
+}
+
+/// Of tokens of the needle that are in slots. Whatever else has to be in slots, an edge that stands in one has to be there.
+fn reason(slots: u8) -> u8 {
+    match slots & (LEFT | RIGHT) {
+        0 => slots,
+        edge @ (LEFT | RIGHT) => edge,
+        _ => BOTH,
+    }
+}
+
+impl Wanted {
+    /// What is said of it if it stands in a slot.
+    fn reason(self) -> u8 {
+        match self {
+            Wanted::Left => LEFT,
+            Wanted::Inner(_) => OTHER,
+            Wanted::Right => RIGHT,
+        }
     }
 }
 
@@ -250,7 +424,47 @@ impl InSlot {
             docs
         });
         let literal = Finder::new(&edge.concat()).into_owned();
-        Ok(InSlot { literal, any_word: part.any_word, literals, entries, found: Vec::new(), found_of: None })
+        Ok(InSlot {
+            literal,
+            class: part.class,
+            any_word: part.any_word,
+            literals,
+            entries,
+            found: Vec::new(),
+            found_of: None,
+        })
+    }
+
+    /// How many documents [`InSlot::docs`] looks at, about; `None` if it says nothing.
+    fn breadth(&self) -> Option<u32> {
+        let known = !self.any_word && self.entries.is_some();
+        self.literals.as_ref().map(Bits::count).filter(|_| known)
+    }
+
+    /// Documents of `within` that may have it in a slot.
+    fn docs(&self, segment: &Segment, within: &Bits) -> Bits {
+        let mut found = self.entries.clone().unwrap_or_else(|| within.clone());
+        let mut literals = self.literals.clone().unwrap_or_else(|| within.clone());
+        literals.and(within);
+        literals.and_not(&found);
+        let all: Vec<u32> = literals.iter().collect();
+        for (n, &doc) in all.iter().enumerate() {
+            if let Some(&next) = all.get(n + 1) {
+                segment.literals(next, Area::Head).prefetch();
+            }
+            if segment.literals(doc, Area::Head).have(&self.literal) {
+                found.insert(doc);
+            }
+        }
+        found
+    }
+
+    /// Whether it may stand in a slot of this kind.
+    fn is_slot(&self, rank: u32) -> bool {
+        match rank {
+            SLOT_WORD => self.class == Class::Word || self.any_word,
+            _ => self.class == Class::Separator,
+        }
     }
 
     /// Which literals of the document are such ones, rising.
@@ -292,7 +506,7 @@ struct Walk<'a> {
 }
 
 struct Token {
-    /// [`SLOT`] for what is not known.
+    /// A slot for what is not known.
     rank: u32,
     /// Where its code is: in the template, or in the slots.
     at: usize,
@@ -307,7 +521,7 @@ impl<'a> Walk<'a> {
     #[inline]
     fn next(&mut self) -> Option<Token> {
         let token = Token { at: self.at, rank: codes::next(self.template, &mut self.at)?, in_slot: false };
-        if token.rank != SLOT {
+        if !codes::is_slot(token.rank) {
             return Some(token);
         }
         let at = self.slots_at;
@@ -318,41 +532,8 @@ impl<'a> Walk<'a> {
 
 impl Judge for Several<'_> {
     fn template(&mut self, number: u32, template: &Template<'_>) -> Verdict {
-        let may = self.templates.as_ref().is_none_or(|templates| templates.contains(number));
-        if !may || !self.scope.takes(owner(self.segment, template)) {
-            return Verdict::Never;
-        }
-        let none = Literals::none();
-        let mut texts = [Text::new(template.tokens, &none, &[]), Text::new(&[], &none, &[])];
-        let first = self.starts.len();
-        let mut reasons = 0;
-        let mut walk = Walk::new(template.tokens, &[]);
-        let mut slots = 0;
-        loop {
-            let begin = walk;
-            let Some(token) = walk.next() else { break };
-            // There are no literals in a template, so that no document is asked for.
-            match self.from(u32::MAX, &mut texts, begin) {
-                Some(0) => {
-                    self.starts.truncate(first);
-                    return Verdict::Always;
-                }
-                Some(more) => {
-                    reasons |= more;
-                    self.starts.push(Start { at: token.at, slots });
-                }
-                None => {}
-            }
-            slots += u32::from(token.rank == SLOT);
-        }
-        if reasons == 0 {
-            return Verdict::Never;
-        }
-        if let Some(place) = self.range_of.get_mut(number as usize) {
-            *place = self.ranges.len() as u32;
-        }
-        self.ranges.push(first..self.starts.len());
-        Verdict::Depends(reasons)
+        let may = self.selected.as_ref().is_none_or(|selected| selected.all.contains(number));
+        if may { self.judge(number, template) } else { Verdict::Never }
     }
 
     fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {

@@ -149,7 +149,7 @@ impl<'a> Verifier<'a> {
 
 /// Where the code before `at` begins.
 #[inline]
-fn before(codes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn before(codes: &[u8], at: usize) -> Option<usize> {
     let inner = codes.get(..at.checked_sub(1)?)?;
     // Codes have at most four octets.
     let low = match *inner {

@@ -12,14 +12,22 @@ pub const LITERAL_WORD: u32 = 1;
 pub const LITERAL_SEPARATOR: u32 = 2;
 /// Between [`TEXT`] and the name of a nested header field.
 pub const NESTED: u32 = 3;
-/// In a template of a header field: what stands here is of the message.
-pub const SLOT: u32 = 4;
+/// In a template of a header field: the word that stands here is of the message.
+pub const SLOT_WORD: u32 = 4;
+/// The same of a separator.
+pub const SLOT_SEPARATOR: u32 = 5;
 /// The first rank of the vocabulary.
-pub const RESERVED: u32 = 5;
+pub const RESERVED: u32 = 6;
 
 /// Where the zones begin; the last number is the end of the last one.
 pub const ZONES: [u32; 5] =
     [0, 128, 128 + (128 << 7), 128 + (128 << 7) + (128 << 14), 128 + (128 << 7) + (128 << 14) + (128 << 21)];
+
+/// Whether it is a slot of a template.
+#[inline]
+pub fn is_slot(rank: u32) -> bool {
+    matches!(rank, SLOT_WORD | SLOT_SEPARATOR)
+}
 
 /// Appends the code of a rank below the end of [`ZONES`].
 #[inline]

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 
 use super::build::{Builder, Meeting, NESTED, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
-use super::codes::{self, SLOT};
+use super::codes::{self, SLOT_SEPARATOR, SLOT_WORD};
 use super::finish::{NONE, Order};
 use super::intern::Interner;
 use super::numbered::{Numbered, Streams};
@@ -18,9 +18,16 @@ use super::templates::varies;
 use super::terms::{self, Term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::prepare::Area;
+use crate::tokens::Class;
 
-/// Stands for a slot in the key of a template.
-const SLOT_ID: u32 = u32::MAX;
+/// Stand for slots in the key of a template; all other numbers there are lower.
+const SLOT_WORD_ID: u32 = u32::MAX;
+const SLOT_SEPARATOR_ID: u32 = u32::MAX - 1;
+
+/// Whether a number of the key of a template stands for a slot.
+fn is_slot(id: u32) -> bool {
+    id >= SLOT_SEPARATOR_ID
+}
 
 /// Header fields and addresses, taken apart.
 pub(super) struct Head {
@@ -66,8 +73,8 @@ impl Head {
     /// Takes the streams of header fields and addresses; adds to `weights` how often a token is written in a code of a header.
     pub fn new(builder: &mut Builder, order: &Order, weights: &mut [u32]) -> Head {
         let stream = std::mem::take(&mut builder.streams[Area::Head as usize]);
-        let slot: Vec<bool> =
-            (0..order.ords.len() as u32).map(|id| is_slot(&builder.interner, order, id)).collect();
+        let shown: Vec<u32> =
+            (0..order.ords.len() as u32).map(|id| shown(&builder.interner, order, id)).collect();
         let mut templates = Templates::default();
         let (mut fields, mut slots) = (Streams::default(), Streams::default());
         let mut lists =
@@ -82,8 +89,7 @@ impl Head {
                 }
                 key.clear();
                 key.push(value[0] << 1 | u32::from(nested));
-                let shown = |&id: &u32| if slot[id as usize] { SLOT_ID } else { id };
-                key.extend(value[1..].iter().map(shown));
+                key.extend(value[1..].iter().map(|&id| shown[id as usize]));
                 let template = templates.number(&key, &mut lists);
                 fields.push(template);
                 for (which, noted) in templates.noted(template).into_iter().enumerate() {
@@ -91,7 +97,7 @@ impl Head {
                 }
                 let field = lists.field(key[0]);
                 for (at, (&id, _)) in
-                    value.iter().zip(&key).enumerate().skip(1).filter(|(_, (_, k))| **k == SLOT_ID)
+                    value.iter().zip(&key).enumerate().skip(1).filter(|(_, (_, k))| is_slot(**k))
                 {
                     slots.push(id + TOKENS);
                     weights[id as usize] += 1;
@@ -100,7 +106,7 @@ impl Head {
                         lists.meet(value[at - 1], id, &mut |numbered, list| numbered.add(list, number));
                     }
                     if let (Some(&next), Some(&shown)) = (value.get(at + 1), key.get(at + 1))
-                        && shown != SLOT_ID
+                        && !is_slot(shown)
                     {
                         lists.meet(id, next, &mut |numbered, list| numbered.add(list, number));
                     }
@@ -128,7 +134,7 @@ impl Head {
             let key = &templates.keys[start..span.key as usize];
             start = span.key as usize;
             weights[(key[0] >> 1) as usize] += 1;
-            key[1..].iter().filter(|&&id| id != SLOT_ID).for_each(|&id| weights[id as usize] += 1);
+            key[1..].iter().filter(|&&id| !is_slot(id)).for_each(|&id| weights[id as usize] += 1);
         }
         let [words, joints, edges] = lists.all;
         Head { templates, fields, slots, lists: words, joints, edges }
@@ -144,13 +150,18 @@ impl Head {
         for (place, &template) in by_use.iter().enumerate() {
             places[template as usize] = place as u32;
             let key = self.templates.key(template);
-            codes::push(key.iter().filter(|&&id| id == SLOT_ID).count() as u32, &mut run);
+            codes::push(key.iter().filter(|&&id| is_slot(id)).count() as u32, &mut run);
             if key[0] & 1 == 1 {
                 codes::push(codes::NESTED, &mut run);
             }
             codes::push(ranks[(key[0] >> 1) as usize], &mut run);
             for &id in &key[1..] {
-                codes::push(if id == SLOT_ID { SLOT } else { ranks[id as usize] }, &mut run);
+                let rank = match id {
+                    SLOT_WORD_ID => SLOT_WORD,
+                    SLOT_SEPARATOR_ID => SLOT_SEPARATOR,
+                    id => ranks[id as usize],
+                };
+                codes::push(rank, &mut run);
             }
             offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
         }
@@ -223,12 +234,12 @@ impl Lists<'_> {
         let term = if key[0] & 1 == 1 { terms::present_nested(ord) } else { terms::present(ord) };
         noted[0].push(self.all[0].number(as_key(term)));
         let field = self.field(key[0]);
-        for &id in key[1..].iter().filter(|&&id| id != SLOT_ID) {
+        for &id in key[1..].iter().filter(|&&id| !is_slot(id)) {
             let list = u64::from(self.order.ords[id as usize]) << 32 | u64::from(field);
             noted[0].push(self.all[0].number(list));
         }
         for pair in key[1..].windows(2) {
-            if pair[0] != SLOT_ID && pair[1] != SLOT_ID {
+            if !is_slot(pair[0]) && !is_slot(pair[1]) {
                 let is_edge = self.interner.tag(pair[0]) != self.interner.tag(pair[1]);
                 self.meet(pair[0], pair[1], &mut |numbered, list| {
                     noted[1 + usize::from(is_edge)].push(numbered.number(list));
@@ -279,6 +290,13 @@ fn as_key(term: Term) -> u64 {
     term.iter().fold(0, |key, &octet| key << 8 | u64::from(octet))
 }
 
-fn is_slot(interner: &Interner, order: &Order, id: u32) -> bool {
-    order.ords[id as usize] == NONE || varies(interner.bytes(id), interner.tag(id).class())
+/// What the key of a template has for a token.
+fn shown(interner: &Interner, order: &Order, id: u32) -> u32 {
+    let class = interner.tag(id).class();
+    let is_slot = order.ords[id as usize] == NONE || varies(interner.bytes(id), class);
+    match (is_slot, class) {
+        (false, _) => id,
+        (true, Class::Word) => SLOT_WORD_ID,
+        (true, _) => SLOT_SEPARATOR_ID,
+    }
 }

@@ -166,10 +166,11 @@ mod tests {
             (0..len).filter(|ord| frequent.binary_search(ord).is_err()).collect::<Vec<_>>().into_iter();
         frequent.extend(others.by_ref().take(count as usize - frequent.len()));
         frequent.sort_unstable();
-        let first: Vec<u32> = frequent.iter().copied().skip(frequent.len() / 2).take(123).collect();
+        let first: Vec<u32> =
+            frequent.iter().copied().skip(frequent.len() / 2).take((ZONES[1] - RESERVED) as usize).collect();
         let mut by_rank = first.clone();
         by_rank.extend(frequent.iter().filter(|ord| !first.contains(ord)));
-        if (count as usize) < 246 {
+        if (count as usize) < 2 * (ZONES[1] - RESERVED) as usize {
             by_rank.clone_from(&frequent);
         }
         let reversed: Vec<u32> = by_rank.iter().map(|ord| ord ^ 1).collect();
@@ -184,9 +185,9 @@ mod tests {
             (0, 0, 1),
             (1, 0, 1),
             (100, 3, 1),
-            (123, 0, 7),
+            (ZONES[1] - RESERVED, 0, 7),
             (5_000, 0, 1),
-            (16_507, 0, 1),
+            (FREQUENT_MAX, 0, 1),
             (16_600, 50, 1),
             (90_000, 700, 1),
             (90_000, 5, 5),

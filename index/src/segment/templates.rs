@@ -6,14 +6,17 @@
 //! for a template is found out once for all messages that have it.
 
 use super::bundle::{Bundle, Numbers, Piece};
-use super::codes::{self, NESTED, SLOT, TEXT};
-use super::kernel::{Twos, find_meetings};
+use super::codes::{self, NESTED, SLOT_SEPARATOR, SLOT_WORD, TEXT};
+use super::kernel::{Octets, Twos, find_meetings};
 use super::{Damaged, OwnedBytes};
 use crate::bits::Bits;
 use crate::tokens::Class;
 
-/// The first octet of a slot in a template.
-const SLOT_OCTET: u8 = SLOT as u8 | 128;
+/// What a slot is in a template.
+const SLOT_OCTETS: [u8; 2] = [SLOT_WORD as u8 | 128, SLOT_SEPARATOR as u8 | 128];
+
+/// Templates whose numbers are told apart octet by octet.
+const TOLD_APART_MAX: usize = 64;
 
 /// The templates of a segment, and which ones the messages have.
 pub struct Templates {
@@ -32,7 +35,7 @@ pub struct Template<'a> {
     /// Rank of the name.
     pub name: u32,
     pub nested: bool,
-    /// Ranks of the tokens, [`SLOT`] for each slot.
+    /// Ranks of the tokens, [`SLOT_WORD`] or [`SLOT_SEPARATOR`] for each slot.
     pub tokens: &'a [u8],
     /// The same with [`NESTED`] and the name before them.
     whole: &'a [u8],
@@ -96,21 +99,82 @@ impl Templates {
         Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
     }
 
-    /// Those in which, in the codes of their tokens, `left` meets `right`: more than match, never fewer.
-    pub fn with_meeting(&self, left: &Twos, right: &Twos) -> Bits {
-        let mut found = Bits::new(self.len());
+    /// Calls `found` with all places in the codes of templates where `left` meets `right`, in order: how to get the template's number,
+    /// all codes, and where in them a code begins behind another one.
+    pub fn with_meeting(
+        &self,
+        left: &Twos,
+        right: &Twos,
+        mut found: impl FnMut(&mut dyn FnMut() -> u32, &[u8], usize),
+    ) {
+        let codes = self.codes.as_slice();
         let (mut number, mut end) = (0, self.offsets.get(1).unwrap_or(0) as usize);
-        find_meetings(self.codes.as_slice(), left, right, |at| {
-            while at >= end && number < self.len() {
-                number += 1;
-                end = self.offsets.get(number + 1).map_or(usize::MAX, |end| end as usize);
-            }
-            if number < self.len() {
-                found.insert(number);
+        find_meetings(codes, left, right, |at| {
+            if codes[at - 1] >= 128 {
+                let mut number = || {
+                    while at >= end && number + 1 < self.len() {
+                        number += 1;
+                        end = self.offsets.get(number + 1).map_or(usize::MAX, |end| end as usize);
+                    }
+                    number
+                };
+                found(&mut number, codes, at);
             }
             false
         });
-        found
+    }
+
+    /// Documents with a field of one of these templates, which rise.
+    pub fn docs_with(&self, numbers: &[u32]) -> Bits {
+        let mut docs = Bits::new(self.field_offsets.len().saturating_sub(1));
+        let octets = self.fields.as_slice();
+        if numbers.len() > TOLD_APART_MAX {
+            let mut wanted = Bits::new(self.len());
+            numbers.iter().for_each(|&number| wanted.insert(number));
+            for doc in 0..docs.len() {
+                let mut own = codes::ranks(&octets[self.field_offsets.range(doc, octets.len())]);
+                if own.any(|number| wanted.contains(number)) {
+                    docs.insert(doc);
+                }
+            }
+            return docs;
+        }
+        let mut starts = Twos::default();
+        let mut code = Vec::with_capacity(4);
+        for (n, &number) in numbers.iter().enumerate() {
+            code.clear();
+            codes::push(number, &mut code);
+            let first = Octets(code[0], code[0]);
+            let second = code.get(1).map_or(Octets(0, 255), |&octet| Octets(octet, octet));
+            starts.add(n * Twos::PAIRS / numbers.len(), first, second);
+        }
+        let mut ends = Twos::default();
+        ends.add(0, Octets(0, 255), Octets(128, 255));
+        let (mut doc, mut end) = (0, self.field_offsets.get(1).unwrap_or(0) as usize);
+        let mut place = |at: usize| {
+            let mut behind = at;
+            let number = codes::next(octets, &mut behind);
+            if !number.is_some_and(|number| numbers.binary_search(&number).is_ok()) {
+                return;
+            }
+            while at >= end && doc < docs.len() {
+                doc += 1;
+                end = self.field_offsets.get(doc + 1).map_or(usize::MAX, |end| end as usize);
+            }
+            if doc < docs.len() {
+                docs.insert(doc);
+            }
+        };
+        // Meetings begin behind two octets.
+        place(0);
+        if octets.first().is_some_and(|&octet| octet >= 128) {
+            place(1);
+        }
+        find_meetings(octets, &ends, &starts, |at| {
+            place(at);
+            false
+        });
+        docs
     }
 
     /// The header fields of a document; `slots` are the codes of all its slots.
@@ -180,7 +244,7 @@ impl Value<'_> {
         codes::push(TEXT, out);
         let (mut rest, mut slots) = (self.template.whole, self.slots);
         let mut from = 0;
-        while let Some(found) = memchr::memchr(SLOT_OCTET, &rest[from..]) {
+        while let Some(found) = memchr::memchr2(SLOT_OCTETS[0], SLOT_OCTETS[1], &rest[from..]) {
             let at = from + found;
             // The octet of a slot also ends longer codes. The name stands first, so a slot never does.
             if at == 0 || rest[at - 1] < 128 {
@@ -194,7 +258,7 @@ impl Value<'_> {
             rest = &rest[at + 1..];
             // A code ended before.
             from = 0;
-            while rest.first() == Some(&SLOT_OCTET) {
+            while rest.first().is_some_and(|octet| SLOT_OCTETS.contains(octet)) {
                 let end = behind(slots, 1).ok_or(Damaged("slots"))?;
                 out.extend_from_slice(&slots[..end]);
                 slots = &slots[end..];
