@@ -22,7 +22,7 @@ use super::verify::before;
 use crate::bits::Bits;
 use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
 use crate::prepare::Area;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_SEPARATOR, SLOT_WORD};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_SEPARATOR, SLOT_WORD, ZONES};
 use crate::segment::kernel::Twos;
 use crate::segment::{Literals, Segment, Template, Value, behind, varies};
 use crate::tokens::Class;
@@ -37,6 +37,8 @@ const REASONS: [u8; 5] = [0, LEFT, RIGHT, OTHER, BOTH];
 
 /// Documents for which all templates are gone through; for fewer, those that they have are looked at.
 const MANY: u32 = if cfg!(test) { 8 } else { 256 };
+/// How often slots stand in templates, in the same unit as entries: a guess that tells rare tokens from others.
+const SLOTS_OFTEN: u64 = 4096;
 /// Templates whose documents are found soonest by their numbers.
 const FEW_TEMPLATES: usize = 64;
 /// Templates for one reason that are looked for in all documents; more are in most documents.
@@ -182,7 +184,7 @@ impl<'a> Several<'a> {
         let mut found = Bits::new(docs.len());
         if !numbers.is_empty() {
             numbers.sort_unstable();
-            found = self.segment.templates().docs_with(&numbers);
+            found = self.segment.templates().docs_with(&numbers, docs);
         }
         for part in parts.into_iter().filter_map(|part| self.part(part)) {
             let mut rest = docs.clone();
@@ -200,26 +202,28 @@ impl<'a> Several<'a> {
     fn select(&self, needle: &Needle) -> Option<Selected> {
         let vocabulary = self.segment.vocabulary();
         let templates = self.segment.templates();
-        // How wide it is (slots, then entries), what it is before a meeting, and behind one.
-        let mut tokens: Vec<((u32, usize), Wanted, [Twos; 2])> = Vec::new();
-        let width = |part: &Part| if part.any_word { (3, 0) } else { (2, part.range.len()) };
+        // About how often it stands in templates, what it is before a meeting, and behind one.
+        let mut tokens: Vec<(u64, Wanted, [Twos; 2])> = Vec::new();
+        let often = |part: &Part| {
+            if part.any_word { SLOTS_OFTEN * 16 } else { SLOTS_OFTEN + part.range.len() as u64 }
+        };
         if let Edge::Part(part) = &self.pattern.left {
             let twos = entries_left(vocabulary, part, needle.token(0), templates.len());
-            tokens.push((width(part), Wanted::Left, [twos, Twos::default()]));
+            tokens.push((often(part), Wanted::Left, [twos, Twos::default()]));
         }
         for (n, &(rank, may_vary)) in self.inner.iter().enumerate() {
             let mut twos = [Twos::default(); 2];
             rank_left(rank, &mut twos[0]);
             rank_right(rank, &mut twos[1]);
-            tokens.push(((u32::from(may_vary), 0), Wanted::Inner(n), twos));
+            // More frequent entries have shorter codes.
+            let zone = ZONES.iter().filter(|&&zone| rank >= zone).count();
+            let often = (SLOTS_OFTEN / 2) >> (4 * zone.min(3)) << 4;
+            tokens.push((often + if may_vary { SLOTS_OFTEN } else { 0 }, Wanted::Inner(n), twos));
         }
         if let Edge::Part(part) = &self.pattern.right {
-            tokens.push((width(part), Wanted::Right, [Twos::default(), entries_right(vocabulary, part)]));
+            tokens.push((often(part), Wanted::Right, [Twos::default(), entries_right(vocabulary, part)]));
         }
-        let rarest = |&at: &usize| {
-            let [(left, _, _), (right, _, _)] = [&tokens[at], &tokens[at + 1]];
-            (left.0 + right.0, left.1 + right.1)
-        };
+        let rarest = |&at: &usize| tokens[at].0 * tokens[at + 1].0;
         let rarest = (0..tokens.len().saturating_sub(1)).min_by_key(rarest)?;
         let [mut left, mut right] = [tokens[rarest].2[0], tokens[rarest + 1].2[1]];
         for slot in [SLOT_WORD, SLOT_SEPARATOR] {

@@ -124,14 +124,14 @@ impl Templates {
         });
     }
 
-    /// Documents with a field of one of these templates, which rise.
-    pub fn docs_with(&self, numbers: &[u32]) -> Bits {
-        let mut docs = Bits::new(self.field_offsets.len().saturating_sub(1));
+    /// Documents of `within` with a field of one of these templates, which rise.
+    pub fn docs_with(&self, numbers: &[u32], within: &Bits) -> Bits {
+        let mut docs = Bits::new(within.len());
         let octets = self.fields.as_slice();
         if numbers.len() > TOLD_APART_MAX {
             let mut wanted = Bits::new(self.len());
             numbers.iter().for_each(|&number| wanted.insert(number));
-            for doc in 0..docs.len() {
+            for doc in within.iter() {
                 let mut own = codes::ranks(&octets[self.field_offsets.range(doc, octets.len())]);
                 if own.any(|number| wanted.contains(number)) {
                     docs.insert(doc);
@@ -174,6 +174,7 @@ impl Templates {
             place(at);
             false
         });
+        docs.and(within);
         docs
     }
 
