@@ -2,7 +2,7 @@
 //!
 //! What must hold: for every message that the segment vouches for, and that is in the mask, [`Query::run`] says what
 //! [`crate::scan::Compiled::matches`] says. Filters only ever leave out messages that cannot match; what they leave is verified on
-//! the text. Nothing allocates in proportion to the vocabulary, and the stop flag is looked at about every millisecond.
+//! the text. Nothing allocates in proportion to the vocabulary, and the stop flag is looked at every few milliseconds.
 //!
 //! Not here: messages that no segment covers, and the union over segments.
 

@@ -32,7 +32,7 @@ impl Run<'_> {
                     || {
                         if scope.area() == Area::Head {
                             let judge = values::Several::new(self, scope, needle, pattern, &found)?;
-                            judge.narrow(&mut found);
+                            judge.narrow(self.cx, &mut found)?;
                             let mut fields = Fields::new(self.segment, self.cx, judge);
                             found.try_retain(|doc| fields.has(doc))?;
                         } else {

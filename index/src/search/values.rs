@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
-use super::Halt;
 use super::edges::Edges;
 use super::facts::{Codes, Edge, Part};
 use super::fields::{Judge, Verdict};
@@ -19,6 +18,7 @@ use super::scope::Scope;
 use super::side::{entries_left, entries_right, rank_left, rank_right};
 use super::text::Text;
 use super::verify::before;
+use super::{Cx, Halt};
 use crate::bits::Bits;
 use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
 use crate::prepare::Area;
@@ -158,8 +158,8 @@ impl<'a> Several<'a> {
 
     /// Leaves of some documents those that have a template that always matches, or what other templates depend on, if that is said
     /// in less time than to look at them.
-    pub fn narrow(&self, docs: &mut Bits) {
-        let Some(selected) = &self.selected else { return };
+    pub fn narrow(&self, cx: Cx<'_>, docs: &mut Bits) -> Result<(), Halt> {
+        let Some(selected) = &self.selected else { return Ok(()) };
         let mut numbers = Vec::new();
         // Parts that documents must have in a slot.
         let mut parts = Vec::new();
@@ -178,7 +178,7 @@ impl<'a> Several<'a> {
                 _ if templates.len() <= FEW_TEMPLATES => numbers.extend_from_slice(templates),
                 _ if !soon && templates.len() <= NARROWED_MAX => numbers.extend_from_slice(templates),
                 Some((_, part)) => parts.push(part),
-                None => return,
+                None => return Ok(()),
             }
         }
         let mut found = Bits::new(docs.len());
@@ -189,9 +189,10 @@ impl<'a> Several<'a> {
         for part in parts.into_iter().filter_map(|part| self.part(part)) {
             let mut rest = docs.clone();
             rest.and_not(&found);
-            found.or(&part.docs(self.segment, &rest));
+            found.or(&part.docs(self.segment, cx, &rest)?);
         }
         docs.and(&found);
+        Ok(())
     }
 
     fn part(&self, side: u8) -> Option<&InSlot> {
@@ -446,13 +447,14 @@ impl InSlot {
     }
 
     /// Documents of `within` that may have it in a slot.
-    fn docs(&self, segment: &Segment, within: &Bits) -> Bits {
+    fn docs(&self, segment: &Segment, cx: Cx<'_>, within: &Bits) -> Result<Bits, Halt> {
         let mut found = self.entries.clone().unwrap_or_else(|| within.clone());
         let mut literals = self.literals.clone().unwrap_or_else(|| within.clone());
         literals.and(within);
         literals.and_not(&found);
         let all: Vec<u32> = literals.iter().collect();
         for (n, &doc) in all.iter().enumerate() {
+            cx.check()?;
             if let Some(&next) = all.get(n + 1) {
                 segment.literals(next, Area::Head).prefetch();
             }
@@ -460,7 +462,7 @@ impl InSlot {
                 found.insert(doc);
             }
         }
-        found
+        Ok(found)
     }
 
     /// Whether it may stand in a slot of this kind.

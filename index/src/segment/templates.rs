@@ -154,7 +154,7 @@ impl Templates {
         let mut place = |at: usize| {
             let mut behind = at;
             let number = codes::next(octets, &mut behind);
-            if !number.is_some_and(|number| numbers.binary_search(&number).is_ok()) {
+            if number.is_none_or(|number| numbers.binary_search(&number).is_err()) {
                 return;
             }
             while at >= end && doc < docs.len() {
