@@ -47,6 +47,9 @@ pub const EXECUTOR_PREEMPT_MS: u64 = 1;
 pub const PACEMAKER_MS: u64 = 5;
 /// The same while no executor has any.
 pub const PACEMAKER_IDLE_MS: u64 = 100;
+
+/// Wakes that an executor may miss before it has run its first task; then its sleep is interrupted. Starting takes a few milliseconds.
+pub const PACEMAKER_PATIENCE: u32 = 10;
 /// A thread that had nothing to do for this long gives memory back that it does not use.
 pub const MEMORY_IDLE_MS: u64 = 1_000;
 /// Shares of tasks that somebody waits for.

@@ -13,7 +13,7 @@
 //! | accepted sockets without an owner leak | `socket::Listener` binds them at once |
 //! | no way out for a socket | `socket::Socket::release` duplicates the descriptor and drops the stream |
 //! | accept fails at once for want of descriptors | `listener` waits between attempts |
-//! | sleeps with runnable tasks when the time slice ends before the first one ran | `pacemaker` wakes it from outside |
+//! | sleeps with runnable tasks when the time slice ends before the first one ran | `pacemaker` wakes it from outside, and interrupts its sleep if it has not run yet |
 //! | CPU placement panics where sysfs is hidden | `executor` pins by itself |
 
 pub mod clock;

@@ -60,6 +60,23 @@ pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     checked(result).map(drop)
 }
 
+/// A thread of this process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ThreadId(libc::pid_t);
+
+/// The calling thread.
+pub fn this_thread() -> ThreadId {
+    // SAFETY: takes nothing and cannot fail.
+    ThreadId(unsafe { libc::gettid() })
+}
+
+/// Ends the system call that a thread waits in, by a signal whose handler must be there (`signals::catch_interrupts`). Nothing happens
+/// if the thread has ended.
+pub fn interrupt(thread: ThreadId) {
+    // SAFETY: plain numbers; the signal has a handler that only sets a flag, whichever thread of the process gets it.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread.0, libc::SIGURG) };
+}
+
 /// Who may share the address of a listening socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sharing {

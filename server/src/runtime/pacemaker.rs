@@ -3,7 +3,8 @@
 //! The defect: `LocalExecutor::run_task_queues` looks at the preemption timer before it runs the first task. When the timer has fired by
 //! then (it is 1 ms here, and a busy machine may take the processor away for longer), it reports that nothing was runnable, and
 //! the executor goes to sleep with runnable tasks until something else wakes it: seconds, or for ever. A timer on the same
-//! executor is no cure, because the task that would arm it again may be one of those that do not run.
+//! executor is no cure, because the task that would arm it again may be one of those that do not run. The first task of all may be
+//! one of them, before anything can be woken: then the system call that the executor sleeps in is interrupted.
 //!
 //! What must hold: a wake comes from outside, again and again, whether or not the last one was noticed. An executor that
 //! did nothing but notice the last wake is left alone for longer, so that an idle server costs next to nothing.
@@ -14,7 +15,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::limits::{PACEMAKER_IDLE_MS, PACEMAKER_MS};
+use super::{os, signals};
+use crate::limits::{PACEMAKER_IDLE_MS, PACEMAKER_MS, PACEMAKER_PATIENCE};
 
 /// Wakers of the executors that run now.
 #[derive(Default)]
@@ -25,12 +27,14 @@ struct Registry {
 }
 
 /// One executor; the waker appears when its task runs first.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Pulse(Arc<Mutex<State>>);
 
-#[derive(Default)]
 struct State {
+    thread: os::ThreadId,
     waker: Option<Waker>,
+    /// Wakes that were due while there was no waker.
+    missed: u32,
     /// How often the task was run.
     beats: u64,
     /// `beats` when the last wake was sent.
@@ -48,10 +52,19 @@ static REGISTRY: OnceLock<Registry> = OnceLock::new();
 pub struct Pacemaker(Pulse);
 
 impl Pacemaker {
-    /// A pacemaker and the task that has to run on the executor; the task ends when the pacemaker is dropped.
+    /// A pacemaker for the executor of this thread and the task that has to run on it; the task ends when the pacemaker is dropped.
     pub fn new() -> std::io::Result<(Pacemaker, impl Future<Output = ()> + 'static)> {
         let registry = registry()?;
-        let pulse = Pulse::default();
+        let pulse = Pulse(Arc::new(Mutex::new(State {
+            thread: os::this_thread(),
+            waker: None,
+            missed: 0,
+            beats: 0,
+            beats_at_wake: 0,
+            tasks: 0,
+            active: false,
+            ended: false,
+        })));
         lock(&registry.pulses).push(pulse.clone());
         registry.added.notify_one();
         Ok((Pacemaker(pulse.clone()), Beat(pulse)))
@@ -97,6 +110,7 @@ fn registry() -> std::io::Result<&'static Registry> {
     if let Some(registry) = REGISTRY.get() {
         return Ok(registry);
     }
+    signals::catch_interrupts()?;
     let registry = REGISTRY.get_or_init(Registry::default);
     std::thread::Builder::new().name("pacemaker".to_owned()).spawn(move || beat(registry))?;
     Ok(registry)
@@ -111,8 +125,15 @@ fn beat(registry: &Registry) {
             // A wake that was not noticed by the next round may have been lost like the one it should replace.
             quiet &= !state.active && state.beats > state.beats_at_wake;
             state.beats_at_wake = state.beats;
-            if let Some(waker) = &state.waker {
-                waker.wake_by_ref();
+            match &state.waker {
+                Some(waker) => waker.wake_by_ref(),
+                None if state.ended => {}
+                None => {
+                    state.missed = state.missed.saturating_add(1);
+                    if state.missed > PACEMAKER_PATIENCE {
+                        os::interrupt(state.thread);
+                    }
+                }
             }
             !state.ended
         });
@@ -133,6 +154,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::runtime::executor::{Priority, sleep, spawn, start};
+
+    /// An executor that sleeps before its first task has run cannot be woken, so its thread is interrupted; as often as it takes.
+    #[test]
+    fn a_thread_that_sleeps_before_its_first_task_is_interrupted() {
+        use std::io::{ErrorKind, Read};
+        let (_other, mut socket) = std::os::unix::net::UnixStream::pair().unwrap();
+        // A read with a time-out is not taken up again behind a signal.
+        socket.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
+        let (_pacemaker, _beat) = Pacemaker::new().unwrap();
+        for _ in 0..3 {
+            assert_eq!(socket.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::Interrupted));
+        }
+    }
 
     /// An executor that waits for nothing but a distant timer is woken again and again, and the task ends with its pacemaker.
     #[test]

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use async_channel::Sender;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGURG};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::net::tls::TlsSettings;
+
+/// Makes SIGURG, which nothing else uses, end system calls and do nothing else; see `os::interrupt`.
+pub fn catch_interrupts() -> std::io::Result<()> {
+    signal_hook::flag::register(SIGURG, Arc::default()).map(drop)
+}
 
 /// Listens until it is dropped.
 pub struct SignalThread(Handle);
