@@ -1,6 +1,6 @@
 //! Clients that ask and do not read.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use super::support::*;
 use trawl_tests::client::Client;
@@ -54,8 +54,10 @@ fn a_slow_reader_costs_bounded_memory_and_gets_everything() {
         reader.read_exact(&mut end).unwrap();
         assert_eq!(&end, b")\r\n");
     }
-    drop(reader);
-    assert_eq!(slow.seen("f OK").lines().count(), 1);
+    // From the same reader, which may have taken it already.
+    let mut last = String::new();
+    reader.read_line(&mut last).unwrap();
+    assert!(last.starts_with("f OK"), "{last}");
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn pipelined_commands_wait_for_the_reader() {
         let growth = resident(&server).saturating_sub(before);
         println!("{growth} bytes more than before");
         assert!(growth < GROWTH_BYTES_MAX / 3, "{growth} bytes more than before");
-        let mut lines = std::io::BufRead::lines(BufReader::new(&mut slow.stream));
+        let mut lines = BufReader::new(&mut slow.stream).lines();
         for number in 0..COMMANDS {
             let noop = lines.next().unwrap().unwrap();
             assert!(noop.starts_with(&format!("n{number} OK ")), "{number}: {noop}");
