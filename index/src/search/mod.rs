@@ -12,6 +12,7 @@ mod facts;
 mod fields;
 mod filter;
 mod head;
+mod in_slot;
 mod key;
 mod needle;
 mod program;

@@ -6,12 +6,11 @@
 
 use std::ops::Range;
 
-use memchr::memmem::Finder;
-
 use super::edges::Edges;
 use super::facts::{Codes, Edge, Part};
 use super::fields::{Judge, Verdict};
 use super::head::owner;
+use super::in_slot::{InSlot, MANY, Walk};
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
@@ -20,12 +19,9 @@ use super::text::Text;
 use super::verify::before;
 use super::{Cx, Halt};
 use crate::bits::Bits;
-use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
-use crate::prepare::Area;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_SEPARATOR, SLOT_WORD, ZONES};
+use crate::segment::codes::{self, SLOT_SEPARATOR, SLOT_WORD, ZONES};
 use crate::segment::kernel::Twos;
 use crate::segment::{Literals, Segment, Template, Value, behind, varies};
-use crate::tokens::Class;
 
 /// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
@@ -35,17 +31,14 @@ const BOTH: u8 = 8;
 /// All of them, 0 for a template in which no slot decides.
 const REASONS: [u8; 5] = [0, LEFT, RIGHT, OTHER, BOTH];
 
-/// Documents for which all templates are gone through; for fewer, those that they have are looked at.
-const MANY: u32 = if cfg!(test) { 8 } else { 256 };
 /// How often slots stand in templates, in the same unit as entries: a guess that tells rare tokens from others.
 const SLOTS_OFTEN: u64 = 4096;
 /// Templates whose documents are found soonest by their numbers.
 const FEW_TEMPLATES: usize = 64;
 /// Templates for one reason that are looked for in all documents; more are in most documents.
 const NARROWED_MAX: usize = if cfg!(test) { 4 } else { 2048 };
-/// Vocabulary entries that are looked at, for each document, to say which documents have one in a slot.
-const ENTRIES_PER_DOC: usize = 8;
-
+/// Meetings between two looks at the stop flag; each takes some ten nanoseconds.
+const MEETINGS_MAX: u32 = 16_384;
 pub(super) struct Several<'a> {
     segment: &'a Segment,
     scope: Scope,
@@ -69,20 +62,6 @@ struct Selected {
     all: Bits,
     /// By [`REASONS`] the templates, rising.
     by_reason: [Vec<u32>; REASONS.len()],
-}
-
-/// What tells whether the slots of a document can hold an edge.
-struct InSlot {
-    literal: Finder<'static>,
-    class: Class,
-    any_word: bool,
-    /// Documents that may have such a literal; `None`: any of them.
-    literals: Option<Bits>,
-    /// Documents with entries that vary and have it; `None` if there are too many to say.
-    entries: Option<Bits>,
-    /// Which literals of a document are such ones: of the last document that was asked for.
-    found: Vec<usize>,
-    found_of: Option<u32>,
 }
 
 /// A token of the needle.
@@ -151,7 +130,7 @@ impl<'a> Several<'a> {
             range_of,
         };
         if docs >= MANY {
-            several.selected = several.select(needle);
+            several.selected = several.select(run.cx, needle)?;
         }
         Ok(several)
     }
@@ -200,7 +179,7 @@ impl<'a> Several<'a> {
     }
 
     /// Templates that may match: found by those two tokens side by side that are likely to be the rarest.
-    fn select(&self, needle: &Needle) -> Option<Selected> {
+    fn select(&self, cx: Cx<'_>, needle: &Needle) -> Result<Option<Selected>, Halt> {
         let vocabulary = self.segment.vocabulary();
         let templates = self.segment.templates();
         // About how often it stands in templates, what it is before a meeting, and behind one.
@@ -225,7 +204,7 @@ impl<'a> Several<'a> {
             tokens.push((often(part), Wanted::Right, [Twos::default(), entries_right(vocabulary, part)]));
         }
         let rarest = |&at: &usize| tokens[at].0 * tokens[at + 1].0;
-        let rarest = (0..tokens.len().saturating_sub(1)).min_by_key(rarest)?;
+        let Some(rarest) = (0..tokens.len().saturating_sub(1)).min_by_key(rarest) else { return Ok(None) };
         let [mut left, mut right] = [tokens[rarest].2[0], tokens[rarest + 1].2[1]];
         for slot in [SLOT_WORD, SLOT_SEPARATOR] {
             if self.fits(tokens[rarest].1, slot) {
@@ -237,7 +216,12 @@ impl<'a> Several<'a> {
         }
         let (behind, ahead) = tokens.split_at(rarest + 1);
         let mut selected = Selected { all: Bits::new(templates.len()), by_reason: Default::default() };
+        let (mut met, mut halted) = (0u32, None);
         templates.with_meeting(&left, &right, |number, codes, at| {
+            met = met.wrapping_add(1);
+            if met.is_multiple_of(MEETINGS_MAX) {
+                halted = cx.check().err();
+            }
             let mut slots = 0;
             let mut fits = |wanted: Wanted, rank: u32| {
                 slots |= if codes::is_slot(rank) { wanted.reason() } else { 0 };
@@ -260,8 +244,9 @@ impl<'a> Several<'a> {
                     selected.by_reason[place].push(number);
                 }
             }
+            halted.is_some()
         });
-        Some(selected)
+        halted.map_or(Ok(Some(selected)), Err)
     }
 
     /// Whether a token of the needle can be what stands in a template.
@@ -325,22 +310,9 @@ impl<'a> Several<'a> {
         let mut reasons = 0;
         let mut slot = |reason: u8| reasons |= reason;
         if let Some(in_slot) = &mut self.left {
-            let token = walk.next()?;
-            if codes::is_slot(token.rank) {
-                if !in_slot.is_slot(token.rank) {
-                    return None;
-                }
+            let edges = &self.edges;
+            if in_slot.stands_at(&walk.next()?, doc, texts, |text, at| edges.fits_left(text, at))? {
                 slot(LEFT);
-            } else {
-                let text = &mut texts[usize::from(token.in_slot)];
-                let fits = if is_literal(token.rank) && !in_slot.any_word {
-                    in_slot.is_at(doc, text, token.at)
-                } else {
-                    self.edges.fits_left(text, token.at)
-                };
-                if !fits {
-                    return None;
-                }
             }
         }
         for &(wanted, may_vary) in &self.inner {
@@ -352,22 +324,9 @@ impl<'a> Several<'a> {
             }
         }
         if let Some(in_slot) = &mut self.right {
-            let token = walk.next()?;
-            if codes::is_slot(token.rank) {
-                if !in_slot.is_slot(token.rank) {
-                    return None;
-                }
+            let edges = &self.edges;
+            if in_slot.stands_at(&walk.next()?, doc, texts, |text, at| edges.fits_right(text, at))? {
                 slot(RIGHT);
-            } else {
-                let text = &mut texts[usize::from(token.in_slot)];
-                let fits = if is_literal(token.rank) && !in_slot.any_word {
-                    in_slot.is_at(doc, text, token.at)
-                } else {
-                    self.edges.fits_right(text, token.at)
-                };
-                if !fits {
-                    return None;
-                }
             }
         }
         Some(reason(reasons))
@@ -391,148 +350,6 @@ impl Wanted {
             Wanted::Inner(_) => OTHER,
             Wanted::Right => RIGHT,
         }
-    }
-}
-
-impl InSlot {
-    /// `ord` is the vocabulary entry at a position of the part's range, `edge` what a literal with it has.
-    fn new(
-        segment: &Segment,
-        scope: Scope,
-        part: &Part,
-        edge: [&[u8]; 2],
-        docs: u32,
-        ord: impl Fn(u32) -> u32,
-    ) -> Result<InSlot, Halt> {
-        let vocabulary = segment.vocabulary();
-        let may_vary = |ord: u32| vocabulary.token(ord).is_some_and(|(class, token)| varies(token, class));
-        let docs_of = |ords: Vec<u32>| {
-            let mut found = Bits::new(segment.docs());
-            let mut lists = segment.lists(scope.field_of_words());
-            for ord in ords {
-                scope.lists(segment, ord, &mut |list| lists.or_into(list, &mut found))?;
-            }
-            Ok::<Bits, Halt>(found)
-        };
-        let many = docs >= MANY;
-        let few_entries =
-            many && !part.any_word && part.range.len() <= SLOT_RANGE_MAX.min(docs as usize * ENTRIES_PER_DOC);
-        let entries = few_entries
-            .then(|| part.range.clone().map(ord).filter(|&ord| may_vary(ord)).collect::<Vec<u32>>())
-            .filter(|ords| ords.len() <= SLOT_ENTRIES_MAX.min(docs as usize / 2))
-            .map(docs_of)
-            .transpose()?;
-        let literals = many.then(|| {
-            let mut docs = Bits::full(segment.docs());
-            let token = if edge[0] == b"\xff" { edge[1] } else { edge[0] };
-            segment.literal_candidates(Area::Head, token, &mut docs);
-            docs
-        });
-        let literal = Finder::new(&edge.concat()).into_owned();
-        Ok(InSlot {
-            literal,
-            class: part.class,
-            any_word: part.any_word,
-            literals,
-            entries,
-            found: Vec::new(),
-            found_of: None,
-        })
-    }
-
-    /// How many documents [`InSlot::docs`] looks at, about; `None` if it says nothing.
-    fn breadth(&self) -> Option<u32> {
-        let known = !self.any_word && self.entries.is_some();
-        self.literals.as_ref().map(Bits::count).filter(|_| known)
-    }
-
-    /// Documents of `within` that may have it in a slot.
-    fn docs(&self, segment: &Segment, cx: Cx<'_>, within: &Bits) -> Result<Bits, Halt> {
-        let mut found = self.entries.clone().unwrap_or_else(|| within.clone());
-        let mut literals = self.literals.clone().unwrap_or_else(|| within.clone());
-        literals.and(within);
-        literals.and_not(&found);
-        let all: Vec<u32> = literals.iter().collect();
-        for (n, &doc) in all.iter().enumerate() {
-            cx.check()?;
-            if let Some(&next) = all.get(n + 1) {
-                segment.literals(next, Area::Head).prefetch();
-            }
-            if segment.literals(doc, Area::Head).have(&self.literal) {
-                found.insert(doc);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether it may stand in a slot of this kind.
-    fn is_slot(&self, rank: u32) -> bool {
-        match rank {
-            SLOT_WORD => self.class == Class::Word || self.any_word,
-            _ => self.class == Class::Separator,
-        }
-    }
-
-    /// Which literals of the document are such ones, rising.
-    fn literals_of(&mut self, doc: u32, literals: &Literals<'_>) -> &[usize] {
-        if self.found_of != Some(doc) {
-            self.found_of = Some(doc);
-            self.found.clear();
-            if self.literals.as_ref().is_none_or(|docs| docs.contains(doc)) {
-                literals.which(&self.literal, &mut self.found);
-            }
-        }
-        &self.found
-    }
-
-    /// Whether the literal that a code in the slots stands for is such a one.
-    fn is_at(&mut self, doc: u32, slots: &Text<'_>, at: usize) -> bool {
-        let found = self.literals_of(doc, slots.literals);
-        !found.is_empty() && found.contains(&slots.number_of_literal(at))
-    }
-
-    fn may_be_in(&mut self, doc: u32, literals: &Literals<'_>) -> bool {
-        self.entries.as_ref().is_none_or(|entries| entries.contains(doc))
-            || !self.literals_of(doc, literals).is_empty()
-    }
-}
-
-fn is_literal(rank: u32) -> bool {
-    matches!(rank, LITERAL_WORD | LITERAL_SEPARATOR)
-}
-
-/// Walks the tokens of a field.
-#[derive(Clone, Copy)]
-struct Walk<'a> {
-    template: &'a [u8],
-    at: usize,
-    /// What fills the slots; may be less than there are.
-    slots: &'a [u8],
-    slots_at: usize,
-}
-
-struct Token {
-    /// A slot for what is not known.
-    rank: u32,
-    /// Where its code is: in the template, or in the slots.
-    at: usize,
-    in_slot: bool,
-}
-
-impl<'a> Walk<'a> {
-    fn new(template: &'a [u8], slots: &'a [u8]) -> Walk<'a> {
-        Walk { template, at: 0, slots, slots_at: 0 }
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<Token> {
-        let token = Token { at: self.at, rank: codes::next(self.template, &mut self.at)?, in_slot: false };
-        if !codes::is_slot(token.rank) {
-            return Some(token);
-        }
-        let at = self.slots_at;
-        let filled = codes::next(self.slots, &mut self.slots_at);
-        Some(filled.map_or(token, |rank| Token { rank, at, in_slot: true }))
     }
 }
 

@@ -99,18 +99,18 @@ impl Templates {
         Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
     }
 
-    /// Calls `found` with all places in the codes of templates where `left` meets `right`, in order: how to get the template's number,
-    /// all codes, and where in them a code begins behind another one.
+    /// Calls `found` with all places in the codes of templates where `left` meets `right`, in order, until it says true: how to get
+    /// the template's number, all codes, and where in them a code begins behind another one.
     pub fn with_meeting(
         &self,
         left: &Twos,
         right: &Twos,
-        mut found: impl FnMut(&mut dyn FnMut() -> u32, &[u8], usize),
+        mut found: impl FnMut(&mut dyn FnMut() -> u32, &[u8], usize) -> bool,
     ) {
         let codes = self.codes.as_slice();
         let (mut number, mut end) = (0, self.offsets.get(1).unwrap_or(0) as usize);
         find_meetings(codes, left, right, |at| {
-            if codes[at - 1] >= 128 {
+            codes[at - 1] >= 128 && {
                 let mut number = || {
                     while at >= end && number + 1 < self.len() {
                         number += 1;
@@ -118,9 +118,8 @@ impl Templates {
                     }
                     number
                 };
-                found(&mut number, codes, at);
+                found(&mut number, codes, at)
             }
-            false
         });
     }
 
