@@ -91,15 +91,12 @@ impl InSlot {
         literals.and(within);
         literals.and_not(&found);
         let all: Vec<u32> = literals.iter().collect();
-        for (n, &doc) in all.iter().enumerate() {
-            cx.check()?;
-            if let Some(&next) = all.get(n + 1) {
-                segment.literals(next, Area::Head).prefetch();
-            }
-            if segment.literals(doc, Area::Head).have(&self.literal) {
+        segment.search_literals(&all, Area::Head, &self.literal, |doc, have| {
+            if have {
                 found.insert(doc);
             }
-        }
+            cx.check()
+        })?;
         Ok(found)
     }
 

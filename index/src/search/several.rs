@@ -31,10 +31,11 @@ impl Run<'_> {
                     &found.clone(),
                     || {
                         if scope.area() == Area::Head {
-                            let judge = values::Several::new(self, scope, needle, pattern, &found)?;
-                            judge.narrow(self.cx, &mut found)?;
+                            let mut judge = values::Several::new(self, scope, needle, pattern, &found)?;
+                            let matching = judge.narrow(self.cx, needle, &mut found)?;
                             let mut fields = Fields::new(self.segment, self.cx, judge);
                             found.try_retain(|doc| fields.has(doc))?;
+                            found.or(&matching);
                         } else {
                             let verifier =
                                 Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);

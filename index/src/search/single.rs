@@ -146,13 +146,11 @@ impl Run<'_> {
     /// Leaves the documents of an area whose literals have the needle.
     fn have_literals(&self, scope: Scope, needle: &Needle, docs: &mut Bits) -> Result<(), Halt> {
         let all: Vec<u32> = docs.iter().collect();
-        let mut ahead = all.iter().skip(1);
-        docs.try_retain(|doc| {
-            self.cx.check()?;
-            if let Some(&next) = ahead.next() {
-                self.segment.literals(next, scope.area()).prefetch();
+        self.segment.search_literals(&all, scope.area(), needle.finder(), |doc, have| {
+            if !have {
+                docs.remove(doc);
             }
-            Ok(self.segment.literals(doc, scope.area()).have(needle.finder()))
+            self.cx.check()
         })
     }
 

@@ -35,6 +35,8 @@ const REASONS: [u8; 5] = [0, LEFT, RIGHT, OTHER, BOTH];
 const SLOTS_OFTEN: u64 = 4096;
 /// Templates whose documents are found soonest by their numbers.
 const FEW_TEMPLATES: usize = 64;
+/// Templates that are looked at first: if one of them matches whatever its slots are, most documents have it.
+const FIRST_TEMPLATES: u32 = if cfg!(test) { 8 } else { 4096 };
 /// Templates for one reason that are looked for in all documents; more are in most documents.
 const NARROWED_MAX: usize = if cfg!(test) { 4 } else { 2048 };
 /// Meetings between two looks at the stop flag; each takes some ten nanoseconds.
@@ -48,8 +50,8 @@ pub(super) struct Several<'a> {
     inner: Vec<(u32, bool)>,
     left: Option<InSlot>,
     right: Option<InSlot>,
-    /// Templates that may match, and why; `None`: any of them may.
-    selected: Option<Selected>,
+    /// Templates that may match, and why.
+    selected: Selected,
     /// Where in a template it may begin if slots decide; which of these places are of one template; and by template where among
     /// the ranges that is.
     starts: Vec<Start>,
@@ -58,7 +60,10 @@ pub(super) struct Several<'a> {
 }
 
 /// Templates in which the tokens of the needle may stand side by side.
+#[derive(Default)]
 struct Selected {
+    /// Nothing is known of templates from this number on: any of them may match.
+    below: u32,
     all: Bits,
     /// By [`REASONS`] the templates, rising.
     by_reason: [Vec<u32>; REASONS.len()],
@@ -115,8 +120,9 @@ impl<'a> Several<'a> {
             Edge::Whole => None,
         };
         let edges = Edges::new(segment, needle, pattern, docs);
-        let range_of = vec![0; segment.templates().len() as usize];
-        let mut several = Several {
+        let templates = segment.templates().len();
+        let selected = Selected { below: 0, all: Bits::new(templates), by_reason: Default::default() };
+        Ok(Several {
             segment,
             scope,
             pattern,
@@ -124,25 +130,52 @@ impl<'a> Several<'a> {
             inner,
             left,
             right,
-            selected: None,
+            selected,
             starts: Vec::new(),
             ranges: Vec::new(),
-            range_of,
-        };
-        if docs >= MANY {
-            several.selected = several.select(run.cx, needle)?;
-        }
-        Ok(several)
+            range_of: vec![0; templates as usize],
+        })
     }
 
-    /// Leaves of some documents those that have a template that always matches, or what other templates depend on, if that is said
-    /// in less time than to look at them.
-    pub fn narrow(&self, cx: Cx<'_>, docs: &mut Bits) -> Result<(), Halt> {
-        let Some(selected) = &self.selected else { return Ok(()) };
+    /// Takes out of some documents those that have a template that always matches, and returns them; leaves of the others those that
+    /// have what other templates depend on, if that is said in less time than to look at them.
+    pub fn narrow(&mut self, cx: Cx<'_>, needle: &Needle, docs: &mut Bits) -> Result<Bits, Halt> {
+        let mut matching = Bits::new(docs.len());
+        for below in [FIRST_TEMPLATES, u32::MAX] {
+            if docs.count() < MANY {
+                return Ok(matching);
+            }
+            let from = self.selected.below;
+            self.select(cx, needle, from..below.min(self.segment.templates().len()))?;
+            let certain = self.certain(from);
+            if !certain.is_empty() {
+                let more = self.segment.templates().docs_with(&certain, docs);
+                docs.and_not(&more);
+                matching.or(&more);
+            }
+        }
+        self.narrow_others(cx, docs)?;
+        Ok(matching)
+    }
+
+    /// Templates from a number on that always match: not all, but those that most messages have, since these have the lowest numbers.
+    fn certain(&mut self, from: u32) -> Vec<u32> {
+        let [known, ..] = &self.selected.by_reason;
+        let new = &known[known.partition_point(|&number| number < from)..];
+        let mut numbers = new.get(..NARROWED_MAX).unwrap_or(new).to_vec();
+        numbers.retain(|&number| {
+            let template = self.segment.templates().get(number);
+            template.is_ok_and(|template| self.judge(number, &template) == Verdict::Always)
+        });
+        numbers
+    }
+
+    /// [`Several::narrow`] for documents without a template that is known to match.
+    fn narrow_others(&self, cx: Cx<'_>, docs: &mut Bits) -> Result<(), Halt> {
         let mut numbers = Vec::new();
         // Parts that documents must have in a slot.
         let mut parts = Vec::new();
-        for (reason, templates) in REASONS.into_iter().zip(&selected.by_reason) {
+        for (reason, templates) in REASONS.into_iter().zip(&self.selected.by_reason) {
             // Who has both parts has either; who has it is soonest said of the longer one.
             let sides = match reason {
                 LEFT => [Some(LEFT), None],
@@ -178,8 +211,8 @@ impl<'a> Several<'a> {
         if side == LEFT { self.left.as_ref() } else { self.right.as_ref() }
     }
 
-    /// Templates that may match: found by those two tokens side by side that are likely to be the rarest.
-    fn select(&self, cx: Cx<'_>, needle: &Needle) -> Result<Option<Selected>, Halt> {
+    /// Finds the templates of a range that may match, by those two tokens side by side that are likely to be the rarest.
+    fn select(&mut self, cx: Cx<'_>, needle: &Needle, range: Range<u32>) -> Result<(), Halt> {
         let vocabulary = self.segment.vocabulary();
         let templates = self.segment.templates();
         // About how often it stands in templates, what it is before a meeting, and behind one.
@@ -204,7 +237,7 @@ impl<'a> Several<'a> {
             tokens.push((often(part), Wanted::Right, [Twos::default(), entries_right(vocabulary, part)]));
         }
         let rarest = |&at: &usize| tokens[at].0 * tokens[at + 1].0;
-        let Some(rarest) = (0..tokens.len().saturating_sub(1)).min_by_key(rarest) else { return Ok(None) };
+        let Some(rarest) = (0..tokens.len().saturating_sub(1)).min_by_key(rarest) else { return Ok(()) };
         let [mut left, mut right] = [tokens[rarest].2[0], tokens[rarest + 1].2[1]];
         for slot in [SLOT_WORD, SLOT_SEPARATOR] {
             if self.fits(tokens[rarest].1, slot) {
@@ -215,9 +248,10 @@ impl<'a> Several<'a> {
             }
         }
         let (behind, ahead) = tokens.split_at(rarest + 1);
-        let mut selected = Selected { all: Bits::new(templates.len()), by_reason: Default::default() };
+        let mut selected = std::mem::take(&mut self.selected);
+        selected.below = range.end;
         let (mut met, mut halted) = (0u32, None);
-        templates.with_meeting(&left, &right, |number, codes, at| {
+        templates.with_meeting(range, &left, &right, |number, codes, at| {
             met = met.wrapping_add(1);
             if met.is_multiple_of(MEETINGS_MAX) {
                 halted = cx.check().err();
@@ -246,7 +280,8 @@ impl<'a> Several<'a> {
             }
             halted.is_some()
         });
-        halted.map_or(Ok(Some(selected)), Err)
+        self.selected = selected;
+        halted.map_or(Ok(()), Err)
     }
 
     /// Whether a token of the needle can be what stands in a template.
@@ -355,7 +390,7 @@ impl Wanted {
 
 impl Judge for Several<'_> {
     fn template(&mut self, number: u32, template: &Template<'_>) -> Verdict {
-        let may = self.selected.as_ref().is_none_or(|selected| selected.all.contains(number));
+        let may = number >= self.selected.below || self.selected.all.contains(number);
         if may { self.judge(number, template) } else { Verdict::Never }
     }
 

@@ -8,6 +8,7 @@ use super::intern::{Interner, Tag};
 use super::inverted;
 use super::numbered::{Numbered, Streams};
 use super::ranks::FREQUENT_MAX;
+use super::signature::Grams;
 use super::terms::{self, Field};
 use super::vocabulary::{BLOCK, END, OFFSETS_STEP, PSEUDO};
 use super::{BuildError, BuildOptions, narrow, packed, records, signature};
@@ -132,12 +133,19 @@ fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
     u64::from_be_bytes(first)
 }
 
-fn vocabulary(interner: &Interner, order: &Order, ranks: &[u32], bits_per_gram: f32, out: &mut Writer) {
+fn vocabulary(
+    interner: &Interner,
+    order: &Order,
+    ranks: &[u32],
+    bits_per_gram: Grams<f32>,
+    out: &mut Writer,
+) {
     let mut blob = Vec::new();
     let mut offsets = Vec::new();
-    let bytes = order.ids.iter().map(|&id| interner.bytes(id).len() as u64).sum();
+    let mut grams = Grams::default();
+    order.ids.iter().for_each(|&id| grams.count(interner.bytes(id)));
     let blocks = (order.ids.len() as u32).div_ceil(BLOCK);
-    let mut signature = signature::Writer::new(bytes, blocks, bits_per_gram, usize::MAX);
+    let mut signature = signature::Writer::new(grams, blocks, bits_per_gram, usize::MAX);
     for (ord, &id) in order.ids.iter().enumerate() {
         let term = interner.bytes(id);
         if (ord as u32).is_multiple_of(OFFSETS_STEP) {
@@ -228,15 +236,18 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
         out.numbers(literal_table, literal_offsets);
         Ok::<(), BuildError>(())
     };
-    let octets = |area: Area| -> u64 {
+    let counted = |area: Area, grams: &mut Grams<u64>| -> u64 {
         let stream = &builder.streams[area as usize];
         let ids = (0..docs).flat_map(|doc| stream.of(doc)).filter_map(|number| number.checked_sub(TOKENS));
-        let literals = ids.filter(|&id| ranks[id as usize] == NONE);
-        literals.map(|id| builder.interner.bytes(id).len() as u64).sum()
+        let literals = ids.filter(|&id| ranks[id as usize] == NONE).map(|id| builder.interner.bytes(id));
+        literals.inspect(|literal| grams.count(literal)).map(|literal| literal.len() as u64).sum()
     };
-    let new = |octets, bits, column| signature::Writer::new(octets, docs as u32, bits, column);
-    let [of_body, of_head, of_addresses] = Area::ALL.map(octets);
-    let mut body = new(of_body, options.bits_per_gram, BODY_COLUMN_BYTES);
+    let new = |grams, bits, column| signature::Writer::new(grams, docs as u32, bits, column);
+    let (mut body_grams, mut head_grams) = (Grams::default(), Grams::default());
+    let of_body = counted(Area::Body, &mut body_grams);
+    let of_head = counted(Area::Head, &mut head_grams);
+    let of_addresses = counted(Area::Addr, &mut head_grams);
+    let mut body = new(body_grams, options.bits_per_gram, BODY_COLUMN_BYTES);
     write(Area::Body, of_body, out, &mut |_, literals| {
         literals.split(|&b| b == END).for_each(|token| body.token(token));
         body.end_item();
@@ -252,7 +263,7 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
         }
     })?;
     let mut addresses = addresses.into_iter().peekable();
-    let mut head = new(of_head + of_addresses, options.head_bits_per_gram, HEAD_COLUMN_BYTES);
+    let mut head = new(head_grams, options.head_bits_per_gram, HEAD_COLUMN_BYTES);
     write(Area::Head, of_head, out, &mut |doc, literals| {
         let addresses = addresses.next_if(|(of, _)| *of == doc).map_or(Vec::new(), |(_, literals)| literals);
         literals

@@ -5,10 +5,13 @@
 //! the rest to the plain ones.
 #![allow(unsafe_code)]
 
+mod numbers;
+
 use std::ops::Range;
 
+pub use numbers::{Symbols, Units, count_symbols, find_any, find_symbols, find_three};
+
 use super::codes::{LITERAL_SEPARATOR, LITERAL_WORD};
-use super::packed::SYMBOLS;
 use super::vocabulary::END;
 
 /// A range of octets, ends included; empty if the first is greater.
@@ -101,58 +104,6 @@ pub fn find_meetings(octets: &[u8], left: &Twos, right: &Twos, mut found: impl F
     plain::find_meetings(octets, 2, left, right, &mut found)
 }
 
-/// A range of numbers of 16 bits, ends included; empty if the first is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Units(pub u16, pub u16);
-
-/// What packed symbols (see [`super::packed`]) look like where they begin with the first, the second or the third symbol of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbols {
-    /// The whole number.
-    pub first: Units,
-    /// Its last two symbols, and the number behind it.
-    pub second: Units,
-    pub behind_second: Units,
-    /// Its last symbol, and the number behind it.
-    pub third: u16,
-    pub behind_third: Units,
-}
-
-impl Units {
-    fn contains(self, number: u16) -> bool {
-        self.0 <= number && number <= self.1
-    }
-}
-
-impl Symbols {
-    fn begin_in(&self, number: u16, behind: u16) -> bool {
-        self.first.contains(number)
-            || self.second.contains(number % (SYMBOLS * SYMBOLS)) && self.behind_second.contains(behind)
-            || self.third == number % SYMBOLS && self.behind_third.contains(behind)
-    }
-}
-
-/// Calls `found` with the numbers (little endian) in which symbols may begin, in order, until it says true; returns whether it did.
-/// Behind the last number stands 65535.
-pub fn find_symbols(numbers: &[[u8; 2]], symbols: &Symbols, mut found: impl FnMut(usize) -> bool) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        return unsafe { avx2::find_symbols(numbers, symbols, &mut found) };
-    }
-    plain::find_symbols(numbers, 0, symbols, &mut found)
-}
-
-/// How often a symbol stands in packed numbers.
-pub fn count_symbols(numbers: &[[u8; 2]], symbol: u16) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        return unsafe { avx2::count_symbols(numbers, symbol) };
-    }
-    plain::count_symbols(numbers, symbol)
-}
-
 /// Asks for octets that are read soon, so that they come from memory meanwhile.
 #[inline]
 pub fn prefetch(octets: &[u8]) {
@@ -170,26 +121,7 @@ const PREFETCHED_LINES: usize = 64;
 mod plain {
     use std::ops::Range;
 
-    use super::{END, Octets, SYMBOLS, Symbols, Twos};
-
-    pub fn count_symbols(numbers: &[[u8; 2]], symbol: u16) -> usize {
-        let are = |octets: &[u8; 2]| {
-            let number = u16::from_le_bytes(*octets);
-            let symbols = [number / (SYMBOLS * SYMBOLS), number / SYMBOLS % SYMBOLS, number % SYMBOLS];
-            symbols.into_iter().filter(|&one| one == symbol).count()
-        };
-        numbers.iter().map(are).sum()
-    }
-
-    pub fn find_symbols(
-        numbers: &[[u8; 2]],
-        from: usize,
-        symbols: &Symbols,
-        found: &mut impl FnMut(usize) -> bool,
-    ) -> bool {
-        let number = |at: usize| numbers.get(at).map_or(u16::MAX, |octets| u16::from_le_bytes(*octets));
-        (from..numbers.len()).any(|at| symbols.begin_in(number(at), number(at + 1)) && found(at))
-    }
+    use super::{END, Octets, Twos};
 
     /// From `from` on; `before` is the octet before that.
     pub fn count_literals(codes: &[u8], from: usize, mut before: u8) -> usize {
@@ -244,15 +176,14 @@ mod plain {
 mod avx2 {
     use std::arch::x86_64::{
         __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
-        _mm256_cmpeq_epi16, _mm256_loadu_si256, _mm256_min_epu8, _mm256_min_epu16, _mm256_movemask_epi8,
-        _mm256_mulhi_epu16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16,
-        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8, _mm256_sub_epi16,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
     };
     use std::ops::Range;
 
-    use super::{END, Octets, SYMBOLS, Symbols, Twos, Units, plain};
+    use super::{END, Octets, Twos, plain};
 
-    const BLOCK: usize = 32;
+    pub const BLOCK: usize = 32;
 
     /// A block of octets.
     ///
@@ -260,7 +191,7 @@ mod avx2 {
     /// `at + 32 <= octets.len()`, and the processor has AVX2.
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn load(octets: &[u8], at: usize) -> __m256i {
+    pub unsafe fn load(octets: &[u8], at: usize) -> __m256i {
         debug_assert!(at + BLOCK <= octets.len());
         // SAFETY: the block is inside the slice; the load wants no alignment.
         unsafe { _mm256_loadu_si256(octets.as_ptr().add(at).cast()) }
@@ -269,7 +200,7 @@ mod avx2 {
     /// A bit for each octet that is >= 128.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn high(block: __m256i) -> u32 {
+    pub fn high(block: __m256i) -> u32 {
         _mm256_movemask_epi8(block) as u32
     }
 
@@ -345,84 +276,6 @@ mod avx2 {
             at += BLOCK;
         }
         plain::nth(literals, start, at, n)
-    }
-
-    /// All ones where a number is in the range.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn are(numbers: __m256i, units: Units) -> __m256i {
-        if units.0 > units.1 {
-            return _mm256_setzero_si256();
-        }
-        let distance = _mm256_sub_epi16(numbers, _mm256_set1_epi16(units.0 as i16));
-        let width = _mm256_set1_epi16((units.1 - units.0) as i16);
-        _mm256_cmpeq_epi16(_mm256_min_epu16(distance, width), distance)
-    }
-
-    /// Numbers without their last symbol, and without their last two.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn without_last(numbers: __m256i) -> (__m256i, __m256i) {
-        // n / 40 = n * 52429 / 2^21, and n / 1600 = n / 64 * 5243 / 2^17, for all n of 16 bits.
-        const _: () = assert!(SYMBOLS == 40);
-        let one = _mm256_srli_epi16::<5>(_mm256_mulhi_epu16(numbers, _mm256_set1_epi16(52429u16 as i16)));
-        let two = _mm256_mulhi_epu16(_mm256_srli_epi16::<6>(numbers), _mm256_set1_epi16(5243));
-        (one, _mm256_srli_epi16::<1>(two))
-    }
-
-    /// # Safety
-    /// The processor has AVX2.
-    #[target_feature(enable = "avx2")]
-    pub unsafe fn count_symbols(numbers: &[[u8; 2]], symbol: u16) -> usize {
-        let octets = numbers.as_flattened();
-        let (mut count, mut at) = (0, 0);
-        let (wanted, symbols) = (_mm256_set1_epi16(symbol as i16), _mm256_set1_epi16(SYMBOLS as i16));
-        while at + BLOCK <= octets.len() {
-            // SAFETY: a whole block fits.
-            let block = unsafe { load(octets, at) };
-            let (one, two) = without_last(block);
-            let last = _mm256_sub_epi16(block, _mm256_mullo_epi16(one, symbols));
-            let second = _mm256_sub_epi16(one, _mm256_mullo_epi16(two, symbols));
-            for part in [two, second, last] {
-                // Two bits for each number.
-                count += high(_mm256_cmpeq_epi16(part, wanted)).count_ones() as usize / 2;
-            }
-            at += BLOCK;
-        }
-        count + plain::count_symbols(&numbers[at / 2..], symbol)
-    }
-
-    /// # Safety
-    /// The processor has AVX2.
-    #[target_feature(enable = "avx2")]
-    pub unsafe fn find_symbols(
-        numbers: &[[u8; 2]],
-        symbols: &Symbols,
-        found: &mut impl FnMut(usize) -> bool,
-    ) -> bool {
-        let octets = numbers.as_flattened();
-        let mut at = 0;
-        while (at + 1) * 2 + BLOCK <= octets.len() {
-            // SAFETY: a block fits there, and a number behind it.
-            let (block, behind) = unsafe { (load(octets, at * 2), load(octets, at * 2 + 2)) };
-            let (one, two) = without_last(block);
-            let last = _mm256_sub_epi16(block, _mm256_mullo_epi16(one, _mm256_set1_epi16(40)));
-            let last_two = _mm256_sub_epi16(block, _mm256_mullo_epi16(two, _mm256_set1_epi16(1600)));
-            let second = _mm256_and_si256(are(last_two, symbols.second), are(behind, symbols.behind_second));
-            let third = _mm256_cmpeq_epi16(last, _mm256_set1_epi16(symbols.third as i16));
-            let third = _mm256_and_si256(third, are(behind, symbols.behind_third));
-            let any = _mm256_or_si256(are(block, symbols.first), _mm256_or_si256(second, third));
-            // Two bits for each number.
-            let mut places = high(any) & 0x5555_5555;
-            while places != 0 {
-                if found(at + places.trailing_zeros() as usize / 2) {
-                    return true;
-                }
-                places &= places - 1;
-            }
-            at += BLOCK / 2;
-        }
-        plain::find_symbols(numbers, at, symbols, found)
     }
 
     /// The table in both halves of a register, where a shuffle looks it up.

@@ -45,13 +45,14 @@ pub use vocabulary::Vocabulary;
 use bundle::{Bundle, Numbers, Piece};
 use inverted::Inverted;
 use records::Records;
+pub use signature::Grams;
 use signature::Signature;
 
 pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,11 +80,11 @@ pub struct BuildOptions {
     pub joints: bool,
     pub edges: Edges,
     /// Rows of the signatures of literals per mean number of three-octet fragments in a message.
-    pub bits_per_gram: f32,
+    pub bits_per_gram: Grams<f32>,
     /// The same for header fields and addresses, whose literals are many.
-    pub head_bits_per_gram: f32,
+    pub head_bits_per_gram: Grams<f32>,
     /// The same for blocks of the vocabulary.
-    pub vocabulary_bits_per_gram: f32,
+    pub vocabulary_bits_per_gram: Grams<f32>,
     /// Tokens of one message stay out of the vocabulary.
     pub literals: bool,
 }
@@ -101,9 +102,9 @@ impl Default for BuildOptions {
         BuildOptions {
             joints: true,
             edges: Edges::Body,
-            bits_per_gram: 6.0,
-            head_bits_per_gram: 2.5,
-            vocabulary_bits_per_gram: 2.5,
+            bits_per_gram: Grams { letters: 7.5, others: 7.5 },
+            head_bits_per_gram: Grams { letters: 4.5, others: 1.3 },
+            vocabulary_bits_per_gram: Grams { letters: 3.2, others: 3.2 },
             literals: true,
         }
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
-use super::kernel::{Symbols, Units, count_symbols, find_symbols};
+use super::kernel::{Symbols, Units, count_symbols, find_any, find_symbols, find_three};
 
 /// Symbols; three of them make a number below 64,000.
 pub const SYMBOLS: u16 = 40;
@@ -158,10 +158,24 @@ impl<'a> Numbers<'a> {
 
     /// Calls `found` with the symbols where the needle begins, in order, until it says true; returns whether it did.
     fn find(&self, needle: &[u8], mut found: impl FnMut(usize) -> bool) -> bool {
-        let mut first = needle.iter().flat_map(|&octet| symbols_of(octet)).map(u16::from);
-        let wanted = match [first.next(), first.next(), first.next()] {
-            [Some(a), Some(b), Some(c)] => Symbols::three([a, b, c]),
-            [Some(a), Some(b), None] => Symbols::two([a, b]),
+        let mut symbols = needle.iter().flat_map(|&octet| symbols_of(octet)).map(u16::from);
+        let wanted = match [(); 5].map(|()| symbols.next()) {
+            [Some(a), Some(b), Some(c), Some(d), e] => {
+                // Wherever they begin, a number is full of them, or holds the last two.
+                let whole = |a, b, c| Units::one((a * SYMBOLS + b) * SYMBOLS + c, 1);
+                let third = e.map_or(Units::one(c * SYMBOLS + d, SYMBOLS), |e| whole(c, d, e));
+                return find_any(self.numbers, &[whole(a, b, c), whole(b, c, d), third], |number| {
+                    let first = (number * 3).saturating_sub(2);
+                    (first..=number * 3).any(|at| self.have(at, needle) && found(at))
+                });
+            }
+            [Some(a), Some(b), Some(c), ..] => {
+                return find_three(self.numbers, [a, b, c], |number| {
+                    let first = (number * 3).saturating_sub(1);
+                    (first..=number * 3 + 1).any(|at| self.have(at, needle) && found(at))
+                });
+            }
+            [Some(a), Some(b), ..] => Symbols::two([a, b]),
             [Some(a), ..] => Symbols::one(a),
             [None, ..] => return true,
         };
@@ -209,18 +223,6 @@ impl<'a> Numbers<'a> {
 }
 
 impl Symbols {
-    // Three symbols stand in one number, or begin with the second or the third symbol of one.
-    fn three([a, b, c]: [u16; 3]) -> Symbols {
-        let whole = (a * SYMBOLS + b) * SYMBOLS + c;
-        Symbols {
-            first: Units(whole, whole),
-            second: Units::one(a * SYMBOLS + b, 1),
-            behind_second: Units::one(c, SYMBOLS * SYMBOLS),
-            third: a,
-            behind_third: Units::one(b * SYMBOLS + c, SYMBOLS),
-        }
-    }
-
     fn two([a, b]: [u16; 2]) -> Symbols {
         Symbols {
             first: Units::one(a * SYMBOLS + b, SYMBOLS),

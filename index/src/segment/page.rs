@@ -41,18 +41,44 @@ impl Literals<'_> {
         packed::which(self.packed, octets, out);
     }
 
-    /// Asks for what [`Literals::have`] reads.
-    pub fn prefetch(&self) {
-        kernel::prefetch(self.packed);
-    }
-
     /// Whether some octets are among them: a part of one, perhaps with 0xff before or behind. Does not unpack them.
     pub fn have(&self, octets: &Finder<'_>) -> bool {
         packed::has(self.packed, octets)
     }
 }
 
+/// Documents whose literals are looked up at once: these places lie anywhere, and are waited for together.
+const PLACES: usize = 64;
+/// Documents whose literals are on their way from memory while those of one are searched.
+const AHEAD: usize = 4;
+
 impl Segment {
+    /// Says of each document whether such octets are among its literals of an area: a part of one, perhaps with 0xff before
+    /// or behind. Ends early if `each` does.
+    pub fn search_literals<E>(
+        &self,
+        docs: &[u32],
+        area: Area,
+        octets: &Finder<'_>,
+        mut each: impl FnMut(u32, bool) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut places = [&[][..]; PLACES];
+        for docs in docs.chunks(PLACES) {
+            let places = &mut places[..docs.len()];
+            for (place, &doc) in places.iter_mut().zip(docs) {
+                *place = self.areas[area as usize].literals(doc);
+            }
+            places.iter().take(AHEAD).for_each(|packed| kernel::prefetch(packed));
+            for (n, &doc) in docs.iter().enumerate() {
+                if let Some(next) = places.get(n + AHEAD) {
+                    kernel::prefetch(next);
+                }
+                each(doc, packed::has(places[n], octets))?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn page(&self, doc: u32, area: Area) -> Result<Page<'_>, Damaged> {
         let slots = self.areas[area as usize].codes(doc);
         let codes = if area == Area::Head {

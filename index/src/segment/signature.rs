@@ -2,16 +2,18 @@
 //!
 //! Every three octets in a row ("gram") of a token set one bit of its item, in the row that the gram hashes to. A row has one
 //! bit per item and stands in the file as a whole, so that a needle is the AND of few rows. Octets are reduced to six bits
-//! first. Rows are chosen by the mean length of an item, so a few huge items do not blow up the table.
+//! first. Rows are chosen by the mean number of grams of an item, so a few huge items do not blow up the table. Grams of letters
+//! have rows of their own, which can be sparser: they are what people look for, while ids and hashes fill the others.
 
 use tantivy::directory::OwnedBytes;
 
 use super::bundle::Numbers;
+use super::kernel::prefetch;
 
 /// Rows are never more than there are grams.
 const GRAMS: usize = 1 << 18;
-/// The start of the piece: how many rows, how many items.
-const HEADER_LEN: usize = 8;
+/// The start of the piece: how many rows for letters, how many for others, how many items.
+const HEADER_LEN: usize = 12;
 
 /// Octets of a gram.
 pub const GRAM: usize = 3;
@@ -23,17 +25,75 @@ fn gram(octets: &[u8]) -> u32 {
     octets.iter().fold(0, |gram, &b| gram << 6 | u32::from(b & 0x3f))
 }
 
+/// Whether an octet is a letter or a part of one: there is no lower case in normalised text, and nearly all that is behind the
+/// letters of ASCII are those of other scripts.
 #[inline]
-fn row(gram: u32, rows: u32) -> u32 {
-    // Multiplicative hash into 0..rows without a division.
-    let hash = gram.wrapping_mul(0x9e37_79b1) ^ (gram >> 7).wrapping_mul(0x85eb_ca6b);
-    ((u64::from(hash) * u64::from(rows)) >> 32) as u32
+fn is_letter(octet: u8) -> bool {
+    octet >= b'A'
+}
+
+/// How many grams there are, or rows for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grams<N> {
+    pub letters: N,
+    /// Grams with a digit in them, say.
+    pub others: N,
+}
+
+impl Grams<u64> {
+    /// Adds those of a token.
+    pub fn count(&mut self, token: &[u8]) {
+        let (mut run, mut letters) = (0, 0);
+        for &octet in token {
+            run = if is_letter(octet) { run + 1 } else { 0 };
+            letters += u64::from(run >= GRAM);
+        }
+        self.letters += letters;
+        self.others += (token.len() as u64).saturating_sub(GRAM as u64 - 1) - letters;
+    }
+}
+
+impl std::str::FromStr for Grams<f32> {
+    type Err = std::num::ParseFloatError;
+
+    /// `LETTERS/OTHERS`, or one number for both.
+    fn from_str(text: &str) -> Result<Grams<f32>, Self::Err> {
+        let (letters, others) = text.split_once('/').unwrap_or((text, text));
+        Ok(Grams { letters: letters.parse()?, others: others.parse()? })
+    }
+}
+
+impl Grams<u32> {
+    /// Rows for the mean of so many grams.
+    fn rows(counted: Grams<u64>, items: u32, bits_per_gram: Grams<f32>) -> Grams<u32> {
+        let rows = |counted: u64, bits: f32| {
+            let mean = counted as f32 / items.max(1) as f32;
+            ((mean * bits) as usize).clamp(32, GRAMS) as u32
+        };
+        Grams {
+            letters: rows(counted.letters, bits_per_gram.letters),
+            others: rows(counted.others, bits_per_gram.others),
+        }
+    }
+
+    fn sum(self) -> u32 {
+        self.letters + self.others
+    }
+
+    /// The row of three octets.
+    #[inline]
+    fn row(self, gram: u32, of_letters: bool) -> usize {
+        // Multiplicative hash into 0..rows without a division.
+        let hash = gram.wrapping_mul(0x9e37_79b1) ^ (gram >> 7).wrapping_mul(0x85eb_ca6b);
+        let (first, rows) = if of_letters { (0, self.letters) } else { (self.letters, self.others) };
+        first as usize + ((u64::from(hash) * u64::from(rows)) >> 32) as usize
+    }
 }
 
 /// Sets the bits of items in order. An item with very many grams is continued in columns of its own, so that it does not
 /// match everything.
 pub struct Writer {
-    rows: u32,
+    rows: Grams<u32>,
     /// Octets of tokens in one column after which the next token begins another one.
     column_bytes: usize,
     items: Columns,
@@ -72,13 +132,12 @@ impl Columns {
 }
 
 impl Writer {
-    /// For about this many octets of tokens in `items` items.
-    pub fn new(octets: u64, items: u32, bits_per_gram: f32, column_bytes: usize) -> Writer {
-        let mean = octets as f32 / items.max(1) as f32;
-        let rows = ((mean * bits_per_gram) as usize).clamp(64, GRAMS) as u32;
+    /// For about this many grams in `items` items.
+    pub fn new(counted: Grams<u64>, items: u32, bits_per_gram: Grams<f32>, column_bytes: usize) -> Writer {
+        let rows = Grams::rows(counted, items, bits_per_gram);
         let columns = |count: u32| Columns {
-            current: vec![0; rows as usize],
-            blocks: Vec::with_capacity(rows as usize * count.div_ceil(64) as usize),
+            current: vec![0; rows.sum() as usize],
+            blocks: Vec::with_capacity(rows.sum() as usize * count.div_ceil(64) as usize),
             count: 0,
         };
         Writer {
@@ -108,8 +167,13 @@ impl Writer {
         self.used += token.len();
         let columns = if self.is_continued { &mut self.more } else { &mut self.items };
         let bit = 1 << (columns.count % 64);
-        for octets in token.windows(GRAM) {
-            columns.current[row(gram(octets), self.rows) as usize] |= bit;
+        let (mut gram, mut run) = (0, 0);
+        for (n, &octet) in token.iter().enumerate() {
+            gram = (gram << 6 | u32::from(octet & 0x3f)) & (GRAMS as u32 - 1);
+            run = if is_letter(octet) { run + 1 } else { 0 };
+            if n + 1 >= GRAM {
+                columns.current[self.rows.row(gram, run >= GRAM)] |= bit;
+            }
         }
     }
 
@@ -130,10 +194,11 @@ impl Writer {
             .filter(|columns| !columns.count.is_multiple_of(64))
             .for_each(|columns| columns.flush());
         let words: usize = parts.iter().map(|columns| columns.words()).sum();
-        let rows = self.rows as usize;
+        let rows = self.rows.sum() as usize;
         let mut out = vec![0; HEADER_LEN + rows * words * 8];
-        out[..4].copy_from_slice(&self.rows.to_le_bytes());
-        out[4..8].copy_from_slice(&((words * 64) as u32).to_le_bytes());
+        out[..4].copy_from_slice(&self.rows.letters.to_le_bytes());
+        out[4..8].copy_from_slice(&self.rows.others.to_le_bytes());
+        out[8..12].copy_from_slice(&((words * 64) as u32).to_le_bytes());
         let table = &mut out[HEADER_LEN..];
         let blocks = parts.iter().flat_map(|columns| columns.blocks.chunks_exact(rows));
         for (at, block) in blocks.enumerate() {
@@ -149,7 +214,7 @@ impl Writer {
 #[derive(Clone, Debug)]
 pub struct Signature {
     table: OwnedBytes,
-    rows: u32,
+    rows: Grams<u32>,
     stride: usize,
     items: u32,
     continued: Numbers,
@@ -161,11 +226,13 @@ impl Signature {
         let number =
             |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
         let words = items.div_ceil(64) as usize + continued.len().div_ceil(64) as usize;
-        let rows = number(0).unwrap_or(0);
-        let fits = number(4).map(|columns| columns as usize) == Some(words * 64)
-            && (rows as usize).checked_mul(words * 8).and_then(|len| len.checked_add(HEADER_LEN))
-                == Some(bytes.len());
-        let rows = if fits { rows } else { 0 };
+        let rows = Grams { letters: number(0).unwrap_or(0), others: number(4).unwrap_or(0) };
+        let fits = number(8).map(|columns| columns as usize) == Some(words * 64)
+            && rows.letters.checked_add(rows.others).is_some_and(|sum| {
+                (sum as usize).checked_mul(words * 8).and_then(|len| len.checked_add(HEADER_LEN))
+                    == Some(bytes.len())
+            });
+        let rows = if fits { rows } else { Grams::default() };
         Signature { table: bytes, rows, stride: words * 8, items, continued }
     }
 
@@ -188,21 +255,26 @@ impl Signature {
 
     /// Whether [`Signature::rows_of`] says anything about a needle.
     pub fn knows(&self, needle: &[u8]) -> bool {
-        self.rows > 0 && needle.len() >= GRAM
+        self.rows.sum() > 0 && needle.len() >= GRAM
     }
 
     /// The rows whose AND holds all items that may have a token with `needle` inside.
     pub fn rows_of<'a>(&'a self, needle: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
-        let windows = if self.rows == 0 { &[][..] } else { needle };
+        let windows = if self.rows.sum() == 0 { &[][..] } else { needle };
         windows.windows(GRAM).filter_map(|octets| {
-            let start = HEADER_LEN + row(gram(octets), self.rows) as usize * self.stride;
+            let of_letters = octets.iter().all(|&octet| is_letter(octet));
+            let start = HEADER_LEN + self.rows.row(gram(octets), of_letters) * self.stride;
             self.table.get(start..start + self.stride)
         })
     }
 
     /// Clears the bits of columns that cannot have it.
     fn and_into(&self, needle: &[u8], words: &mut [u64]) {
-        for row in self.rows_of(needle) {
+        // Rows lie anywhere: the next one is on its way while one is looked at.
+        let mut rows = self.rows_of(needle).inspect(|row| prefetch(row));
+        let mut next = rows.next();
+        while let Some(row) = next {
+            next = rows.next();
             let (whole, rest) = row.as_chunks::<8>();
             words.iter_mut().zip(whole).for_each(|(word, octets)| *word &= u64::from_le_bytes(*octets));
             if let Some(word) = words.get_mut(whole.len()) {
@@ -218,6 +290,23 @@ impl Signature {
 mod tests {
     use super::*;
 
+    fn both<N: Copy>(n: N) -> Grams<N> {
+        Grams { letters: n, others: n }
+    }
+
+    #[test]
+    fn grams_are_counted_as_their_rows_are_chosen() {
+        let mut grams = Grams::default();
+        ["", "AB", "ABC", "A1BCDE", "ÄBC", "123"].iter().for_each(|token| grams.count(token.as_bytes()));
+        // ABC, BCD, CDE, both of ÄBC; A1B, 1BC, 123.
+        assert_eq!(grams, Grams { letters: 5, others: 3 });
+        let rows = Grams::rows(Grams { letters: 1000, others: 5000 }, 10, "2/0.5".parse().unwrap());
+        assert_eq!(rows, Grams { letters: 200, others: 250 });
+        for gram in 0..GRAMS as u32 {
+            assert!(rows.row(gram, true) < 200 && (200..450).contains(&rows.row(gram, false)));
+        }
+    }
+
     fn none() -> Numbers {
         Numbers::of(&[])
     }
@@ -228,7 +317,7 @@ mod tests {
             .map(|n| vec![format!("TOKEN{:08}", n.wrapping_mul(2_654_435_761)), "Ü日本".into()])
             .collect();
         for column_bytes in [usize::MAX, 10] {
-            let mut writer = Writer::new(300 * 22, 300, 4.0, column_bytes);
+            let mut writer = Writer::new(both(300 * 11), 300, both(4.0), column_bytes);
             for item in &items {
                 item.iter().for_each(|token| writer.token(token.as_bytes()));
                 writer.end_item();
@@ -253,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_item_that_goes_on_does_not_match_everything() {
-        let mut writer = Writer::new(20_000, 100, 4.0, 400);
+        let mut writer = Writer::new(both(20_000), 100, both(4.0), 400);
         for item in 0..100u32 {
             for n in 0..if item == 50 { 2000 } else { 10 } {
                 writer.token(format!("{:08}", (item * 10_000 + n).wrapping_mul(2_654_435_761)).as_bytes());
@@ -270,7 +359,7 @@ mod tests {
 
     #[test]
     fn damaged_tables_filter_nothing() {
-        let mut writer = Writer::new(6, 1, 2.0, usize::MAX);
+        let mut writer = Writer::new(both(3), 1, both(2.0), usize::MAX);
         writer.token(b"ABCDEF");
         writer.end_item();
         let (table, _) = writer.finish();

@@ -5,6 +5,8 @@
 //! messages but for ids, numbers and dates, so that a header takes a quarter of the octets of its codes; and what holds
 //! for a template is found out once for all messages that have it.
 
+use std::ops::Range;
+
 use super::bundle::{Bundle, Numbers, Piece};
 use super::codes::{self, NESTED, SLOT_SEPARATOR, SLOT_WORD, TEXT};
 use super::kernel::{Octets, Twos, find_meetings};
@@ -99,22 +101,25 @@ impl Templates {
         Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
     }
 
-    /// Calls `found` with all places in the codes of templates where `left` meets `right`, in order, until it says true: how to get
-    /// the template's number, all codes, and where in them a code begins behind another one.
+    /// Calls `found` with all places in the codes of a range of templates where `left` meets `right`, in order, until it says true:
+    /// how to get the template's number, the codes of the range, and where in them a code begins behind another one.
     pub fn with_meeting(
         &self,
+        range: Range<u32>,
         left: &Twos,
         right: &Twos,
         mut found: impl FnMut(&mut dyn FnMut() -> u32, &[u8], usize) -> bool,
     ) {
-        let codes = self.codes.as_slice();
-        let (mut number, mut end) = (0, self.offsets.get(1).unwrap_or(0) as usize);
+        let offset = |number: u32| self.offsets.get(number).map_or(self.codes.len(), |at| at as usize);
+        let first = offset(range.start);
+        let codes = self.codes.as_slice().get(first..offset(range.end)).unwrap_or_default();
+        let (mut number, mut end) = (range.start, offset(range.start + 1).saturating_sub(first));
         find_meetings(codes, left, right, |at| {
             codes[at - 1] >= 128 && {
                 let mut number = || {
-                    while at >= end && number + 1 < self.len() {
+                    while at >= end && number + 1 < range.end {
                         number += 1;
-                        end = self.offsets.get(number + 1).map_or(usize::MAX, |end| end as usize);
+                        end = offset(number + 1).saturating_sub(first);
                     }
                     number
                 };
@@ -126,18 +131,32 @@ impl Templates {
     /// Documents of `within` with a field of one of these templates, which rise.
     pub fn docs_with(&self, numbers: &[u32], within: &Bits) -> Bits {
         let mut docs = Bits::new(within.len());
-        let octets = self.fields.as_slice();
-        if numbers.len() > TOLD_APART_MAX {
-            let mut wanted = Bits::new(self.len());
-            numbers.iter().for_each(|&number| wanted.insert(number));
-            for doc in within.iter() {
-                let mut own = codes::ranks(&octets[self.field_offsets.range(doc, octets.len())]);
-                if own.any(|number| wanted.contains(number)) {
-                    docs.insert(doc);
-                }
-            }
+        let (first, others) = numbers.split_at(numbers.len().min(Twos::PAIRS));
+        self.find(first, within, &mut docs);
+        let mut rest = within.clone();
+        rest.and_not(&docs);
+        if others.is_empty() || rest.is_empty() {
             return docs;
         }
+        if others.len() <= TOLD_APART_MAX && rest.count() > rest.len() / 4 {
+            self.find(others, within, &mut docs);
+            return docs;
+        }
+        let octets = self.fields.as_slice();
+        let mut wanted = Bits::new(self.len());
+        others.iter().for_each(|&number| wanted.insert(number));
+        for doc in rest.iter() {
+            let mut own = codes::ranks(&octets[self.field_offsets.range(doc, octets.len())]);
+            if own.any(|number| wanted.contains(number)) {
+                docs.insert(doc);
+            }
+        }
+        docs
+    }
+
+    /// Adds those documents to `docs`; one pass over all fields, the sooner the better eight numbers can be told from others.
+    fn find(&self, numbers: &[u32], within: &Bits, docs: &mut Bits) {
+        let octets = self.fields.as_slice();
         let mut starts = Twos::default();
         let mut code = Vec::with_capacity(4);
         for (n, &number) in numbers.iter().enumerate() {
@@ -174,7 +193,6 @@ impl Templates {
             false
         });
         docs.and(within);
-        docs
     }
 
     /// The header fields of a document; `slots` are the codes of all its slots.

@@ -91,6 +91,11 @@ impl View {
         self.uids.last()
     }
 
+    /// All of them.
+    pub fn sequence_numbers(&self) -> &SequenceNumbers {
+        &self.uids
+    }
+
     /// The UIDs at positions `from..to`, ascending: position p (from 0) has sequence number p + 1.
     pub fn uids(&self, from: u32, to: u32) -> impl Iterator<Item = Uid> + '_ {
         self.uids.uids(from, to)

@@ -20,8 +20,7 @@ use crate::wire::name::NameEncoding;
 const QUOTED_BYTES_MAX: usize = 1000;
 
 pub fn number(out: &mut Vec<u8>, n: u64) {
-    // Writing to a Vec does not fail.
-    let _ = write!(out, "{n}");
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
 /// `quoted`, if `bytes` can be: no NUL, CR, LF, no 8-bit.

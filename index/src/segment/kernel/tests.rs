@@ -103,17 +103,58 @@ proptest! {
         let numbers: Vec<[u8; 2]> = numbers.into_iter().map(u16::to_le_bytes).collect();
         let [first, second, behind_second, behind_third] = units.map(|(from, to)| Units(from, to));
         let symbols = Symbols { first, second, behind_second, third, behind_third };
-        prop_assert_eq!(count_symbols(&numbers, third), plain::count_symbols(&numbers, third));
+        prop_assert_eq!(count_symbols(&numbers, third), numbers::plain::count_symbols(&numbers, third));
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         let ended = find_symbols(&numbers, &symbols, |at| {
             fast.push(at);
             fast.len() == stop
         });
-        let expected = plain::find_symbols(&numbers, 0, &symbols, &mut |at| {
+        let expected = numbers::plain::find_symbols(&numbers, 0, &symbols, &mut |at| {
             slow.push(at);
             slow.len() == stop
         });
         prop_assert_eq!((ended, fast), (expected, slow));
+    }
+
+    #[test]
+    fn three_symbols_are_the_same_both_ways(
+        numbers in prop::collection::vec(prop_oneof![0..3300u16, any::<u16>(), 63_900..=u16::MAX], 0..150),
+        symbols in prop::array::uniform3(prop_oneof![0..2u16, 0..40u16]),
+        stop in 0..40usize,
+    ) {
+        let numbers: Vec<[u8; 2]> = numbers.into_iter().map(u16::to_le_bytes).collect();
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
+        let ended = find_three(&numbers, symbols, |at| {
+            fast.push(at);
+            fast.len() == stop
+        });
+        let expected = numbers::plain::find_three(&numbers, 0, &numbers::Three::new(symbols), &mut |at| {
+            slow.push(at);
+            slow.len() == stop
+        });
+        prop_assert_eq!((ended, fast), (expected, slow));
+    }
+
+    #[test]
+    fn numbers_of_ranges_are_the_same_both_ways(
+        numbers in prop::collection::vec(prop_oneof![0..9u16, any::<u16>(), 65_530..=u16::MAX], 0..150),
+        ranges in prop::array::uniform3((prop_oneof![0..9u16, any::<u16>()], 0..3u16)),
+        stop in 0..40usize,
+    ) {
+        let numbers: Vec<[u8; 2]> = numbers.into_iter().map(u16::to_le_bytes).collect();
+        let wide = ranges.map(|(from, width)| Units(from, from.saturating_add(width)));
+        for ranges in [wide, wide.map(|range| Units(range.0, range.0))] {
+            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            let ended = find_any(&numbers, &ranges, |at| {
+                fast.push(at);
+                fast.len() == stop
+            });
+            let expected = numbers::plain::find_any(&numbers, 0, &ranges, &mut |at| {
+                slow.push(at);
+                slow.len() == stop
+            });
+            prop_assert_eq!((ended, fast), (expected, slow));
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 
 use roaring::RoaringBitmap;
 
-use crate::response::encode::{ESearch, number_ranges};
-use crate::wire::ast::SearchReturn;
+use super::numbers;
+use crate::mailbox::numbers::SequenceNumbers;
+use crate::response::encode::ESearch;
+use crate::wire::ast::{Numbers, SearchReturn};
 
 /// `RETURN ()` and the silent default of rev2 mean ALL.
 pub fn or_all(returns: SearchReturn) -> SearchReturn {
@@ -28,20 +30,15 @@ pub fn saved(returns: SearchReturn, found: &RoaringBitmap) -> RoaringBitmap {
     saved
 }
 
-/// The ESEARCH of positions that were found; `numbers` makes what the client knows of them, and of no more than is told.
-pub fn esearch(
-    returns: SearchReturn,
-    uid: bool,
-    found: &RoaringBitmap,
-    numbers: impl Fn(&RoaringBitmap) -> RoaringBitmap,
-) -> ESearch {
-    let one = |position: Option<u32>| numbers(&position.into_iter().collect()).min();
+/// The ESEARCH of positions that were found in a view.
+pub fn esearch(returns: SearchReturn, found: &RoaringBitmap, by: Numbers, view: &SequenceNumbers) -> ESearch {
+    let one = |at: Option<u32>| numbers::numbers(view, by, &at.into_iter().collect()).next();
     ESearch {
-        uid,
-        min: found.min().filter(|_| returns.min).and_then(|at| one(Some(at))),
-        max: found.max().filter(|_| returns.max).and_then(|at| one(Some(at))),
+        uid: by == Numbers::Uid,
+        min: one(found.min().filter(|_| returns.min)),
+        max: one(found.max().filter(|_| returns.max)),
         count: returns.count.then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
-        all: returns.all.then(|| number_ranges(numbers(found))),
+        all: returns.all.then(|| numbers::ranges(view, by, found)),
     }
 }
 
@@ -50,18 +47,21 @@ mod tests {
     use super::*;
     use crate::response::encode;
     use crate::wire::ast::Tag;
+    use trawl_store::types::Uid;
 
     fn set(numbers: &[u32]) -> RoaringBitmap {
         numbers.iter().copied().collect()
     }
 
-    fn answer(returns: SearchReturn, uid: bool, numbers: &[u32]) -> String {
+    /// The answer that names just these numbers.
+    fn answer(returns: SearchReturn, by: Numbers, numbers: &[u32]) -> String {
+        let view = SequenceNumbers::new(&numbers.iter().filter_map(|n| Uid::new(*n)).collect());
+        let found = match by {
+            Numbers::Uid => (0..view.len()).collect(),
+            Numbers::Sequence => numbers.iter().map(|n| n - 1).collect(),
+        };
         let mut out = Vec::new();
-        encode::esearch(
-            &mut out,
-            &Tag::new(b"A1").unwrap(),
-            &esearch(returns, uid, &set(numbers), Clone::clone),
-        );
+        encode::esearch(&mut out, &Tag::new(b"A1").unwrap(), &esearch(returns, &found, by, &view));
         String::from_utf8(out).unwrap()
     }
 
@@ -71,15 +71,21 @@ mod tests {
     #[test]
     fn esearch_says_what_was_asked() {
         let all = or_all(NONE);
-        assert_eq!(answer(all, false, &[1, 2, 3, 7, 9, 10]), "* ESEARCH (TAG \"A1\") ALL 1:3,7,9:10\r\n");
-        assert_eq!(answer(all, true, &[]), "* ESEARCH (TAG \"A1\") UID\r\n");
         assert_eq!(
-            answer(EVERY, true, &[4, 6]),
+            answer(all, Numbers::Sequence, &[1, 2, 3, 7, 9, 10]),
+            "* ESEARCH (TAG \"A1\") ALL 1:3,7,9:10\r\n"
+        );
+        assert_eq!(answer(all, Numbers::Uid, &[]), "* ESEARCH (TAG \"A1\") UID\r\n");
+        assert_eq!(
+            answer(EVERY, Numbers::Uid, &[4, 6]),
             "* ESEARCH (TAG \"A1\") UID MIN 4 MAX 6 COUNT 2 ALL 4,6\r\n"
         );
-        assert_eq!(answer(EVERY, false, &[]), "* ESEARCH (TAG \"A1\") COUNT 0\r\n");
+        assert_eq!(answer(EVERY, Numbers::Sequence, &[]), "* ESEARCH (TAG \"A1\") COUNT 0\r\n");
         let max = SearchReturn { max: true, ..NONE };
-        assert_eq!(answer(max, false, &[4, u32::MAX]), "* ESEARCH (TAG \"A1\") MAX 4294967295\r\n");
+        assert_eq!(
+            answer(max, Numbers::Uid, &[4, u32::MAX]),
+            "* ESEARCH (TAG \"A1\") UID MAX 4294967295\r\n"
+        );
     }
 
     #[test]

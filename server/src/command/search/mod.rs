@@ -5,6 +5,7 @@
 //! messages that others expunged included until the client is told; it is complete or it is a NO.
 
 pub mod answer;
+pub mod numbers;
 pub mod places;
 pub mod plan;
 pub mod state;
@@ -27,7 +28,7 @@ use crate::mailbox::view::View;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
-use crate::wire::ast::{Numbers, SearchCommand};
+use crate::wire::ast::SearchCommand;
 
 /// What BADCHARSET names: the charsets that are always known. Others of WHATWG are accepted as well.
 const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "KOI8-R"];
@@ -43,62 +44,25 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
         s.saved = UidSet::new();
     }
     let positions = answer?;
-    let by_uid = command.by == Numbers::Uid;
-    let numbers = |positions: &RoaringBitmap| {
-        if by_uid { uids(&s.view, positions) } else { sequence_numbers(positions) }
-    };
+    let view = s.view.sequence_numbers();
     match command.returns {
-        None if !s.auth.rev2 => cx.out.with(|out| encode::search(out, numbers(&positions))),
+        None if !s.auth.rev2 => {
+            cx.out.with(|out| encode::search(out, numbers::numbers(view, command.by, &positions)));
+        }
         returns => {
             let returns = answer::or_all(returns.unwrap_or_default());
             if !answer::only_saves(returns) {
-                let esearch = answer::esearch(returns, by_uid, &positions, numbers);
+                let esearch = answer::esearch(returns, &positions, command.by, view);
                 cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
             }
             if returns.save {
                 let kept = answer::saved(returns, &positions);
-                s.saved = uids(&s.view, &kept).iter().filter_map(Uid::new).collect();
+                s.saved = numbers::uids(view, &kept);
             }
         }
     }
     cx.out.room().await?;
     Ok(Done::ok("SEARCH done"))
-}
-
-/// Sequence numbers are positions from 1.
-fn sequence_numbers(positions: &RoaringBitmap) -> RoaringBitmap {
-    mapped(positions, |low, high, add| add(low + 1, high.saturating_add(1)))
-}
-
-fn uids(view: &View, positions: &RoaringBitmap) -> RoaringBitmap {
-    mapped(positions, |low, high, add| {
-        view.slice(low, high.saturating_add(1)).for_each(|(low, high)| add(low.get(), high.get()));
-    })
-}
-
-/// Runs of positions from this length on become numbers as ranges, shorter ones one by one, which costs less for them.
-const LONG_RUN: u32 = 32;
-
-/// The numbers of positions, in the same order; `map` says the ranges of numbers for a range of positions, ends included.
-fn mapped(positions: &RoaringBitmap, map: impl Fn(u32, u32, &mut dyn FnMut(u32, u32))) -> RoaringBitmap {
-    let (mut numbers, mut short) = (RoaringBitmap::new(), Vec::new());
-    let append = |numbers: &mut RoaringBitmap, short: &mut Vec<u32>| {
-        let appended = numbers.append(short.drain(..));
-        debug_assert!(appended.is_ok(), "numbers ascend");
-    };
-    let mut ranges = positions.iter();
-    while let Some(range) = ranges.next_range() {
-        map(*range.start(), *range.end(), &mut |low, high| {
-            if high - low < LONG_RUN {
-                short.extend(low..=high);
-            } else {
-                append(&mut numbers, &mut short);
-                numbers.insert_range(low..=high);
-            }
-        });
-    }
-    append(&mut numbers, &mut short);
-    numbers
 }
 
 /// The positions of the view that match.
