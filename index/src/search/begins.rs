@@ -1,9 +1,13 @@
 //! Whether a document has a field of certain names whose value begins with a needle.
 
+use super::Halt;
+use super::facts::Part;
+use super::in_slot::{InSlot, Walk};
 use super::needle::Needle;
+use super::scope::Scope;
 use super::text::Text;
-use crate::segment::Segment;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, TEXT};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD};
+use crate::segment::{Literals, Segment};
 use crate::tokens::Class;
 
 pub(super) struct Begins<'a> {
@@ -11,11 +15,40 @@ pub(super) struct Begins<'a> {
     /// Vocabulary entries, rising.
     names: &'a [u32],
     needle: &'a Needle,
+    /// How many documents are looked at.
+    docs: u32,
+    /// What tells whether a token of the needle can stand in a slot, made when it is asked for.
+    in_slot: Vec<Option<InSlot>>,
+}
+
+/// What tokens say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Begun {
+    Yes,
+    No,
+    /// It depends on a slot, in which this token of the needle has to stand.
+    Slot(usize),
 }
 
 impl<'a> Begins<'a> {
-    pub fn new(segment: &'a Segment, names: &'a [u32], needle: &'a Needle) -> Begins<'a> {
-        Begins { segment, names, needle }
+    pub fn new(segment: &'a Segment, names: &'a [u32], needle: &'a Needle, docs: u32) -> Begins<'a> {
+        Begins { segment, names, needle, docs, in_slot: (0..needle.len()).map(|_| None).collect() }
+    }
+
+    /// Whether a slot of a document may have a token of the needle.
+    pub fn may_have(&mut self, token: usize, doc: u32, literals: &Literals<'_>) -> Result<bool, Halt> {
+        let (segment, needle, docs) = (self.segment, self.needle, self.docs);
+        // A space at the end may be the one that is left out between words.
+        let Some(place) = self.in_slot.get_mut(token).filter(|_| needle.token(token) != b" ") else {
+            return Ok(true);
+        };
+        if place.is_none() {
+            let (class, octets) = (needle.class(token), needle.token(token));
+            let part = Part { class, any_word: false, range: segment.vocabulary().prefix(octets) };
+            let edge = [b"\xff", octets];
+            *place = Some(InSlot::new(segment, Scope::Head, &part, edge, docs, |ord| ord)?);
+        }
+        Ok(place.as_mut().is_none_or(|in_slot| in_slot.may_be_in(doc, literals)))
     }
 
     pub fn segment(&self) -> &'a Segment {
@@ -27,21 +60,31 @@ impl<'a> Begins<'a> {
         self.names.binary_search(&name).is_ok()
     }
 
-    /// Whether the tokens from `at` on begin with the needle; `None` if it depends on what stands in a slot.
-    pub fn begins(&self, text: &mut Text<'_>, mut at: usize) -> Option<bool> {
+    /// The token of the needle that has to stand where only `rest` of the needle is left.
+    fn token_of(&self, rest: &[u8]) -> usize {
+        let at = self.needle.bytes().len() - rest.len();
+        let starts = |token: usize| self.needle.start(token) >= at;
+        let token = (0..self.needle.len()).find(|&token| starts(token)).unwrap_or(0);
+        // The space between words stands for itself in no text.
+        let is_space = self.needle.token(token) == b" " && token + 1 < self.needle.len();
+        token + usize::from(is_space)
+    }
+
+    /// Whether the tokens of a field begin with the needle; `texts` are of its template and of its slots.
+    pub fn begins(&self, texts: &mut [Text<'_>; 2]) -> Begun {
         let vocabulary = self.segment.vocabulary();
+        let mut walk = Walk::new(texts[0].codes, texts[1].codes);
         let mut rest = self.needle.bytes();
         let mut after_word = false;
         while !rest.is_empty() {
-            let place = at;
-            let (class, token) = match codes::next(text.codes, &mut at) {
-                None | Some(TEXT) => return Some(false),
-                Some(rank) if codes::is_slot(rank) => return None,
-                Some(rank @ (LITERAL_WORD | LITERAL_SEPARATOR)) => {
+            let Some(code) = walk.next() else { return Begun::No };
+            let (class, token) = match code.rank {
+                rank if codes::is_slot(rank) => return Begun::Slot(self.token_of(rest)),
+                rank @ (LITERAL_WORD | LITERAL_SEPARATOR) => {
                     let class = if rank == LITERAL_WORD { Class::Word } else { Class::Separator };
-                    (Some(class), text.literal(place).unwrap_or_default())
+                    (Some(class), texts[usize::from(code.in_slot)].literal(code.at).unwrap_or_default())
                 }
-                Some(rank) => {
+                rank => {
                     let token = vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.token(ord));
                     (token.map(|(class, _)| class), token.map_or(&[][..], |(_, token)| token))
                 }
@@ -51,16 +94,16 @@ impl<'a> Begins<'a> {
             after_word = word;
             // A damaged vocabulary has empty terms.
             if token.is_empty() {
-                return Some(false);
+                return Begun::No;
             }
             for part in [space, token] {
                 let shared = part.len().min(rest.len());
                 if part[..shared] != rest[..shared] {
-                    return Some(false);
+                    return Begun::No;
                 }
                 rest = &rest[shared..];
             }
         }
-        Some(true)
+        Begun::Yes
     }
 }

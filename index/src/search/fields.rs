@@ -5,6 +5,9 @@ use super::{Cx, Halt};
 use crate::prepare::Area;
 use crate::segment::{Literals, Segment, Template, Value};
 
+/// Templates that are looked at first, the most frequent ones: if one of them matches whatever its slots are, most documents have it.
+pub(super) const FIRST_TEMPLATES: u32 = if cfg!(test) { 8 } else { 4096 };
+
 /// What a template says of the fields that have it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {

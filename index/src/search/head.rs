@@ -3,12 +3,11 @@
 use memchr::memmem::Finder;
 
 use super::Halt;
-use super::begins::Begins;
+use super::begins::{Begins, Begun};
 use super::fields::{Judge, Verdict};
 use super::scope::Scope;
 use super::text::Text;
 use super::texts::Owner;
-use crate::segment::codes;
 use crate::segment::kernel::count_literals;
 use crate::segment::{Literals, Segment, Template, Value};
 
@@ -19,6 +18,8 @@ pub(super) fn owner(segment: &Segment, template: &Template<'_>) -> Owner {
 
 /// Slots decide.
 const SLOTS: u8 = 1;
+/// Tokens of a needle from this one on share a reason.
+const LATER: usize = 3;
 
 impl Judge for Begins<'_> {
     fn template(&mut self, _: u32, template: &Template<'_>) -> Verdict {
@@ -27,28 +28,23 @@ impl Judge for Begins<'_> {
             return Verdict::Never;
         }
         let none = Literals::none();
-        match self.begins(&mut Text::new(template.tokens, &none, &[]), 0) {
-            None => Verdict::Depends(SLOTS),
-            Some(true) => Verdict::Always,
-            Some(false) => Verdict::Never,
+        match self.begins(&mut [Text::new(template.tokens, &none, &[]), Text::new(&[], &none, &[])]) {
+            Begun::Yes => Verdict::Always,
+            Begun::No => Verdict::Never,
+            Begun::Slot(token) => Verdict::Depends(1 << token.min(LATER)),
         }
     }
 
-    fn may(&mut self, _: u32, _: &Literals<'_>, _: u8) -> Result<bool, Halt> {
-        Ok(true)
+    fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {
+        match reason.trailing_zeros() as usize {
+            LATER => Ok(true),
+            token => self.may_have(token, doc, literals),
+        }
     }
 
     fn field(&mut self, _: u32, value: &Value<'_>, literals: &Literals<'_>) -> bool {
-        let mut codes = Vec::new();
-        if value.expand(&mut codes).is_err() {
-            return false;
-        }
-        // Behind the mark, the name, and perhaps the mark of a nested field.
-        let mut at = 0;
-        for _ in 0..2 + usize::from(value.template.nested) {
-            codes::next(&codes, &mut at);
-        }
-        self.begins(&mut Text::new(&codes, literals, value.before), at) == Some(true)
+        let template = Text::new(value.template.tokens, literals, &[]);
+        self.begins(&mut [template, Text::new(value.slots, literals, value.before)]) == Begun::Yes
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::Halt;
 use super::begins::Begins;
-use super::facts::LITERAL_BYTES_MIN;
-use super::fields::Fields;
+use super::facts::{LITERAL_BYTES_MIN, Pattern};
+use super::fields::{FIRST_TEMPLATES, Fields, Judge, Verdict};
+use super::in_slot::MANY;
 use super::needle::Name;
 use super::program::{Key, Place};
 use super::run::Run;
@@ -92,17 +93,39 @@ impl Run<'_> {
         if named.is_empty() {
             return none();
         }
-        let begins = Begins::new(self.segment, &names, &self.program.needles[value]);
-        let mut fields = Fields::new(self.segment, self.cx, begins);
+        let mut begins = Begins::new(self.segment, &names, &self.program.needles[value], named.count());
         self.step(
             || "values".into(),
             &named,
             || {
-                let mut found = self.beginning(&names, value, &named)?;
-                found.try_retain(|doc| fields.has(doc))?;
-                Ok(found)
+                let mut matching = self.certain(&mut begins, &named)?;
+                let mut rest = named.clone();
+                rest.and_not(&matching);
+                if !rest.is_empty() {
+                    rest = self.beginning(&names, value, &rest)?;
+                    let mut fields = Fields::new(self.segment, self.cx, begins);
+                    rest.try_retain(|doc| fields.has(doc))?;
+                    matching.or(&rest);
+                }
+                Ok(matching)
             },
         )
+    }
+
+    /// Documents that have one of the most frequent templates that always match, if there are many documents.
+    fn certain(&self, judge: &mut impl Judge, within: &Bits) -> Result<Bits, Halt> {
+        if within.count() < MANY {
+            return Ok(Bits::new(within.len()));
+        }
+        let templates = self.segment.templates();
+        let mut certain = Vec::new();
+        for number in 0..templates.len().min(FIRST_TEMPLATES) {
+            if judge.template(number, &templates.get(number)?) == Verdict::Always {
+                certain.push(number);
+            }
+        }
+        self.cx.check()?;
+        Ok(templates.docs_with(&certain, within))
     }
 
     /// Documents with a field of one of the names, at any level.
@@ -127,7 +150,11 @@ impl Run<'_> {
     fn beginning(&self, names: &[u32], value: usize, within: &Bits) -> Result<Bits, Halt> {
         let needle = &self.program.needles[value];
         if needle.len() > 1 {
-            return self.search(Some(Scope::Head), value, within);
+            return match self.facts(value).pattern(self.segment, needle) {
+                Pattern::Impossible => Ok(Bits::new(within.len())),
+                Pattern::Rare(_) => self.several(Scope::Head, value, within),
+                Pattern::Codes(pattern) => self.filtered(Scope::Head, needle, pattern, within),
+            };
         }
         let vocabulary = self.segment.vocabulary();
         let ords = vocabulary.prefix(needle.bytes());

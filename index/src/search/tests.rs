@@ -284,6 +284,29 @@ fn the_index_says_what_the_scan_says() {
     }
 }
 
+/// Words that one message has, numbers and dates stand in slots of templates; whichever of them a needle from a field name on
+/// ends in or goes over, it is found.
+#[test]
+fn values_begin_with_what_is_in_slots() {
+    let messages: Vec<String> = (0..30)
+        .map(|n| {
+            format!(
+                "Subject: then a word{n} and {n} more\r\nX-Own: own{n} a word{n}q of it\r\nDate: Mon, {n} Jan 2024\r\nX-Id: <{n}.q{n}x@host> a\r\n\r\nbody {n}\r\n"
+            )
+        })
+        .collect();
+    let numbered: Vec<(u32, &str)> = (0..).zip(messages.iter().map(String::as_str)).collect();
+    let segment = segment(&numbered);
+    for line in messages[7].lines().filter(|line| line.contains(": ")) {
+        for (from, to) in (0..8).flat_map(|from| (from + 1..=line.len()).map(move |to| (from, to))) {
+            let needle = line[from..to].to_owned();
+            let node = Node::Text(TextKey { field: Field::Text, needle });
+            let wrong = differences(&segment, &numbered, &node);
+            assert!(wrong.is_empty(), "{node:?} differs for {wrong:?}");
+        }
+    }
+}
+
 #[test]
 fn a_mask_only_takes_away() {
     let chance = &mut Chance(77);

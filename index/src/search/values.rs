@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::edges::Edges;
 use super::facts::{Codes, Edge, Part};
-use super::fields::{Judge, Verdict};
+use super::fields::{FIRST_TEMPLATES, Judge, Verdict};
 use super::head::owner;
 use super::in_slot::{InSlot, MANY, Walk};
 use super::needle::Needle;
@@ -35,8 +35,6 @@ const REASONS: [u8; 5] = [0, LEFT, RIGHT, OTHER, BOTH];
 const SLOTS_OFTEN: u64 = 4096;
 /// Templates whose documents are found soonest by their numbers.
 const FEW_TEMPLATES: usize = 64;
-/// Templates that are looked at first: if one of them matches whatever its slots are, most documents have it.
-const FIRST_TEMPLATES: u32 = if cfg!(test) { 8 } else { 4096 };
 /// Templates for one reason that are looked for in all documents; more are in most documents.
 const NARROWED_MAX: usize = if cfg!(test) { 4 } else { 2048 };
 /// Meetings between two looks at the stop flag; each takes some ten nanoseconds.

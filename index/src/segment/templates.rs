@@ -131,6 +131,9 @@ impl Templates {
     /// Documents of `within` with a field of one of these templates, which rise.
     pub fn docs_with(&self, numbers: &[u32], within: &Bits) -> Bits {
         let mut docs = Bits::new(within.len());
+        if numbers.is_empty() {
+            return docs;
+        }
         let (first, others) = numbers.split_at(numbers.len().min(Twos::PAIRS));
         self.find(first, within, &mut docs);
         let mut rest = within.clone();
