@@ -13,6 +13,7 @@
 //!   --seed N        of the needles [1]
 //!   --only TEXT     classes whose name contains one of these, separated by commas
 //!   --needle TEXT   only this one, in bodies and in TEXT, as often as there are queries
+//!   --field NAME    in this header field as well
 //!   --slow N        show the slowest N of each class, with what they did
 //! ```
 
@@ -42,6 +43,7 @@ struct Options {
     seed: u64,
     only: String,
     needle: Option<String>,
+    field: Option<String>,
     slow: usize,
 }
 
@@ -56,6 +58,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
         seed: 1,
         only: String::new(),
         needle: None,
+        field: None,
         slow: 0,
     };
     let mut arguments = std::env::args().skip(1);
@@ -69,6 +72,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--check" => options.check = value()?.parse()?,
             "--seed" => options.seed = value()?.parse()?,
             "--only" => options.only = value()?,
+            "--field" => options.field = Some(value()?),
             "--needle" => options.needle = Some(value()?),
             "--slow" => options.slow = value()?.parse()?,
             _ => options.inputs.push(argument.into()),
@@ -107,7 +111,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{:34} {:>5} {:>9} {:>9} {:>9} {:>9}  hits p50/max", "ms", "n", "p50", "p90", "p99", "max");
     let mut wrong = 0;
     let classes = match &options.needle {
-        Some(needle) => needles::only(needle, options.queries),
+        Some(needle) => needles::only(needle, options.field.as_deref(), options.queries),
         None => needles::classes(&segments, options.queries, options.seed),
     };
     for class in classes {

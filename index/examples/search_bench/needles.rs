@@ -143,11 +143,14 @@ fn on_both(out: &mut Vec<(String, Draw)>, name: &str, body: Draw, text: Draw) {
     out.push((format!("TEXT {name}"), text));
 }
 
-/// One needle, again and again.
-pub fn only(needle: &str, count: usize) -> Vec<Class> {
+/// One needle, again and again, in bodies, in TEXT and in a header field.
+pub fn only(needle: &str, field: Option<&str>, count: usize) -> Vec<Class> {
+    let of_header = field.map(|name| ("HEADER", Field::Header(name.to_ascii_uppercase())));
     [("BODY", Field::Body), ("TEXT", Field::Text)]
+        .into_iter()
+        .chain(of_header)
         .map(|(name, field)| Class { name: name.to_owned(), nodes: vec![key(field, needle); count] })
-        .into()
+        .collect()
 }
 
 pub fn classes(segments: &[Segment], count: usize, seed: u64) -> Vec<Class> {

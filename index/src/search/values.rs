@@ -211,8 +211,8 @@ impl<'a> Several<'a> {
 
     /// Finds the templates of a range that may match, by those two tokens side by side that are likely to be the rarest.
     fn select(&mut self, cx: Cx<'_>, needle: &Needle, range: Range<u32>) -> Result<(), Halt> {
-        let vocabulary = self.segment.vocabulary();
-        let templates = self.segment.templates();
+        let (segment, scope) = (self.segment, self.scope);
+        let (vocabulary, templates) = (segment.vocabulary(), segment.templates());
         // About how often it stands in templates, what it is before a meeting, and behind one.
         let mut tokens: Vec<(u64, Wanted, [Twos; 2])> = Vec::new();
         let often = |part: &Part| {
@@ -267,8 +267,12 @@ impl<'a> Several<'a> {
             }) && ahead
                 .iter()
                 .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)));
-            if all {
-                let number = number();
+            let takes = |number: u32| {
+                let template = templates.get(number);
+                scope.is_whole_area() || template.is_ok_and(|template| scope.takes(owner(segment, &template)))
+            };
+            let number = if all { Some(number()).filter(|&number| takes(number)) } else { None };
+            if let Some(number) = number {
                 selected.all.insert(number);
                 let reason = reason(slots);
                 let place = REASONS.iter().position(|&other| other == reason).unwrap_or(0);
