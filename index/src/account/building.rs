@@ -145,13 +145,10 @@ impl<'a> Building<'a> {
         if docs == 0 {
             return Ok(Made { content: None, unvouched, set_aside });
         }
-        if stop.load(Ordering::Relaxed) {
-            return Err(Failure::Stopped.into());
-        }
         let bytes = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             super::tests::poisoned(docs, true);
-            builder.finish()
+            builder.finish_unless(&|| stop.load(Ordering::Relaxed))
         }));
         let bytes = bytes.map_err(|_| BuildFailure::Panicked(None))??;
         Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside })

@@ -33,7 +33,15 @@ pub(super) struct Order {
 
 impl Builder {
     /// The octets of the segment.
-    pub fn finish(mut self) -> Result<Vec<u8>, BuildError> {
+    pub fn finish(self) -> Result<Vec<u8>, BuildError> {
+        self.finish_unless(&|| false)
+    }
+
+    /// The same; ends with [`BuildError::Stopped`] soon after `stop` says true, which is asked between steps that take some tenths of
+    /// a second for the largest segment.
+    pub fn finish_unless(mut self, stop: &dyn Fn() -> bool) -> Result<Vec<u8>, BuildError> {
+        let go_on = || if stop() { Err(BuildError::Stopped) } else { Ok(()) };
+        go_on()?;
         // Somewhat more than a segment has of what it is made from.
         let mut out = Writer::with_capacity(self.memory() / 2);
         let docs = self.docs();
@@ -41,37 +49,49 @@ impl Builder {
         out.numbers(Piece::Unvouched, self.unvouched.iter().copied());
         let order = order(&self.interner, &self.options);
         let mut weights: Vec<u32> = self.interner.entries.iter().map(|entry| entry.occurrences).collect();
+        go_on()?;
         let mut head = Head::new(&mut self, &order, &mut weights);
         let ranks = ranks(&order, &weights);
+        go_on()?;
         vocabulary(&self.interner, &order, &ranks, self.options.vocabulary_bits_per_gram, &mut out);
+        go_on()?;
         head.write(docs as usize, &ranks, &mut out)?;
         self.streams[Area::Head as usize] = std::mem::take(&mut head.slots);
+        go_on()?;
         texts(&mut self, &ranks, &mut out)?;
+        go_on()?;
         let heads = Keyed::new(&head.lists, docs, |key| key);
         let tokens = order.tokens;
+        go_on()?;
         body(&self, &order, tokens, &mut out)?;
+        go_on()?;
         head_lists(&heads, docs, order.ids.len() as u32, tokens, &mut out)?;
         let meeting = |numbered| Keyed::new(numbered, docs, |key| self.meeting_term(key));
         inverted::write(
             docs,
-            &mut |field, add| match field {
-                Field::Body => {
-                    let ord = |id: u64| order.ords[id as u32 as usize];
-                    let pair = |key| terms::pair(ord(key >> 32), ord(key));
-                    Keyed::new(&self.pairs, docs, pair).each(|term, list| add(term, list))
-                }
-                Field::Head => heads.each(|&key, list| match terms::pair((key >> 32) as u32, key as u32) {
-                    term if key >> 32 >= u64::from(terms::LITERAL) => add(&term, list),
-                    _ => Ok(()),
-                }),
-                // Terms of bodies come before those of header fields.
-                Field::Joint => {
-                    meeting(&self.joints).each(|term, list| add(term, list))?;
-                    meeting(&head.joints).each(|term, list| add(term, list))
-                }
-                Field::Edge => {
-                    meeting(&self.edges).each(|term, list| add(term, list))?;
-                    meeting(&head.edges).each(|term, list| add(term, list))
+            &mut |field, add| {
+                go_on()?;
+                match field {
+                    Field::Body => {
+                        let ord = |id: u64| order.ords[id as u32 as usize];
+                        let pair = |key| terms::pair(ord(key >> 32), ord(key));
+                        Keyed::new(&self.pairs, docs, pair).each(|term, list| add(term, list))
+                    }
+                    Field::Head => {
+                        heads.each(|&key, list| match terms::pair((key >> 32) as u32, key as u32) {
+                            term if key >> 32 >= u64::from(terms::LITERAL) => add(&term, list),
+                            _ => Ok(()),
+                        })
+                    }
+                    // Terms of bodies come before those of header fields.
+                    Field::Joint => {
+                        meeting(&self.joints).each(|term, list| add(term, list))?;
+                        meeting(&head.joints).each(|term, list| add(term, list))
+                    }
+                    Field::Edge => {
+                        meeting(&self.edges).each(|term, list| add(term, list))?;
+                        meeting(&head.edges).each(|term, list| add(term, list))
+                    }
                 }
             },
             &mut out,

@@ -42,10 +42,7 @@ pub fn merge(
         push(&mut builder, segment, doc, &mut ids[from as usize])?;
         builder.end();
     }
-    if stop() {
-        return Err(BuildError::Stopped);
-    }
-    builder.finish()
+    builder.finish_unless(stop)
 }
 
 fn push(builder: &mut Builder, segment: &Segment, doc: u32, ids: &mut [u32]) -> Result<(), BuildError> {

@@ -1,5 +1,6 @@
 //! A segment gives back what was put in, finds it by its own tables, and survives damage.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -409,6 +410,28 @@ fn numbers_must_rise_and_a_segment_has_an_end() {
         builder.push(number, &Prepared::default()).unwrap();
     }
     assert_eq!(builder.docs() as usize, crate::limits::SEGMENT_MESSAGES_MAX);
+}
+
+#[test]
+fn a_segment_that_is_stopped_is_not_finished() {
+    let builder = || {
+        let mut builder = Builder::new(BuildOptions::default());
+        builder.push(1, &Prepared::default()).unwrap();
+        builder
+    };
+    // How often it asks, and that it ends at each of these places.
+    let asked = Cell::new(0u32);
+    let count = || {
+        asked.set(asked.get() + 1);
+        false
+    };
+    assert!(builder().finish_unless(&count).is_ok());
+    assert!(asked.get() > 8);
+    for n in 0..asked.get() {
+        let left = Cell::new(n);
+        let stop = || left.replace(left.get().wrapping_sub(1)) == 0;
+        assert!(matches!(builder().finish_unless(&stop), Err(BuildError::Stopped)), "place {n}");
+    }
 }
 
 #[test]
