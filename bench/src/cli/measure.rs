@@ -99,8 +99,8 @@ struct Sizes {
     /// Connections of fetch-body, store, search
     #[arg(long)]
     readers: Option<usize>,
-    /// Open loops at these parts of the closed loop's throughput
-    #[arg(long, value_delimiter = ',')]
+    /// Open loops at these parts of the closed loop's throughput: 0.5,0.8 for half of it and four fifths
+    #[arg(long, value_delimiter = ',', value_parser = part)]
     load: Option<Vec<f64>>,
     /// Open loops of so many operations a second instead
     #[arg(long)]
@@ -253,8 +253,31 @@ pub fn run(arguments: &Arguments) -> Ended {
     Ok(report.is_right())
 }
 
+/// A part of a throughput. Far more than all of it only measures how long the queue becomes.
+fn part(text: &str) -> Result<f64, String> {
+    let part: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if part > 0.0 && part <= 2.0 {
+        Ok(part)
+    } else {
+        Err("a part of the throughput is wanted, above 0 and at most 2: 0.5 is half of it".to_owned())
+    }
+}
+
 /// A connection is a file: as many as are allowed.
 fn more_files() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn a_load_is_a_part_of_the_throughput() {
+        assert_eq!(part("0.8"), Ok(0.8));
+        for text in ["50", "0", "-1", "nan", "half", ""] {
+            assert!(part(text).is_err(), "{text:?}");
+        }
+    }
 }
