@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::ops::RangeInclusive;
 
-use trawl_store::types::{Flags, SpecialUse, SpecialUses, Uid, ZonedTime};
+use trawl_store::types::{Flags, SpecialUse, SpecialUses, ZonedTime};
 
 use super::code::Code;
 use crate::wire::ast::{Day, StatusItem, Tag};
@@ -388,12 +388,8 @@ pub fn esearch(out: &mut Vec<u8>, tag: &Tag, e: &ESearch) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The UIDs of a set as ranges, for [`ESearch::all`]. `uids` ascend.
-pub fn uid_ranges(uids: impl IntoIterator<Item = Uid>) -> Vec<RangeInclusive<u32>> {
-    number_ranges(uids.into_iter().map(Uid::get))
-}
-
 /// Ascending numbers as ranges.
+#[cfg(test)]
 pub fn number_ranges(numbers: impl IntoIterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
     let mut out: Vec<RangeInclusive<u32>> = Vec::new();
     for n in numbers {
