@@ -170,6 +170,10 @@ impl<'a> Several<'a> {
 
     /// [`Several::narrow`] for documents without a template that is known to match.
     fn narrow_others(&self, cx: Cx<'_>, docs: &mut Bits) -> Result<(), Halt> {
+        // Of templates that were not selected from, nothing is known.
+        if self.selected.below < self.segment.templates().len() {
+            return Ok(());
+        }
         let mut numbers = Vec::new();
         // Parts that documents must have in a slot.
         let mut parts = Vec::new();
