@@ -116,7 +116,7 @@ pub fn prefetch(octets: &[u8]) {
 }
 
 /// More than that comes by itself.
-const PREFETCHED_LINES: usize = 64;
+const PREFETCHED_LINES: usize = 12;
 
 mod plain {
     use std::ops::Range;

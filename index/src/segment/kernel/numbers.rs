@@ -296,23 +296,49 @@ mod avx2 {
         found: &mut impl FnMut(usize) -> bool,
     ) -> Option<usize> {
         let octets = numbers.as_flattened();
+        // Two bits for each number from `at` on.
+        let mut all = |at: usize, mut places: u64| {
+            while places != 0 {
+                if found(at + places.trailing_zeros() as usize / 2) {
+                    return true;
+                }
+                places &= places - 1;
+            }
+            false
+        };
         let mut at = 0;
         while at * 2 + 2 * BLOCK <= octets.len() {
             // SAFETY: two blocks fit there.
             let (left, right) = unsafe { (load(octets, at * 2), load(octets, at * 2 + BLOCK)) };
             let (left, right) = (any(left), any(right));
             if high(_mm256_or_si256(left, right)) != 0 {
-                // Two bits for each number.
-                let mut places =
-                    (u64::from(high(right)) << 32 | u64::from(high(left))) & 0x5555_5555_5555_5555;
-                while places != 0 {
-                    if found(at + places.trailing_zeros() as usize / 2) {
-                        return None;
-                    }
-                    places &= places - 1;
+                let places = u64::from(high(right)) << 32 | u64::from(high(left));
+                if all(at, places & 0x5555_5555_5555_5555) {
+                    return None;
                 }
             }
             at += BLOCK;
+        }
+        if at * 2 + BLOCK <= octets.len() {
+            // SAFETY: a block fits there.
+            let places = high(any(unsafe { load(octets, at * 2) }));
+            if all(at, u64::from(places & 0x5555_5555)) {
+                return None;
+            }
+            at += BLOCK / 2;
+        }
+        // The last block once more, without what was seen of it.
+        if let Some(start) = numbers.len().checked_sub(BLOCK / 2)
+            && start < at
+            && at < numbers.len()
+        {
+            // SAFETY: it is the last block.
+            let places = high(any(unsafe { load(octets, start * 2) }));
+            let unseen = u32::MAX << (2 * (at - start));
+            if all(start, u64::from(places & unseen & 0x5555_5555)) {
+                return None;
+            }
+            at = numbers.len();
         }
         Some(at)
     }
