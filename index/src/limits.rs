@@ -90,6 +90,10 @@ const _: () = assert!(PREPARED_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX);
 /// Messages without a segment from which one is built. Fewer are searched as they are, within milliseconds.
 pub const INDEX_BUILD_MESSAGES: u64 = 512;
 
+/// The same where memory is short: texts of more messages than that had to be given up, and would have to be made again for the next
+/// search.
+pub const INDEX_BUILD_PRESSED_MESSAGES: u64 = 64;
+
 /// Octets of such messages, as stored, from which a segment is built.
 pub const INDEX_BUILD_BYTES: u64 = 8 << 20;
 
@@ -132,3 +136,4 @@ const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);
 const _: () = assert!(INDEX_BATCH_MESSAGES_MAX <= SEGMENT_MESSAGES_MAX);
 const _: () = assert!(INDEX_BATCH_TEXT_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX as u64);
 const _: () = assert!(INDEX_BUILD_MESSAGES <= INDEX_BATCH_MESSAGES_MAX as u64);
+const _: () = assert!(INDEX_BUILD_PRESSED_MESSAGES < INDEX_BUILD_MESSAGES);

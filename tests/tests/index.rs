@@ -254,6 +254,36 @@ fn a_search_past_its_time_is_refused_and_the_session_goes_on() {
 }
 
 #[test]
+fn texts_for_which_there_is_no_memory_become_segments() {
+    let server = Server::start_with("[index]\nmemory = \"8MiB\"\n");
+    // Each has less than what makes a tail due by itself; together their texts are more than that.
+    let path = mbox(server.folder.path(), SEED, 500);
+    let names: Vec<String> = (0..8).map(|n| format!("user{n}")).collect();
+    for name in &names {
+        server.user(name);
+        server.tool(&["import", "mbox", name, path.to_str().unwrap(), "--quiet"]);
+    }
+    assert_eq!(status(&server)["index"]["messages"], 0);
+    let search = |name: &String| {
+        let mut client = Client::login(server.imap, name, PASSWORD);
+        client.ok("EXAMINE INBOX");
+        client.ok("UID SEARCH BODY the").lines()
+    };
+    let expected = search(&names[0]);
+    // A bound against hanging, not an expectation.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while status(&server)["index"]["messages"].as_u64().unwrap() < 500 {
+        assert!(std::time::Instant::now() < deadline, "{}", status(&server)["index"]);
+        for name in &names {
+            assert_eq!(search(name), expected);
+        }
+    }
+    for name in &names {
+        assert_eq!(search(name), expected);
+    }
+}
+
+#[test]
 fn indexing_survives_kill_nine_and_answers_stay_exact() {
     const ROUNDS: u64 = 20;
     const BATCH: u64 = 300;

@@ -68,6 +68,8 @@ impl Scenario for Peak {
             letters: cx.letters.clone(),
             plus: cx.can("LITERAL+"),
         });
+        // What was loaded a moment ago is no day's mail: indexes are complete here as well.
+        cx.server.run(cx.server.about.commands.index.as_ref())?;
         let mut others =
             vec![Connection::new(0, cx.session(1)?), Connection::new(1, cx.selected(0, context::LOADED)?)];
         cx.session(1)?.recreate("import")?;

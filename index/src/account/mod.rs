@@ -218,8 +218,8 @@ impl AccountIndex {
     }
 
     /// What there is to do for an account whose next message is `next` and whose messages from the snapshot's `next` on have
-    /// `tail_bytes` octets.
-    pub fn needs(&self, next: u32, tail_bytes: u64) -> Option<Work> {
+    /// `tail_bytes` octets; `pressed`: there is no memory for their texts.
+    pub fn needs(&self, next: u32, tail_bytes: u64, pressed: bool) -> Option<Work> {
         let state = self.state();
         match state.phase {
             Phase::Unverified => return Some(Work::Verify),
@@ -229,6 +229,7 @@ impl AccountIndex {
         let tail = policy::TailSize {
             messages: u64::from(next.saturating_sub(state.snapshot.next())),
             bytes: tail_bytes,
+            pressed,
         };
         let sizes: Vec<policy::Size> = state
             .snapshot

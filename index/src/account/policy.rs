@@ -8,8 +8,8 @@
 //! fill it.
 
 use crate::limits::{
-    INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX,
-    SEGMENTS_WAITING_MAX,
+    INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES, INDEX_BUILD_PRESSED_MESSAGES, SEGMENT_MESSAGES_MAX,
+    SEGMENT_TEXT_BYTES_MAX, SEGMENTS_WAITING_MAX,
 };
 
 /// What the policy knows of a segment.
@@ -28,6 +28,8 @@ pub struct TailSize {
     pub messages: u64,
     /// Octets as stored.
     pub bytes: u64,
+    /// There is no memory for their texts.
+    pub pressed: bool,
 }
 
 /// What to do next.
@@ -52,7 +54,8 @@ const RUN_MAX: usize = 24;
 
 /// The next step for an account with this tail and these segments, oldest first.
 pub fn next(tail: TailSize, segments: &[Size]) -> Step {
-    let build = tail.messages >= INDEX_BUILD_MESSAGES || tail.messages > 0 && tail.bytes >= INDEX_BUILD_BYTES;
+    let least = if tail.pressed { INDEX_BUILD_PRESSED_MESSAGES } else { INDEX_BUILD_MESSAGES };
+    let build = tail.messages >= least || tail.messages > 0 && tail.bytes >= INDEX_BUILD_BYTES;
     // A tail is searched more slowly than many segments, so it goes first; but not for ever.
     if build && segments.len() < SEGMENTS_WAITING_MAX {
         return Step::Build;
@@ -158,7 +161,8 @@ mod tests {
 
         fn work(&mut self) {
             loop {
-                let tail = TailSize { messages: self.tail.len() as u64, bytes: self.tail_bytes };
+                let tail =
+                    TailSize { messages: self.tail.len() as u64, bytes: self.tail_bytes, pressed: false };
                 match next(tail, &self.segments) {
                     Step::Nothing => break,
                     Step::Build => {
@@ -290,7 +294,10 @@ mod tests {
             (1, INDEX_BUILD_BYTES, Step::Build),
             (0, INDEX_BUILD_BYTES, Step::Nothing),
         ] {
-            assert_eq!(next(TailSize { messages, bytes }, &[]), expected);
+            assert_eq!(next(TailSize { messages, bytes, pressed: false }, &[]), expected);
         }
+        let pressed = |messages| next(TailSize { messages, bytes: 1, pressed: true }, &[]);
+        assert_eq!(pressed(INDEX_BUILD_PRESSED_MESSAGES - 1), Step::Nothing);
+        assert_eq!(pressed(INDEX_BUILD_PRESSED_MESSAGES), Step::Build);
     }
 }

@@ -1,7 +1,7 @@
 //! How many messages of each account are in no segment yet, as far as commits told it.
 //!
 //! Counts only decide when an account is looked at; the lane that looks asks the log itself. Accounts that nothing arrived for
-//! since the start are not here.
+//! since the start are not here. Accounts of which texts in memory were given up for want of it are due sooner.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use super::AccountKey;
 struct Tail {
     messages: u64,
     bytes: u64,
+    pressed: bool,
 }
 
 impl Tail {
@@ -49,8 +50,17 @@ impl Feed {
         if messages == 0 {
             tails.remove(&key);
         } else {
-            tails.insert(key, Tail { messages, bytes });
+            tails.insert(key, Tail { messages, bytes, pressed: false });
         }
+    }
+
+    /// There was no memory for the texts of the account, until a lane has looked at it.
+    pub fn press(&self, key: AccountKey) {
+        self.lock().entry(key).or_default().pressed = true;
+    }
+
+    pub fn is_pressed(&self, key: AccountKey) -> bool {
+        self.lock().get(&key).is_some_and(|tail| tail.pressed)
     }
 
     pub fn forget(&self, key: AccountKey) {
@@ -82,5 +92,9 @@ mod tests {
         assert!(feed.add(key(1), INDEX_BUILD_MESSAGES, 0), "and again after it was looked at");
         feed.forget(key(1));
         assert_eq!(feed.messages(), 0);
+        feed.press(key(4));
+        assert!(feed.is_pressed(key(4)) && !feed.is_pressed(key(5)));
+        feed.settle(key(4), 2, 20);
+        assert!(!feed.is_pressed(key(4)), "looked at");
     }
 }

@@ -52,9 +52,9 @@ impl Indexing {
         let from = index.snapshot().next();
         let Some((next, bytes)) = source.tail(from)? else { return Ok(false) };
         let messages = u64::from(next.saturating_sub(from));
-        let Some(work) = index.needs(next, bytes) else {
+        let Some(work) = index.needs(next, bytes, self.feed.is_pressed(key)) else {
             self.feed.settle(key, messages, bytes);
-            self.registry.shrink();
+            self.shrink();
             return Ok(false);
         };
         let built = work == Work::Build;
@@ -83,8 +83,16 @@ impl Indexing {
         for (message, why) in done.set_aside.iter().take(3) {
             tracing::warn!(shard = key.0.0, account = key.1.0, message, why, "not indexed, always read");
         }
-        self.registry.shrink();
+        self.shrink();
         Ok(true)
+    }
+
+    /// Closes indexes for which there is no memory. Texts that went with them will not have to be made again for each search.
+    fn shrink(&self) {
+        for key in self.registry.shrink() {
+            self.feed.press(key);
+            self.backlog.add(Task::Account(key));
+        }
     }
 
     /// Queues the accounts that are due, without opening their indexes, and removes indexes of accounts that are gone.

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trawl_index::account::{AccountIndex, Opened};
+use trawl_index::limits::INDEX_BUILD_PRESSED_MESSAGES;
 
 use super::AccountKey;
 use crate::limits::INDEX_MAPS_MAX;
@@ -89,9 +90,9 @@ impl Registry {
         self.lock().slots.values().filter_map(|slot| slot.index.clone()).collect()
     }
 
-    /// Closes those used least recently until the others are within the bounds. For lanes: it looks at every open index, and
-    /// closing unmaps files.
-    pub fn shrink(&self) {
+    /// Closes those used least recently until the others are within the bounds; which of them had so many texts in memory that a
+    /// segment had better be made of these. For lanes: it looks at every open index, and closing unmaps files.
+    pub fn shrink(&self) -> Vec<AccountKey> {
         let open: Vec<(u64, AccountKey, Arc<AccountIndex>)> = {
             let inner = self.lock();
             let open = |(key, slot): (&AccountKey, &Slot)| Some((slot.used, *key, slot.index.clone()?));
@@ -100,26 +101,30 @@ impl Registry {
         // Executors wait for the lock, so nothing is added up under it.
         let size = |index: &AccountIndex| {
             let figures = index.figures();
-            (figures.memory as u64, figures.maps)
+            (figures.memory as u64, figures.maps, index.tail().len() as u64)
         };
-        let mut open: Vec<(u64, AccountKey, (u64, usize))> =
+        let mut open: Vec<(u64, AccountKey, (u64, usize, u64))> =
             open.into_iter().map(|(used, key, index)| (used, key, size(&index))).collect();
-        let mut memory: u64 = open.iter().map(|(_, _, (memory, _))| memory).sum();
-        let mut maps: usize = open.iter().map(|(_, _, (_, maps))| maps).sum();
+        let mut memory: u64 = open.iter().map(|(_, _, (memory, ..))| memory).sum();
+        let mut maps: usize = open.iter().map(|(_, _, (_, maps, _))| maps).sum();
         open.sort_unstable_by_key(|(used, ..)| *used);
-        let mut closed = 0;
-        for (_, key, (its_memory, its_maps)) in open {
+        let (mut closed, mut pressed) = (0, Vec::new());
+        for (_, key, (its_memory, its_maps, texts)) in open {
             if memory <= self.memory_bytes_max && maps <= INDEX_MAPS_MAX {
                 break;
             }
             if self.close(key, false) {
                 (memory, maps) = (memory - its_memory, maps - its_maps);
                 closed += 1;
+                if texts >= INDEX_BUILD_PRESSED_MESSAGES {
+                    pressed.push(key);
+                }
             }
         }
         if closed > 0 {
             tracing::debug!(closed, "search indexes closed to stay within index.memory");
         }
+        pressed
     }
 
     /// Closes an index unless it is held, or discards it whoever holds it. Whoever wants it meanwhile waits until it is closed.

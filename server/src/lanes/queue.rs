@@ -2,7 +2,7 @@
 //!
 //! Not here: threads. What must hold: a lane is kept free for accounts of which nothing runs, so that no account, however many
 //! and however long its pieces, holds up another; accounts take turns, and within an account its searches do; of those whose
-//! turn it is, quick pieces go before those that read; the queue is bounded, in all and for each account.
+//! turn it is, quick pieces go before those that read, but not for ever; the queue is bounded, in all and for each account.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::search::{AccountKey, Piece, SearchJob};
-use crate::limits::{SEARCH_QUEUE_ACCOUNT_JOBS_MAX, SEARCH_QUEUE_JOBS_MAX};
+use crate::limits::{SEARCH_QUEUE_ACCOUNT_JOBS_MAX, SEARCH_QUEUE_JOBS_MAX, SEARCH_QUICK_TURNS_MAX};
 
 /// Why a search was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +50,8 @@ struct State {
     jobs: usize,
     /// Lanes that do nothing.
     free: usize,
+    /// Quick pieces that free lanes were given since one of them was given something to read.
+    quick_turns: usize,
     stopped: bool,
 }
 
@@ -73,7 +75,7 @@ enum Asker {
 impl SearchQueue {
     /// For so many lanes, which then call [`SearchQueue::wait`]. One account has all of them but one at most.
     pub fn new(lanes: usize) -> SearchQueue {
-        let state = State { accounts: VecDeque::new(), jobs: 0, free: lanes, stopped: false };
+        let state = State { accounts: VecDeque::new(), jobs: 0, free: lanes, quick_turns: 0, stopped: false };
         SearchQueue { state: Mutex::new(state), work: Condvar::new(), quick: AtomicBool::new(false) }
     }
 
@@ -185,12 +187,20 @@ impl Drop for Turn<'_> {
 }
 
 impl State {
-    /// Accounts of which nothing runs go first; among those, and then among the others, what is quick.
+    /// Accounts of which nothing runs go first; among those, and then among the others, what is quick, unless that went first too
+    /// often: then whoever waits longest.
     fn next(&mut self, asker: Asker) -> Option<(SearchJob, Piece)> {
-        let quick_only = asker != Asker::Free;
+        let is_free = asker == Asker::Free;
+        let quick_first = !is_free || self.quick_turns < SEARCH_QUICK_TURNS_MAX;
         for busy in [false, true] {
-            let quick = self.take(asker, busy, true);
-            let found = if quick.is_some() || quick_only { quick } else { self.take(asker, busy, false) };
+            let quick = if quick_first { self.take(asker, busy, true) } else { None };
+            let found = if quick.is_some() || !is_free { quick } else { self.take(asker, busy, false) };
+            if let Some((_, piece)) = &found
+                && is_free
+            {
+                let reads = matches!(piece, Piece::Batch(_));
+                self.quick_turns = if reads { 0 } else { self.quick_turns.saturating_add(1) };
+            }
             if found.is_some() {
                 return found;
             }
@@ -296,6 +306,20 @@ mod tests {
         queue.add(prepared_job(key(3), 1)).unwrap();
         assert_eq!(order(&queue, 1), [Some(3)]);
         assert_eq!(order(&queue, 6), [Some(2), Some(1), Some(1), Some(1), Some(1), None]);
+    }
+
+    #[test]
+    fn who_has_to_read_is_not_passed_over_for_ever() {
+        let queue = SearchQueue::new(1);
+        queue.add(reading_job(key(1), 3)).unwrap();
+        for account in 2..5 {
+            queue.add(prepared_job(key(account), 10_000)).unwrap();
+        }
+        let order = order(&queue, 60);
+        let waits: Vec<usize> = order.split(|account| *account == Some(1)).map(<[_]>::len).collect();
+        // All quick ones have their turn as well.
+        assert_eq!(waits.len(), 4, "{order:?}");
+        assert!(waits[..3].iter().all(|wait| (1..=SEARCH_QUICK_TURNS_MAX + 3).contains(wait)), "{order:?}");
     }
 
     #[test]

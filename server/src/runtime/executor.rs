@@ -107,6 +107,7 @@ where
         {
             tracing::warn!(cpu, %error, "a core's thread cannot be kept on its processor");
         }
+        os::shorten_own_slice();
         // Placement is done above: glommio's own reads sysfs and panics where that is hidden.
         let executor = LocalExecutorBuilder::new(Placement::Unbound)
             .io_memory(EXECUTOR_IO_MEMORY_BYTES)

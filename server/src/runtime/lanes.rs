@@ -1,8 +1,8 @@
 //! The lanes of the process: threads for searches and for the analysis of large messages. (Hashing has its own, `Authenticator`.)
 //!
 //! What must hold: one account has every lane of the settings while it is alone, and no other waits for it, because there is one more; more
-//! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick does not wait
-//! for what reads; a message that breaks the analysis costs nothing but its analysis.
+//! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick waits for one
+//! message that is read at most, and what reads for a few quick ones; a message that breaks the analysis costs nothing but its analysis.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use super::pool::{Pool, PoolThreads};
 use super::{memory, os};
 use crate::lanes::analyse::analyse;
 use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
-use crate::lanes::search::{Found, ReadBatch, SearchError, SearchJob};
-use crate::limits::{ANALYSIS_QUEUE_JOBS_MAX, MEMORY_IDLE_MS};
+use crate::lanes::search::{AccountKey, Found, ReadBatch, SearchError, SearchJob};
+use crate::limits::{ANALYSIS_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX};
 
 /// See the module.
 pub struct LanePools {
@@ -110,15 +110,16 @@ fn search_lane(queue: &SearchQueue, mut reader: impl Reads) {
     }
 }
 
-/// Does a piece; while it reads messages, whatever is quick goes between them.
+/// Does a piece; while it reads messages, what is quick goes between them.
 fn work(queue: &SearchQueue, turn: &Turn<'_>, read: &mut ReadBatch<'_>) {
     let account = turn.job.account();
-    let mut others = || {
-        while let Some(turn) = queue.between(account) {
-            run(&turn, &mut nothing_to_read, &mut || ());
-        }
-    };
-    run(turn, read, &mut others);
+    run(turn, read, &mut || _ = quick_ones(queue, account));
+}
+
+/// Does quick pieces between two messages that are read for an account: some, since they may come without end. How many it did.
+fn quick_ones(queue: &SearchQueue, account: AccountKey) -> usize {
+    let turns = std::iter::from_fn(|| queue.between(account)).take(SEARCH_QUICK_BETWEEN_MAX);
+    turns.map(|turn| run(&turn, &mut nothing_to_read, &mut || ())).count()
 }
 
 fn run(turn: &Turn<'_>, read: &mut ReadBatch<'_>, others: &mut dyn FnMut()) {
@@ -227,6 +228,16 @@ mod tests {
         let wait = move || tell.send(block_on(job.answered()));
         std::thread::Builder::new().spawn(wait).unwrap();
         told.recv_timeout(PATIENCE).expect("an answer in the end")
+    }
+
+    #[test]
+    fn what_is_quick_does_not_keep_a_lane_from_reading() {
+        let queue = SearchQueue::new(1);
+        let key = |account| (ShardId(0), AccountId(account));
+        queue.add(prepared_job(key(1), 1_000)).unwrap();
+        assert_eq!(quick_ones(&queue, key(2)), SEARCH_QUICK_BETWEEN_MAX);
+        queue.stop();
+        assert_eq!(quick_ones(&queue, key(2)), 0);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl World {
     fn due(&mut self) {
         self.index().count_dead(&self.log.live);
         let bytes = self.chance.pick(&[0, 100 << 20]);
-        if let Some(work) = self.index().needs(self.log.mail.len() as u32, *bytes) {
+        if let Some(work) = self.index().needs(self.log.mail.len() as u32, *bytes, false) {
             self.work(work, "done because due");
         }
     }
@@ -353,7 +353,7 @@ impl World {
             if u64::from(self.index().snapshot().next()) + SCANNED_MAX >= end {
                 break;
             }
-            match self.index().needs(end as u32, 0) {
+            match self.index().needs(end as u32, 0, false) {
                 Some(Work::Verify) => self.work(Work::Verify, "verified"),
                 _ => self.work(Work::Build, "built"),
             }

@@ -127,17 +127,17 @@ fn a_merge_drops_what_is_gone() {
     let (_dir, path) = folder();
     let (index, _) = open(&path, BOOT, &mut log);
     build_all(&index, &mut log);
-    assert_eq!(index.needs(200, 0), None);
+    assert_eq!(index.needs(200, 0, false), None);
     log.gone.extend(50..90);
     log.gone.extend(100..150);
     index.count_dead(&log.live().unwrap());
-    let Some(Work::Merge(serials)) = index.needs(200, 0) else { panic!("nothing to do") };
+    let Some(Work::Merge(serials)) = index.needs(200, 0, false) else { panic!("nothing to do") };
     assert_eq!(serials, [1]);
     let done = index.work(Work::Merge(serials), &mut log, &GO).unwrap();
     assert_eq!(done.docs, (90..100).filter(|m| m % 13 != 5).count() as u32);
-    let Some(Work::Merge(serials)) = index.needs(200, 0) else { panic!("nothing to do") };
+    let Some(Work::Merge(serials)) = index.needs(200, 0, false) else { panic!("nothing to do") };
     assert_eq!(index.work(Work::Merge(serials), &mut log, &GO).unwrap().docs, 0);
-    assert_eq!(index.needs(200, 0), None);
+    assert_eq!(index.needs(200, 0, false), None);
     assert_eq!(index.snapshot().covered(), &log.coverable());
     assert_exact(&index.snapshot(), &log, "merged");
     let segment = index.snapshot().entries()[0].serial;
@@ -192,7 +192,7 @@ fn a_discard_meanwhile_wins() {
         let mut meddler = Meddler { log: log.clone(), index: index.clone(), meddle: |index| index.discard() };
         assert!(matches!(index.work(work, &mut meddler, &GO), Err(Failure::Discarded)));
         assert_eq!((index.snapshot().next(), index.snapshot().segments().len()), (0, 0));
-        assert_eq!(index.needs(150, 0), Some(Work::Clean));
+        assert_eq!(index.needs(150, 0, false), Some(Work::Clean));
     }
     build_all(&index, &mut log);
     assert_exact(&index.snapshot(), &log, "anew");
@@ -223,12 +223,12 @@ fn nothing_is_built_before_it_is_verified() {
     build(&index, &mut log);
     drop(index);
     let (index, _) = open(&path, LATER_BOOT, &mut log);
-    assert_eq!(index.needs(100, u64::MAX), Some(Work::Verify));
+    assert_eq!(index.needs(100, u64::MAX, false), Some(Work::Verify));
     assert!(matches!(index.work(Work::Build, &mut log, &GO), Err(Failure::Outdated)));
     let stopped = index.work(Work::Verify, &mut log, &AtomicBool::new(true));
     assert!(matches!(stopped, Err(Failure::Stopped)));
     index.work(Work::Verify, &mut log, &GO).unwrap();
-    assert_eq!(index.needs(100, u64::MAX), Some(Work::Build));
+    assert_eq!(index.needs(100, u64::MAX, false), Some(Work::Build));
     build_all(&index, &mut log);
     assert_eq!(index.snapshot().covered(), &log.coverable());
 }

@@ -113,6 +113,23 @@ impl Batches {
                 None => open.push(*candidate),
             }
         }
+        // Another search may have kept texts since this one was queued.
+        if let Some(index) = &self.keep {
+            let messages: Vec<u32> = open.iter().map(|candidate| candidate.message).collect();
+            let mut unknown = Vec::new();
+            for (candidate, texts) in open.into_iter().zip(index.tail().get_all(&messages)) {
+                match texts {
+                    Some(texts)
+                        if texts.matches(candidate.position, compiled, cancel).map_err(stopped)? =>
+                    {
+                        found.insert(candidate.position);
+                    }
+                    Some(_) => {}
+                    None => unknown.push(candidate),
+                }
+            }
+            open = unknown;
+        }
         // What is kept has to be whole.
         if self.keep.is_none() && (self.headers_first || !compiled.needs_body()) {
             let headers = read(reader, &open, Extent::Header, cancel)?;

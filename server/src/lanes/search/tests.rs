@@ -3,6 +3,8 @@
 use super::scan::{Content, ContentReader, Extent, batches};
 use super::tests_support::order;
 use super::*;
+use trawl_index::account::work::{Batch, Source, Wanted};
+use trawl_index::account::{self, Identity, Known};
 use trawl_index::query::{Field, TextKey};
 
 fn candidate(position: u32, size: u32) -> Candidate {
@@ -112,13 +114,57 @@ fn an_answer_is_complete_or_an_error() {
     assert_eq!(never_run.result(), Err(SearchError::Failed));
 }
 
+fn texts(n: u32) -> Arc<Prepared> {
+    let (header, body) = (format!("Subject: s{n}s\r\n\r\n"), format!("b{n}b\r\n"));
+    let message = Message { header: header.as_bytes(), body: body.as_bytes() };
+    Arc::new(Prepared::new(&message, &AtomicBool::new(false)).unwrap())
+}
+
+/// A log of which nothing is asked.
+struct Nothing;
+
+impl Source for Nothing {
+    fn known(&mut self, _: Option<u32>) -> std::io::Result<Known> {
+        Ok(Known { lsn: 0, next: 0, witness: None })
+    }
+
+    fn batch(&mut self, _: u32, _: usize) -> std::io::Result<Batch> {
+        Ok(Batch::default())
+    }
+
+    fn read(&mut self, _: &[Wanted]) -> Vec<Result<account::work::Content, String>> {
+        Vec::new()
+    }
+
+    fn live(&mut self) -> Option<RoaringBitmap> {
+        None
+    }
+}
+
+#[test]
+fn what_another_search_read_meanwhile_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity { store: [0; 16], epoch: 0, shard: 0, account: 0 };
+    let (index, _) = AccountIndex::open(folder.path(), &identity, "boot", &mut Nothing).unwrap();
+    let index = Arc::new(index);
+    let scan = || (0..50).map(|n| candidate(n, 100)).collect();
+    let node = text(Field::Body, "7b");
+    let waiting =
+        || Work::new(Order { node: node.clone(), scan: scan(), keep: Some(Arc::clone(&index)), ..order() });
+    let (first, second) = (waiting(), waiting());
+    index.tail().put(3, texts(3));
+    let (mut reads, mut none) = (Memory::default(), Memory { broken: Some(0), ..Memory::default() });
+    work_off(&first, &mut reads);
+    work_off(&second, &mut none);
+    assert_eq!((reads.wholes, none.wholes), (49, 0));
+    let want: RoaringBitmap = (0..50).filter(|n| n % 10 == 7).collect();
+    for job in [first, second] {
+        assert_eq!(job.result().map(|found| found.positions), Ok(want.clone()));
+    }
+}
+
 #[test]
 fn texts_in_memory_and_messages_in_the_log_give_one_answer() {
-    let texts = |n: u32| {
-        let (header, body) = (format!("Subject: s{n}s\r\n\r\n"), format!("b{n}b\r\n"));
-        let message = Message { header: header.as_bytes(), body: body.as_bytes() };
-        Arc::new(Prepared::new(&message, &AtomicBool::new(false)).unwrap())
-    };
     let scan = (0..100).map(|n| candidate(n, 100)).collect();
     let prepared: Vec<_> = (100..300).map(|n| (n, texts(n))).collect();
     let node = Node::Or(vec![text(Field::Subject, "7s"), text(Field::Body, "b12")]);
