@@ -114,7 +114,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .sum::<u64>();
         log.next = count.min(log.next + at_once);
         (tail_bytes, raw) = (tail_bytes + more, raw + more);
-        while let Some(work) = index.needs(log.next, tail_bytes) {
+        while let Some(work) = index.needs(log.next, tail_bytes, false) {
             let sum = &mut sums[usize::from(work != Work::Build)];
             let start = now();
             let done = index.work(work, &mut log, &stop)?;
