@@ -68,9 +68,8 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 
 // --- lanes
 
-/// Searches that wait for lanes; more are refused. Several hundred devices that search at once had better wait than be refused; each
-/// keeps what it searches, mostly shared, and some tens of kilobytes of its own.
-pub const SEARCH_QUEUE_JOBS_MAX: usize = 1024;
+/// Searches that wait for lanes; more are refused.
+pub const SEARCH_QUEUE_JOBS_MAX: usize = 256;
 /// The same of one account, so that one cannot take the whole queue.
 pub const SEARCH_QUEUE_ACCOUNT_JOBS_MAX: usize = 64;
 /// Pieces that read nothing which lanes do one after the other before an account whose turn it is may read: quick ones come without

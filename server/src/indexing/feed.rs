@@ -54,9 +54,10 @@ impl Feed {
         }
     }
 
-    /// There was no memory for the texts of the account, until a lane has looked at it.
-    pub fn press(&self, key: AccountKey) {
-        self.lock().entry(key).or_default().pressed = true;
+    /// There was no memory for the texts of the account, until a lane has looked at it; true if it counts. One that is not here is gone,
+    /// or an error is left alone until more arrives.
+    pub fn press(&self, key: AccountKey) -> bool {
+        self.lock().get_mut(&key).map(|tail| tail.pressed = true).is_some()
     }
 
     pub fn is_pressed(&self, key: AccountKey) -> bool {
@@ -92,8 +93,9 @@ mod tests {
         assert!(feed.add(key(1), INDEX_BUILD_MESSAGES, 0), "and again after it was looked at");
         feed.forget(key(1));
         assert_eq!(feed.messages(), 0);
-        feed.press(key(4));
-        assert!(feed.is_pressed(key(4)) && !feed.is_pressed(key(5)));
+        feed.add(key(4), 100, 10);
+        assert!(feed.press(key(4)) && feed.is_pressed(key(4)));
+        assert!(!feed.press(key(5)) && !feed.is_pressed(key(5)), "nothing is known of it");
         feed.settle(key(4), 2, 20);
         assert!(!feed.is_pressed(key(4)), "looked at");
     }

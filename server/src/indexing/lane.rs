@@ -90,8 +90,9 @@ impl Indexing {
     /// Closes indexes for which there is no memory. Texts that went with them will not have to be made again for each search.
     fn shrink(&self) {
         for key in self.registry.shrink() {
-            self.feed.press(key);
-            self.backlog.add(Task::Account(key));
+            if self.feed.press(key) {
+                self.backlog.add(Task::Account(key));
+            }
         }
     }
 

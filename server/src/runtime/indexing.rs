@@ -82,7 +82,7 @@ impl IndexThreads {
 }
 
 fn index_lane(shared: &Arc<Shared>, indexing: &Indexing) {
-    os::lowest_own_priority();
+    os::lower_own_priority();
     while let Some(task) = indexing.backlog.next() {
         let mut sources = |key| LogSource::new(shared, key);
         let mut accounts = || all_accounts(shared);

@@ -1,8 +1,8 @@
 //! The lanes of the process: threads for searches and for the analysis of large messages. (Hashing has its own, `Authenticator`.)
 //!
 //! What must hold: one account has every lane of the settings while it is alone, and no other waits for it, because there is one more; more
-//! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick waits for one
-//! message that is read at most, and what reads for a few quick ones; a message that breaks the analysis costs nothing but its analysis.
+//! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick and
+//! what reads take turns, some quick ones for each message that is read; a message that breaks the analysis costs nothing but its analysis.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl LaneThreads {
 
 /// A lane from start to stop.
 fn search_lane(queue: &SearchQueue, mut reader: impl Reads) {
-    os::lower_own_priority();
+    os::lower_search_priority();
     let mut worked = false;
     loop {
         match queue.wait(worked.then_some(Duration::from_millis(MEMORY_IDLE_MS))) {

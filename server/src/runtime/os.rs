@@ -9,19 +9,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Niceness of lanes: a third of an executor's share where both want a processor. At 10, a tenth, searches of a busy machine took seconds.
-const LANE_NICENESS: libc::c_int = 5;
-/// That of threads whose work nobody waits for: a tenth, since searches are slow where it falls behind for long.
-const BACKGROUND_NICENESS: libc::c_int = 10;
+/// Niceness of search lanes: a third of an executor's share where both want a processor. At 10 searches of a busy machine took seconds.
+const SEARCH_NICENESS: libc::c_int = 5;
+/// That of all other lanes: a tenth.
+const LANE_NICENESS: libc::c_int = 10;
 
-/// Lets the executors go before the calling thread: batch scheduling, higher niceness. Best effort: a sandbox may refuse.
+/// Lets executors and searches go before the calling thread: batch scheduling, higher niceness. Best effort: a sandbox may refuse.
 pub fn lower_own_priority() {
     lower_to(LANE_NICENESS);
 }
 
-/// The same for work that nobody waits for: lanes go before it as well.
-pub fn lowest_own_priority() {
-    lower_to(BACKGROUND_NICENESS);
+/// The same for a thread that searches: only executors go before it.
+pub fn lower_search_priority() {
+    lower_to(SEARCH_NICENESS);
 }
 
 fn lower_to(niceness: libc::c_int) {
@@ -37,7 +37,8 @@ fn lower_to(niceness: libc::c_int) {
 const EXECUTOR_SLICE: Duration = Duration::from_micros(100);
 
 /// Asks for the calling thread to be run as soon as it can, and for short turns: with a slice that is shorter than what runs, it goes
-/// before it when it wakes (`sched_setattr(2)`, Linux 6.12), instead of after some milliseconds. Best effort: older kernels do nothing.
+/// before it when it wakes (`sched_setattr(2)`, Linux 6.12), instead of after some milliseconds. Best effort; a thread that was given
+/// another policy keeps it.
 pub fn shorten_own_slice() {
     /// `struct sched_attr` of the first version.
     #[repr(C)]
@@ -51,6 +52,10 @@ pub fn shorten_own_slice() {
         runtime: u64,
         deadline: u64,
         period: u64,
+    }
+    // SAFETY: 0 names the calling thread.
+    if unsafe { libc::sched_getscheduler(0) } != libc::SCHED_OTHER {
+        return;
     }
     // SAFETY: 0 names the calling thread.
     let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
