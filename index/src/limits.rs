@@ -74,7 +74,7 @@ pub const FREQUENT_TERMS_MAX: u32 = 2_048;
 pub const FILTER_WALK_TERMS_MAX: usize = 2_000;
 
 /// Vocabulary entries that a part at the edge of a needle is looked up as, at most; the same.
-pub const FILTER_FRAGMENT_TERMS_MAX: u64 = 200;
+pub const FILTER_FRAGMENT_TERMS_MAX: u64 = 2_000;
 
 /// Vocabulary entries that a part at the edge of a needle can be, up to which those are sought that vary from message to message.
 pub const SLOT_RANGE_MAX: usize = 20_000;

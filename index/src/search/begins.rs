@@ -18,7 +18,7 @@ pub(super) struct Begins<'a> {
     /// How many documents are looked at.
     docs: u32,
     /// What tells whether a token of the needle can stand in a slot, made when it is asked for.
-    in_slot: Vec<Option<InSlot>>,
+    in_slot: Vec<Option<InSlot<'a>>>,
 }
 
 /// What tokens say.
@@ -45,10 +45,9 @@ impl<'a> Begins<'a> {
         if place.is_none() {
             let (class, octets) = (needle.class(token), needle.token(token));
             let part = Part { class, any_word: false, range: segment.vocabulary().prefix(octets) };
-            let edge = [b"\xff", octets];
-            *place = Some(InSlot::new(segment, Scope::Head, &part, edge, docs, |ord| ord)?);
+            *place = Some(InSlot::right(segment, Scope::Head, &part, octets, docs));
         }
-        Ok(place.as_mut().is_none_or(|in_slot| in_slot.may_be_in(doc, literals)))
+        place.as_mut().map_or(Ok(true), |in_slot| in_slot.may_be_in(doc, literals))
     }
 
     pub fn segment(&self) -> &'a Segment {

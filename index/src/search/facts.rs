@@ -37,6 +37,7 @@ pub(super) enum Edge {
     Part(Part),
 }
 
+#[derive(Clone)]
 pub(super) struct Part {
     pub class: Class,
     /// Positions in the order of reversed terms for the left edge, ords for the right one.

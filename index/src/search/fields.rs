@@ -2,11 +2,27 @@
 //! it, so that a message is a walk over some dozens of numbers. Only where a slot decides are the slots of a field looked at.
 
 use super::{Cx, Halt};
+use crate::bits::Bits;
 use crate::prepare::Area;
 use crate::segment::{Literals, Segment, Template, Value};
 
 /// Templates that are looked at first, the most frequent ones: if one of them matches whatever its slots are, most documents have it.
+/// A bound between classes of templates.
 pub(super) const FIRST_TEMPLATES: u32 = if cfg!(test) { 8 } else { 4096 };
+
+/// The templates of some fields, by the names of these.
+pub(super) fn of_fields(segment: &Segment, names: &[u32], nested: &[bool]) -> Bits {
+    let templates = segment.templates();
+    let mut found = Bits::new(templates.len());
+    for &name in names {
+        let rank = segment.vocabulary().rank(name);
+        for &nested in nested {
+            let ranges = templates.of_field(rank, nested, 0..templates.len());
+            ranges.for_each(|range| found.insert_range(range));
+        }
+    }
+    found
+}
 
 /// What a template says of the fields that have it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +50,8 @@ pub(super) struct Fields<'a, J> {
     segment: &'a Segment,
     cx: Cx<'a>,
     judge: J,
+    /// Templates that can match, if that is known.
+    among: Option<Bits>,
     /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet.
     known: Vec<u32>,
     /// Templates judged since the stop flag was looked at.
@@ -50,9 +68,10 @@ const SLOTS_SHIFT: u32 = VERDICT_BITS + REASON_BITS;
 const JUDGED_MAX: u32 = 1024;
 
 impl<'a, J: Judge> Fields<'a, J> {
-    pub fn new(segment: &'a Segment, cx: Cx<'a>, judge: J) -> Fields<'a, J> {
+    /// Other templates than those of `among` never match.
+    pub fn new(segment: &'a Segment, cx: Cx<'a>, judge: J, among: Option<Bits>) -> Fields<'a, J> {
         let known = vec![0; segment.templates().len() as usize];
-        Fields { segment, cx, judge, known, judged: 0 }
+        Fields { segment, cx, judge, among, known, judged: 0 }
     }
 
     pub fn has(&mut self, doc: u32) -> Result<bool, Halt> {
@@ -63,6 +82,10 @@ impl<'a, J: Judge> Fields<'a, J> {
         let mut fields = self.segment.fields(doc);
         while let Some(number) = fields.number() {
             let number = number?;
+            if self.among.as_ref().is_some_and(|among| !among.contains(number)) {
+                fields.pass(self.segment.templates().slots(number)?);
+                continue;
+            }
             let known = self.known(number)?;
             let slots = known >> SLOTS_SHIFT;
             match known & ((1 << VERDICT_BITS) - 1) {

@@ -5,6 +5,8 @@
 
 use std::ops::ControlFlow;
 
+use memchr::memmem::Finder;
+
 use super::Halt;
 use super::facts::{Codes, Edge, LITERAL_BYTES_MIN, Part};
 use super::needle::Needle;
@@ -20,7 +22,7 @@ use crate::tokens::Class;
 /// Nanoseconds, measured: to verify a document, to add a posting, to look a term up.
 const VERIFY: u64 = 350;
 const POSTING_HALVES: u64 = 3;
-const TERM: u64 = 500;
+const TERM: u64 = 150;
 /// Candidates that are not worth gathering terms for.
 const FEW: u32 = 64;
 
@@ -193,19 +195,42 @@ impl Run<'_> {
             || format!("{terms} terms at the edge"),
             left,
             || {
-                let mut found = left.clone();
-                self.segment.literal_candidates(scope.area(), bytes, &mut found);
-                self.cx.check()?;
+                let mut found = Bits::new(left.len());
                 let mut lists = self.segment.lists(scope.field_of_words());
                 for at in part.range.clone() {
                     let ord = if rightmost { at } else { vocabulary.reversed(at) };
                     scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
                 }
+                self.cx.check()?;
+                let mut rest = left.clone();
+                rest.and_not(&found);
+                found.or(&self.literals_at_edge(scope.area(), bytes, rightmost, rest)?);
                 found.and(left);
                 Ok(found)
             },
         )?;
         Ok(())
+    }
+
+    /// Leaves the documents that have a literal with these octets at its end, or at its start.
+    fn literals_at_edge(
+        &self,
+        area: Area,
+        bytes: &[u8],
+        at_start: bool,
+        mut found: Bits,
+    ) -> Result<Bits, Halt> {
+        const END: &[u8] = b"\xff";
+        self.segment.literal_candidates(area, bytes, &mut found);
+        let finder = Finder::new(&if at_start { [END, bytes] } else { [bytes, END] }.concat()).into_owned();
+        let all: Vec<u32> = found.iter().collect();
+        self.segment.search_literals(&all, area, &finder, |doc, have| {
+            if !have {
+                found.remove(doc);
+            }
+            self.cx.check()
+        })?;
+        Ok(found)
     }
 }
 

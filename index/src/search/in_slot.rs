@@ -1,5 +1,7 @@
 //! Tokens of a header field of which some stand in slots of its template, and whether a slot can hold a part at an edge of a needle.
 
+use std::cell::OnceCell;
+
 use memchr::memmem::Finder;
 
 use super::facts::Part;
@@ -18,80 +20,115 @@ pub(super) const MANY: u32 = if cfg!(test) { 8 } else { 256 };
 /// Vocabulary entries that are looked at, for each document, to say which documents have one in a slot.
 const ENTRIES_PER_DOC: usize = 8;
 
-/// What tells whether the slots of a document can hold an edge.
-pub(super) struct InSlot {
+/// What tells whether the slots of a document can hold an edge; found out when it is asked for.
+pub(super) struct InSlot<'a> {
+    segment: &'a Segment,
+    scope: Scope,
+    part: Part,
+    /// The positions of the part's range are in the order of reversed terms.
+    reversed: bool,
+    token: &'a [u8],
+    /// How many documents are looked at.
+    docs: u32,
     literal: Finder<'static>,
-    class: Class,
-    any_word: bool,
     /// Documents that may have such a literal; `None`: any of them.
-    literals: Option<Bits>,
+    literals: OnceCell<Option<Bits>>,
     /// Documents with entries that vary and have it; `None` if there are too many to say.
-    entries: Option<Bits>,
+    entries: OnceCell<Option<Bits>>,
     /// Which literals of a document are such ones: of the last document that was asked for.
     found: Vec<usize>,
     found_of: Option<u32>,
 }
 
-impl InSlot {
-    /// `ord` is the vocabulary entry at a position of the part's range, `edge` what a literal with it has.
-    pub fn new(
-        segment: &Segment,
+impl<'a> InSlot<'a> {
+    /// A part at the left edge of a needle, of which `token` is the first token.
+    pub fn left(segment: &'a Segment, scope: Scope, part: &Part, token: &'a [u8], docs: u32) -> Self {
+        InSlot::new(segment, scope, part, token, [token, b"\xff"].concat(), docs)
+    }
+
+    /// A part at the right edge of a needle, of which `token` is the last token.
+    pub fn right(segment: &'a Segment, scope: Scope, part: &Part, token: &'a [u8], docs: u32) -> Self {
+        let in_slot = InSlot::new(segment, scope, part, token, [b"\xff", token].concat(), docs);
+        InSlot { reversed: false, ..in_slot }
+    }
+
+    fn new(
+        segment: &'a Segment,
         scope: Scope,
         part: &Part,
-        edge: [&[u8]; 2],
+        token: &'a [u8],
+        literal: Vec<u8>,
         docs: u32,
-        ord: impl Fn(u32) -> u32,
-    ) -> Result<InSlot, Halt> {
-        let vocabulary = segment.vocabulary();
-        let may_vary = |ord: u32| vocabulary.token(ord).is_some_and(|(class, token)| varies(token, class));
-        let docs_of = |ords: Vec<u32>| {
-            let mut found = Bits::new(segment.docs());
-            let mut lists = segment.lists(scope.field_of_words());
-            for ord in ords {
-                scope.lists(segment, ord, &mut |list| lists.or_into(list, &mut found))?;
-            }
-            Ok::<Bits, Halt>(found)
-        };
-        let many = docs >= MANY;
-        let few_entries =
-            many && !part.any_word && part.range.len() <= SLOT_RANGE_MAX.min(docs as usize * ENTRIES_PER_DOC);
-        let entries = few_entries
-            .then(|| part.range.clone().map(ord).filter(|&ord| may_vary(ord)).collect::<Vec<u32>>())
-            .filter(|ords| ords.len() <= SLOT_ENTRIES_MAX.min(docs as usize / 2))
-            .map(docs_of)
-            .transpose()?;
-        let literals = many.then(|| {
-            let mut docs = Bits::full(segment.docs());
-            let token = if edge[0] == b"\xff" { edge[1] } else { edge[0] };
-            segment.literal_candidates(Area::Head, token, &mut docs);
-            docs
-        });
-        let literal = Finder::new(&edge.concat()).into_owned();
-        Ok(InSlot {
+    ) -> InSlot<'a> {
+        let literal = Finder::new(&literal).into_owned();
+        let (literals, entries, found) = Default::default();
+        InSlot {
+            segment,
+            scope,
+            part: part.clone(),
+            reversed: true,
+            token,
+            docs,
             literal,
-            class: part.class,
-            any_word: part.any_word,
             literals,
             entries,
-            found: Vec::new(),
+            found,
             found_of: None,
-        })
+        }
+    }
+
+    fn literals(&self) -> Option<&Bits> {
+        let find = || {
+            let mut docs = Bits::full(self.segment.docs());
+            self.segment.literal_candidates(Area::Head, self.token, &mut docs);
+            docs
+        };
+        self.literals.get_or_init(|| (self.docs >= MANY).then(find)).as_ref()
+    }
+
+    fn entries(&self) -> Result<Option<&Bits>, Halt> {
+        if self.entries.get().is_none() {
+            let found = self.find_entries()?;
+            return Ok(self.entries.get_or_init(|| found).as_ref());
+        }
+        Ok(self.entries.get().and_then(Option::as_ref))
+    }
+
+    fn find_entries(&self) -> Result<Option<Bits>, Halt> {
+        let (part, docs, vocabulary) = (&self.part, self.docs as usize, self.segment.vocabulary());
+        if self.docs < MANY || part.any_word || part.range.len() > SLOT_RANGE_MAX.min(docs * ENTRIES_PER_DOC)
+        {
+            return Ok(None);
+        }
+        let may_vary = |ord: u32| vocabulary.token(ord).is_some_and(|(class, token)| varies(token, class));
+        let ord = |at: u32| if self.reversed { vocabulary.reversed(at) } else { at };
+        let ords: Vec<u32> = part.range.clone().map(ord).filter(|&ord| may_vary(ord)).collect();
+        if ords.len() > SLOT_ENTRIES_MAX.min(docs / 2) {
+            return Ok(None);
+        }
+        let mut found = Bits::new(self.segment.docs());
+        let mut lists = self.segment.lists(self.scope.field_of_words());
+        for ord in ords {
+            self.scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
+        }
+        Ok(Some(found))
     }
 
     /// How many documents [`InSlot::docs`] looks at, about; `None` if it says nothing.
-    pub fn breadth(&self) -> Option<u32> {
-        let known = !self.any_word && self.entries.is_some();
-        self.literals.as_ref().map(Bits::count).filter(|_| known)
+    pub fn breadth(&self) -> Result<Option<u32>, Halt> {
+        let known = self.entries()?.is_some();
+        Ok(self.literals().map(Bits::count).filter(|_| known))
     }
 
     /// Documents of `within` that may have it in a slot.
-    pub fn docs(&self, segment: &Segment, cx: Cx<'_>, within: &Bits) -> Result<Bits, Halt> {
-        let mut found = self.entries.clone().unwrap_or_else(|| within.clone());
-        let mut literals = self.literals.clone().unwrap_or_else(|| within.clone());
+    pub fn docs(&self, cx: Cx<'_>, within: &Bits) -> Result<Bits, Halt> {
+        let mut found = self.entries()?.unwrap_or(within).clone();
+        found.and(within);
+        let mut literals = self.literals().unwrap_or(within).clone();
         literals.and(within);
         literals.and_not(&found);
         let all: Vec<u32> = literals.iter().collect();
-        segment.search_literals(&all, Area::Head, &self.literal, |doc, have| {
+        self.segment.search_literals(&all, Area::Head, &self.literal, |doc, have| {
             if have {
                 found.insert(doc);
             }
@@ -103,8 +140,8 @@ impl InSlot {
     /// Whether it may stand in a slot of this kind.
     pub fn is_slot(&self, rank: u32) -> bool {
         match rank {
-            SLOT_WORD => self.class == Class::Word || self.any_word,
-            _ => self.class == Class::Separator,
+            SLOT_WORD => self.part.class == Class::Word || self.part.any_word,
+            _ => self.part.class == Class::Separator,
         }
     }
 
@@ -113,7 +150,7 @@ impl InSlot {
         if self.found_of != Some(doc) {
             self.found_of = Some(doc);
             self.found.clear();
-            if self.literals.as_ref().is_none_or(|docs| docs.contains(doc)) {
+            if self.literals().is_none_or(|docs| docs.contains(doc)) {
                 literals.which(&self.literal, &mut self.found);
             }
         }
@@ -132,7 +169,7 @@ impl InSlot {
             return self.is_slot(token.rank).then_some(true);
         }
         let text = &mut texts[usize::from(token.in_slot)];
-        let stands = if matches!(token.rank, LITERAL_WORD | LITERAL_SEPARATOR) && !self.any_word {
+        let stands = if matches!(token.rank, LITERAL_WORD | LITERAL_SEPARATOR) && !self.part.any_word {
             self.is_at(doc, text, token.at)
         } else {
             fits(text, token.at)
@@ -147,9 +184,9 @@ impl InSlot {
     }
 
     /// Whether a slot of the document may hold it.
-    pub fn may_be_in(&mut self, doc: u32, literals: &Literals<'_>) -> bool {
-        self.entries.as_ref().is_none_or(|entries| entries.contains(doc))
-            || !self.literals_of(doc, literals).is_empty()
+    pub fn may_be_in(&mut self, doc: u32, literals: &Literals<'_>) -> Result<bool, Halt> {
+        let by_entries = self.entries()?.is_none_or(|entries| entries.contains(doc));
+        Ok(by_entries || !self.literals_of(doc, literals).is_empty())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Halt;
 use super::begins::Begins;
 use super::facts::{LITERAL_BYTES_MIN, Pattern};
-use super::fields::{FIRST_TEMPLATES, Fields, Judge, Verdict};
+use super::fields::{FIRST_TEMPLATES, Fields, Judge, Verdict, of_fields};
 use super::in_slot::MANY;
 use super::needle::Name;
 use super::program::{Key, Place};
@@ -14,6 +14,9 @@ use crate::bits::Bits;
 use crate::limits::FILTER_FRAGMENT_TERMS_MAX;
 use crate::prepare::Area;
 use crate::segment::terms;
+
+/// Names whose templates are found before documents are looked at.
+const FEW_NAMES: usize = 64;
 
 impl Run<'_> {
     pub(super) fn key(&self, key: usize, within: &Bits) -> Result<Bits, Halt> {
@@ -49,7 +52,11 @@ impl Run<'_> {
 
     /// In the body, in a header value, or from a field name on.
     fn text(&self, needle: usize, within: &Bits) -> Result<Bits, Halt> {
-        let mut found = self.search(Some(Scope::Body), needle, within)?;
+        let mut found = if self.program.needles[needle].len() == 1 {
+            self.single(Scope::Body, needle, within)?
+        } else {
+            self.several_in_body(needle, within)?
+        };
         let mut rest = within.clone();
         // What may stand before any value is in nearly every message.
         let any = self.program.needles[needle].span().is_some_and(|span| span.name == Name::Any);
@@ -103,7 +110,9 @@ impl Run<'_> {
                 rest.and_not(&matching);
                 if !rest.is_empty() {
                     rest = self.beginning(&names, value, &rest)?;
-                    let mut fields = Fields::new(self.segment, self.cx, begins);
+                    let among = (rest.count() >= MANY && names.len() <= FEW_NAMES)
+                        .then(|| of_fields(self.segment, &names, &[false, true]));
+                    let mut fields = Fields::new(self.segment, self.cx, begins, among);
                     rest.try_retain(|doc| fields.has(doc))?;
                     matching.or(&rest);
                 }
@@ -125,7 +134,9 @@ impl Run<'_> {
             }
         }
         self.cx.check()?;
-        Ok(templates.docs_with(&certain, within))
+        let mut found = templates.docs_with(&certain);
+        found.and(within);
+        Ok(found)
     }
 
     /// Documents with a field of one of the names, at any level.

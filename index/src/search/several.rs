@@ -3,7 +3,7 @@
 use memchr::memmem::Finder;
 
 use super::Halt;
-use super::facts::Pattern;
+use super::facts::{Codes, Pattern};
 use super::fields::Fields;
 use super::needle::Needle;
 use super::run::Run;
@@ -14,6 +14,9 @@ use super::verify::Verifier;
 use crate::bits::Bits;
 use crate::prepare::Area;
 
+/// Candidates in bodies for which header fields are looked at first.
+const MANY_CANDIDATES: u32 = if cfg!(test) { 8 } else { 1024 };
+
 impl Run<'_> {
     pub(super) fn several(&self, scope: Scope, needle: usize, within: &Bits) -> Result<Bits, Halt> {
         let facts = self.facts(needle);
@@ -22,30 +25,67 @@ impl Run<'_> {
             Pattern::Impossible => Ok(Bits::new(within.len())),
             Pattern::Rare(tokens) => self.rare(scope, needle, tokens, within),
             Pattern::Codes(pattern) => {
-                let mut found = self.filtered(scope, needle, pattern, within)?;
-                if found.is_empty() {
-                    return Ok(found);
-                }
-                self.step(
-                    || "verify".into(),
-                    &found.clone(),
-                    || {
-                        if scope.area() == Area::Head {
-                            let mut judge = values::Several::new(self, scope, needle, pattern, &found)?;
-                            let matching = judge.narrow(self.cx, needle, &mut found)?;
-                            let mut fields = Fields::new(self.segment, self.cx, judge);
-                            found.try_retain(|doc| fields.has(doc))?;
-                            found.or(&matching);
-                        } else {
-                            let verifier =
-                                Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
-                            found.try_retain(|doc| verifier.has(doc))?;
-                        }
-                        Ok(found)
-                    },
-                )
+                let candidates = self.filtered(scope, needle, pattern, within)?;
+                self.verified(scope, needle, pattern, candidates)
             }
         }
+    }
+
+    /// Documents with the needle in the body, and perhaps some that have it in a header field only: what is in the most
+    /// frequent templates is known sooner than what is in many bodies.
+    pub(super) fn several_in_body(&self, needle: usize, within: &Bits) -> Result<Bits, Halt> {
+        let Pattern::Codes(pattern) = self.facts(needle).pattern(self.segment, &self.program.needles[needle])
+        else {
+            return self.several(Scope::Body, needle, within);
+        };
+        let needle = &self.program.needles[needle];
+        let mut candidates = self.filtered(Scope::Body, needle, pattern, within)?;
+        if candidates.count() < MANY_CANDIDATES {
+            return self.verified(Scope::Body, needle, pattern, candidates);
+        }
+        let in_fields = self.step(
+            || "frequent fields".into(),
+            within,
+            || {
+                let mut judge = values::Several::new(self, Scope::Head, needle, pattern, within);
+                judge.take_frequent(self.cx, needle, &mut within.clone())
+            },
+        )?;
+        candidates.and_not(&in_fields);
+        let mut found = self.verified(Scope::Body, needle, pattern, candidates)?;
+        found.or(&in_fields);
+        Ok(found)
+    }
+
+    /// Leaves of candidates those that have the needle.
+    fn verified(
+        &self,
+        scope: Scope,
+        needle: &Needle,
+        pattern: &Codes,
+        mut found: Bits,
+    ) -> Result<Bits, Halt> {
+        if found.is_empty() {
+            return Ok(found);
+        }
+        self.step(
+            || "verify".into(),
+            &found.clone(),
+            || {
+                if scope.area() == Area::Head {
+                    let mut judge = values::Several::new(self, scope, needle, pattern, &found);
+                    let matching = judge.narrow(self.cx, needle, &mut found)?;
+                    let among = judge.among();
+                    let mut fields = Fields::new(self.segment, self.cx, judge, among);
+                    found.try_retain(|doc| fields.has(doc))?;
+                    found.or(&matching);
+                } else {
+                    let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
+                    found.try_retain(|doc| verifier.has(doc))?;
+                }
+                Ok(found)
+            },
+        )
     }
 
     /// Whole tokens that only literals can be: each is in one message.

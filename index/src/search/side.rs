@@ -209,8 +209,8 @@ fn add_right(ranks: Range<u32>, twos: &mut Twos) {
             (from..=to).for_each(|octet| twos.add(short(octet), Octets(octet, octet), ANY));
         }
         (&[from, after_from, ..], &[to, after_to, ..]) => {
-            let pair = LONGER + if code_len(ranks.start) == 2 { 0 } else { LONGER / 2 };
-            let all = if code_len(ranks.start) == 2 { LAST } else { INNER };
+            let pair = LONGER + if codes::len(ranks.start) == 2 { 0 } else { LONGER / 2 };
+            let all = if codes::len(ranks.start) == 2 { LAST } else { INNER };
             // The first octets at either end do not take all second ones.
             match to - from {
                 0 => twos.add(pair, Octets(from, from), Octets(after_from, after_to)),
@@ -225,10 +225,6 @@ fn add_right(ranks: Range<u32>, twos: &mut Twos) {
         }
         _ => {}
     }
-}
-
-fn code_len(rank: u32) -> usize {
-    ZONES.iter().filter(|&&zone| rank >= zone).count()
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use memchr::memmem::Finder;
 
 use super::Halt;
-use super::fields::Fields;
+use super::fields::{Fields, of_fields};
 use super::head::InLiterals;
+use super::in_slot::MANY;
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
@@ -125,10 +126,11 @@ impl Run<'_> {
                 }
                 self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
                 self.have_literals(scope, needle, &mut candidates)?;
-                if let Scope::Field(_) = scope {
+                if let Scope::Field(name) = scope {
                     let (segment, finder) = (self.segment, needle.finder());
                     let judge = InLiterals { segment, scope, finder, found: Vec::new() };
-                    let mut fields = Fields::new(self.segment, self.cx, judge);
+                    let among = (candidates.count() >= MANY).then(|| of_fields(segment, &[name], &[false]));
+                    let mut fields = Fields::new(self.segment, self.cx, judge, among);
                     candidates.try_retain(|doc| fields.has(doc))?;
                     return Ok(candidates);
                 }

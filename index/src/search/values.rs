@@ -1,8 +1,7 @@
 //! A needle of several tokens inside the values of header fields, as a judge of their templates.
 //!
-//! A pass over the octets of all templates leaves those in which two tokens of the needle can meet, and if few of them can match, a
-//! pass over the numbers of templates leaves the documents that have one. What a template leaves to its slots is looked up
-//! there, at the places that the template allows.
+//! A pass over the octets of the templates of a field leaves those in which two tokens of the needle can meet, and their lists say which
+//! documents have one. What a template leaves to its slots is looked up there, at the places that the template allows.
 
 use std::ops::Range;
 
@@ -19,9 +18,9 @@ use super::text::Text;
 use super::verify::before;
 use super::{Cx, Halt};
 use crate::bits::Bits;
-use crate::segment::codes::{self, SLOT_SEPARATOR, SLOT_WORD, ZONES};
-use crate::segment::kernel::Twos;
-use crate::segment::{Literals, Segment, Template, Value, behind, varies};
+use crate::segment::codes::{self, SLOT_SEPARATOR, SLOT_WORD};
+use crate::segment::kernel::{Octets, Twos, behind_codes};
+use crate::segment::{Literals, Segment, Template, Value, varies};
 
 /// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
@@ -29,14 +28,14 @@ const RIGHT: u8 = 2;
 const OTHER: u8 = 4;
 const BOTH: u8 = 8;
 /// All of them, 0 for a template in which no slot decides.
-const REASONS: [u8; 5] = [0, LEFT, RIGHT, OTHER, BOTH];
+const REASONS: [u8; 5] = [0, OTHER, LEFT, RIGHT, BOTH];
 
 /// How often slots stand in templates, in the same unit as entries: a guess that tells rare tokens from others.
 const SLOTS_OFTEN: u64 = 4096;
-/// Templates whose documents are found soonest by their numbers.
-const FEW_TEMPLATES: usize = 64;
-/// Templates for one reason that are looked for in all documents; more are in most documents.
-const NARROWED_MAX: usize = if cfg!(test) { 4 } else { 2048 };
+/// The pair of octets of a token that stands in the template; those of slots are in the first one.
+const INNER: usize = 1;
+/// Templates that are judged before documents are looked at.
+const CERTAIN_MAX: usize = if cfg!(test) { 4 } else { 2048 };
 /// Meetings between two looks at the stop flag; each takes some ten nanoseconds.
 const MEETINGS_MAX: u32 = 16_384;
 pub(super) struct Several<'a> {
@@ -46,8 +45,8 @@ pub(super) struct Several<'a> {
     edges: Edges<'a>,
     /// Ranks of the tokens between the edges, and whether a slot can hold them.
     inner: Vec<(u32, bool)>,
-    left: Option<InSlot>,
-    right: Option<InSlot>,
+    left: Option<InSlot<'a>>,
+    right: Option<InSlot<'a>>,
     /// Templates that may match, and why.
     selected: Selected,
     /// Where in a template it may begin if slots decide; which of these places are of one template; and by template where among
@@ -93,7 +92,7 @@ impl<'a> Several<'a> {
         needle: &'a Needle,
         pattern: &'a Codes,
         within: &Bits,
-    ) -> Result<Several<'a>, Halt> {
+    ) -> Several<'a> {
         let segment = run.segment;
         let vocabulary = segment.vocabulary();
         let docs = within.count();
@@ -104,23 +103,20 @@ impl<'a> Several<'a> {
             })
             .collect();
         let left = match &pattern.left {
-            Edge::Part(part) => {
-                let ord = |at: u32| vocabulary.reversed(at);
-                Some(InSlot::new(segment, scope, part, [needle.token(0), b"\xff"], docs, ord)?)
-            }
+            Edge::Part(part) => Some(InSlot::left(segment, scope, part, needle.token(0), docs)),
             Edge::Whole => None,
         };
         let right = match &pattern.right {
             Edge::Part(part) => {
                 let token = needle.token(needle.len() - 1);
-                Some(InSlot::new(segment, scope, part, [b"\xff", token], docs, |ord| ord)?)
+                Some(InSlot::right(segment, scope, part, token, docs))
             }
             Edge::Whole => None,
         };
         let edges = Edges::new(segment, needle, pattern, docs);
         let templates = segment.templates().len();
         let selected = Selected { below: 0, all: Bits::new(templates), by_reason: Default::default() };
-        Ok(Several {
+        Several {
             segment,
             scope,
             pattern,
@@ -132,7 +128,7 @@ impl<'a> Several<'a> {
             starts: Vec::new(),
             ranges: Vec::new(),
             range_of: vec![0; templates as usize],
-        })
+        }
     }
 
     /// Takes out of some documents those that have a template that always matches, and returns them; leaves of the others those that
@@ -143,16 +139,31 @@ impl<'a> Several<'a> {
             if docs.count() < MANY {
                 return Ok(matching);
             }
-            let from = self.selected.below;
-            self.select(cx, needle, from..below.min(self.segment.templates().len()))?;
-            let certain = self.certain(from);
-            if !certain.is_empty() {
-                let more = self.segment.templates().docs_with(&certain, docs);
-                docs.and_not(&more);
-                matching.or(&more);
-            }
+            matching.or(&self.take_certain(cx, needle, below, docs)?);
         }
         self.narrow_others(cx, docs)?;
+        Ok(matching)
+    }
+
+    /// Takes out of some documents those that have one of the most frequent templates that always matches, and returns them.
+    pub fn take_frequent(&mut self, cx: Cx<'_>, needle: &Needle, docs: &mut Bits) -> Result<Bits, Halt> {
+        self.take_certain(cx, needle, FIRST_TEMPLATES, docs)
+    }
+
+    /// The same with templates up to a number that were not selected from before.
+    fn take_certain(
+        &mut self,
+        cx: Cx<'_>,
+        needle: &Needle,
+        below: u32,
+        docs: &mut Bits,
+    ) -> Result<Bits, Halt> {
+        let from = self.selected.below;
+        self.select(cx, needle, from..below.min(self.segment.templates().len()))?;
+        let certain = self.certain(from);
+        let mut matching = self.segment.templates().docs_with(&certain);
+        matching.and(docs);
+        docs.and_not(&matching);
         Ok(matching)
     }
 
@@ -160,7 +171,7 @@ impl<'a> Several<'a> {
     fn certain(&mut self, from: u32) -> Vec<u32> {
         let [known, ..] = &self.selected.by_reason;
         let new = &known[known.partition_point(|&number| number < from)..];
-        let mut numbers = new.get(..NARROWED_MAX).unwrap_or(new).to_vec();
+        let mut numbers = new.get(..CERTAIN_MAX).unwrap_or(new).to_vec();
         numbers.retain(|&number| {
             let template = self.segment.templates().get(number);
             template.is_ok_and(|template| self.judge(number, &template) == Verdict::Always)
@@ -168,16 +179,13 @@ impl<'a> Several<'a> {
         numbers
     }
 
-    /// [`Several::narrow`] for documents without a template that is known to match.
+    /// [`Several::narrow`] for documents without a template that is known to match, when all templates were selected from.
     fn narrow_others(&self, cx: Cx<'_>, docs: &mut Bits) -> Result<(), Halt> {
-        // Of templates that were not selected from, nothing is known.
-        if self.selected.below < self.segment.templates().len() {
-            return Ok(());
-        }
-        let mut numbers = Vec::new();
-        // Parts that documents must have in a slot.
-        let mut parts = Vec::new();
+        let mut found = Bits::new(docs.len());
         for (reason, templates) in REASONS.into_iter().zip(&self.selected.by_reason) {
+            let mut having = self.segment.templates().docs_with(templates);
+            having.and(docs);
+            having.and_not(&found);
             // Who has both parts has either; who has it is soonest said of the longer one.
             let sides = match reason {
                 LEFT => [Some(LEFT), None],
@@ -185,31 +193,28 @@ impl<'a> Several<'a> {
                 BOTH => [Some(LEFT), Some(RIGHT)],
                 _ => [None; 2],
             };
-            let breadth = |part: u8| self.part(part).and_then(InSlot::breadth).map(|breadth| (breadth, part));
-            let side = sides.into_iter().flatten().filter_map(breadth).min();
-            let soon = side.is_some_and(|(breadth, _)| breadth < docs.len() / 4);
-            match side {
-                _ if templates.len() <= FEW_TEMPLATES => numbers.extend_from_slice(templates),
-                _ if !soon && templates.len() <= NARROWED_MAX => numbers.extend_from_slice(templates),
-                Some((_, part)) => parts.push(part),
-                None => return Ok(()),
+            let parts = sides.into_iter().flatten().filter_map(|side| self.part(side));
+            let mut least: Option<(u32, &InSlot<'_>)> = None;
+            for part in parts.filter(|_| having.count() >= MANY) {
+                let breadth =
+                    part.breadth()?.filter(|&breadth| least.is_none_or(|(least, _)| breadth < least));
+                least = breadth.map(|breadth| (breadth, part)).or(least);
             }
-        }
-        let mut found = Bits::new(docs.len());
-        if !numbers.is_empty() {
-            numbers.sort_unstable();
-            found = self.segment.templates().docs_with(&numbers, docs);
-        }
-        for part in parts.into_iter().filter_map(|part| self.part(part)) {
-            let mut rest = docs.clone();
-            rest.and_not(&found);
-            found.or(&part.docs(self.segment, cx, &rest)?);
+            if let Some((_, part)) = least {
+                having = part.docs(cx, &having)?;
+            }
+            found.or(&having);
         }
         docs.and(&found);
         Ok(())
     }
 
-    fn part(&self, side: u8) -> Option<&InSlot> {
+    /// Templates that can match, if all were selected from.
+    pub fn among(&self) -> Option<Bits> {
+        (self.selected.below >= self.segment.templates().len()).then(|| self.selected.all.clone())
+    }
+
+    fn part(&self, side: u8) -> Option<&InSlot<'a>> {
         if side == LEFT { self.left.as_ref() } else { self.right.as_ref() }
     }
 
@@ -226,20 +231,35 @@ impl<'a> Several<'a> {
             let twos = entries_left(vocabulary, part, needle.token(0), templates.len());
             tokens.push((often(part), Wanted::Left, [twos, Twos::default()]));
         }
+        let first = tokens.len();
         for (n, &(rank, may_vary)) in self.inner.iter().enumerate() {
-            let mut twos = [Twos::default(); 2];
-            rank_left(rank, &mut twos[0]);
-            rank_right(rank, &mut twos[1]);
             // More frequent entries have shorter codes.
-            let zone = ZONES.iter().filter(|&&zone| rank >= zone).count();
-            let often = (SLOTS_OFTEN / 2) >> (4 * zone.min(3)) << 4;
-            tokens.push((often + if may_vary { SLOTS_OFTEN } else { 0 }, Wanted::Inner(n), twos));
+            let often = (SLOTS_OFTEN / 2) >> (4 * codes::len(rank).min(3)) << 4;
+            let often = often + if may_vary { SLOTS_OFTEN } else { 0 };
+            let beside = |n: Option<usize>| n.and_then(|n| self.inner.get(n)).copied();
+            let twos = [ends_with(rank, beside(n.checked_sub(1))), starts_with(rank, beside(Some(n + 1)))];
+            tokens.push((often, Wanted::Inner(n), twos));
         }
         if let Edge::Part(part) = &self.pattern.right {
             tokens.push((often(part), Wanted::Right, [Twos::default(), entries_right(vocabulary, part)]));
         }
-        let rarest = |&at: &usize| tokens[at].0 * tokens[at + 1].0;
-        let Some(rarest) = (0..tokens.len().saturating_sub(1)).min_by_key(rarest) else { return Ok(()) };
+        // A short code says something of the one beside it as well.
+        let beyond = |at: usize, next: Option<usize>| {
+            let is_short = |n: usize| self.inner.get(n).is_some_and(|&(rank, _)| codes::len(rank) == 1);
+            let inner = |at: usize| at.checked_sub(first).filter(|&n| n < self.inner.len());
+            let seen = inner(at).is_some_and(is_short) && next.and_then(inner).is_some();
+            if seen { next.map_or(SLOTS_OFTEN * 16, |next| tokens[next].0) } else { SLOTS_OFTEN * 16 }
+        };
+        let rarest = |&at: &usize| {
+            let beyond = [beyond(at, at.checked_sub(1)), beyond(at + 1, Some(at + 2))];
+            [tokens[at].0, tokens[at + 1].0]
+                .into_iter()
+                .chain(beyond)
+                .map(|often| often as f64)
+                .product::<f64>()
+        };
+        let by_rarest = |a: &usize, b: &usize| rarest(a).total_cmp(&rarest(b));
+        let Some(rarest) = (0..tokens.len().saturating_sub(1)).min_by(by_rarest) else { return Ok(()) };
         let [mut left, mut right] = [tokens[rarest].2[0], tokens[rarest + 1].2[1]];
         for slot in [SLOT_WORD, SLOT_SEPARATOR] {
             if self.fits(tokens[rarest].1, slot) {
@@ -253,7 +273,7 @@ impl<'a> Several<'a> {
         let mut selected = std::mem::take(&mut self.selected);
         selected.below = range.end;
         let (mut met, mut halted) = (0u32, None);
-        templates.with_meeting(range, &left, &right, |number, codes, at| {
+        let mut meeting = |number: &mut dyn FnMut() -> u32, codes: &[u8], at: usize| {
             met = met.wrapping_add(1);
             if met.is_multiple_of(MEETINGS_MAX) {
                 halted = cx.check().err();
@@ -271,12 +291,8 @@ impl<'a> Several<'a> {
             }) && ahead
                 .iter()
                 .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)));
-            let takes = |number: u32| {
-                let template = templates.get(number);
-                scope.is_whole_area() || template.is_ok_and(|template| scope.takes(owner(segment, &template)))
-            };
-            let number = if all { Some(number()).filter(|&number| takes(number)) } else { None };
-            if let Some(number) = number {
+            if all {
+                let number = number();
                 selected.all.insert(number);
                 let reason = reason(slots);
                 let place = REASONS.iter().position(|&other| other == reason).unwrap_or(0);
@@ -285,14 +301,20 @@ impl<'a> Several<'a> {
                 }
             }
             halted.is_some()
-        });
+        };
+        match scope {
+            Scope::Field(name) => templates
+                .of_field(vocabulary.rank(name), false, range)
+                .for_each(|range| templates.with_meeting(range, &left, &right, &mut meeting)),
+            _ => templates.with_meeting(range, &left, &right, &mut meeting),
+        }
         self.selected = selected;
         halted.map_or(Ok(()), Err)
     }
 
     /// Whether a token of the needle can be what stands in a template.
     fn fits(&self, wanted: Wanted, rank: u32) -> bool {
-        let in_slot = |in_slot: &Option<InSlot>| in_slot.as_ref().is_some_and(|part| part.is_slot(rank));
+        let in_slot = |in_slot: &Option<InSlot<'_>>| in_slot.as_ref().is_some_and(|part| part.is_slot(rank));
         match wanted {
             Wanted::Left if codes::is_slot(rank) => in_slot(&self.left),
             Wanted::Left => self.edges.has_left(rank),
@@ -374,6 +396,38 @@ impl<'a> Several<'a> {
     }
 }
 
+/// The last two octets of a token's code, of which one may be of the token before it; with it whether a slot may stand for that.
+fn ends_with(rank: u32, before: Option<(u32, bool)>) -> Twos {
+    let mut twos = Twos::default();
+    match before.filter(|_| codes::len(rank) == 1) {
+        None => rank_left(rank, &mut twos),
+        Some((before, may_vary)) => {
+            let last = |rank: u32| codes::of(rank).last().copied().unwrap_or_default();
+            let slot = may_vary.then_some(SLOT_WORD);
+            for octet in [Some(before), slot].into_iter().flatten().map(last) {
+                twos.add(INNER, Octets(octet, octet), Octets(last(rank), last(rank)));
+            }
+        }
+    }
+    twos
+}
+
+/// The same of the first two octets, and the token behind it.
+fn starts_with(rank: u32, behind: Option<(u32, bool)>) -> Twos {
+    let mut twos = Twos::default();
+    match behind.filter(|_| codes::len(rank) == 1) {
+        None => rank_right(rank, &mut twos),
+        Some((behind, may_vary)) => {
+            let first = |rank: u32| codes::of(rank).first().copied().unwrap_or_default();
+            let slot = may_vary.then_some(SLOT_WORD);
+            for octet in [Some(behind), slot].into_iter().flatten().map(first) {
+                twos.add(INNER, Octets(first(rank), first(rank)), Octets(octet, octet));
+            }
+        }
+    }
+    twos
+}
+
 /// Of tokens of the needle that are in slots. Whatever else has to be in slots, an edge that stands in one has to be there.
 fn reason(slots: u8) -> u8 {
     match slots & (LEFT | RIGHT) {
@@ -401,13 +455,13 @@ impl Judge for Several<'_> {
     }
 
     fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {
-        let has = |in_slot: &mut Option<InSlot>| {
-            in_slot.as_mut().is_none_or(|in_slot| in_slot.may_be_in(doc, literals))
+        let has = |in_slot: &mut Option<InSlot<'_>>| {
+            in_slot.as_mut().map_or(Ok(true), |in_slot| in_slot.may_be_in(doc, literals))
         };
         Ok(match reason {
-            LEFT => has(&mut self.left),
-            RIGHT => has(&mut self.right),
-            BOTH => has(&mut self.left) && has(&mut self.right),
+            LEFT => has(&mut self.left)?,
+            RIGHT => has(&mut self.right)?,
+            BOTH => has(&mut self.left)? && has(&mut self.right)?,
             _ => true,
         })
     }
@@ -418,7 +472,7 @@ impl Judge for Several<'_> {
         let range = self.range_of.get(value.number as usize).and_then(|&at| self.ranges.get(at as usize));
         range.cloned().unwrap_or_default().any(|n| {
             let start = self.starts[n];
-            behind(value.slots, start.slots).is_some_and(|slots_at| {
+            behind_codes(value.slots, start.slots).is_some_and(|slots_at| {
                 let walk =
                     Walk { template: value.template.tokens, at: start.at, slots: value.slots, slots_at };
                 self.from(doc, &mut texts, walk) == Some(0)

@@ -54,10 +54,13 @@ pub enum Piece {
     FieldOffsets,
     BodyContinued,
     HeadContinued,
+    TemplateLists,
+    TemplateListOffsets,
+    TemplateSlots,
 }
 
 impl Piece {
-    pub const ALL: [Piece; 40] = [
+    pub const ALL: [Piece; 43] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -98,6 +101,9 @@ impl Piece {
         Piece::FieldOffsets,
         Piece::BodyContinued,
         Piece::HeadContinued,
+        Piece::TemplateLists,
+        Piece::TemplateListOffsets,
+        Piece::TemplateSlots,
     ];
 }
 

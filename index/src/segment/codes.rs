@@ -48,6 +48,19 @@ pub fn push(rank: u32, out: &mut Vec<u8>) {
     }
 }
 
+/// How many octets the code of a rank has.
+#[inline]
+pub fn len(rank: u32) -> usize {
+    ZONES.iter().filter(|&&zone| rank >= zone).count()
+}
+
+/// The code of a rank.
+pub fn of(rank: u32) -> Vec<u8> {
+    let mut code = Vec::with_capacity(ZONES.len() - 1);
+    push(rank, &mut code);
+    code
+}
+
 /// The rank at `at`, which is moved behind it. `None` at the end, and for what [`push`] does not write.
 #[inline]
 pub fn next(codes: &[u8], at: &mut usize) -> Option<u32> {

@@ -13,8 +13,9 @@ use super::bundle::{Piece, Writer};
 use super::codes::{self, SLOT_SEPARATOR, SLOT_WORD};
 use super::finish::{NONE, Order};
 use super::intern::Interner;
+use super::lists::Form;
 use super::numbered::{Numbered, Streams};
-use super::templates::varies;
+use super::templates::{CLASSES, LISTS_STEP, MANY_SLOTS, varies};
 use super::terms::{self, Term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::prepare::Area;
@@ -140,17 +141,25 @@ impl Head {
         Head { templates, fields, slots, lists: words, joints, edges }
     }
 
-    /// Writes the templates, and which documents have which.
+    /// Writes the templates, and which fields documents have.
     pub fn write(&self, docs: usize, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
         let spans = &self.templates.spans;
         let mut by_use: Vec<u32> = (0..spans.len() as u32).collect();
         by_use.sort_by_key(|&template| std::cmp::Reverse(spans[template as usize].uses));
+        let name = |template: u32| self.templates.key(template)[0];
+        for class in CLASSES.windows(2) {
+            let end = by_use.len().min(class[1] as usize);
+            let class = by_use.get_mut(class[0] as usize..end).unwrap_or_default();
+            class.sort_by_key(|&template| (ranks[(name(template) >> 1) as usize], name(template) & 1));
+        }
         let mut places = vec![0; spans.len()];
-        let (mut run, mut offsets) = (Vec::new(), vec![0u32]);
+        let (mut run, mut offsets, mut all_slots) = (Vec::new(), vec![0u32], Vec::new());
         for (place, &template) in by_use.iter().enumerate() {
             places[template as usize] = place as u32;
             let key = self.templates.key(template);
-            codes::push(key.iter().filter(|&&id| is_slot(id)).count() as u32, &mut run);
+            let slots = key.iter().filter(|&&id| is_slot(id)).count();
+            all_slots.push(slots.min(usize::from(MANY_SLOTS)) as u8);
+            codes::push(slots as u32, &mut run);
             if key[0] & 1 == 1 {
                 codes::push(codes::NESTED, &mut run);
             }
@@ -167,6 +176,7 @@ impl Head {
         }
         out.piece(Piece::Templates, &run);
         out.numbers(Piece::TemplateOffsets, offsets);
+        out.piece(Piece::TemplateSlots, &all_slots);
         let (mut run, mut offsets) = (Vec::new(), vec![0u32]);
         for doc in 0..docs {
             self.fields.of(doc).for_each(|template| codes::push(places[template as usize], &mut run));
@@ -174,6 +184,40 @@ impl Head {
         }
         out.piece(Piece::Fields, &run);
         out.numbers(Piece::FieldOffsets, offsets);
+        self.write_lists(docs, &by_use, out)
+    }
+
+    /// Writes which documents have the templates, in this order.
+    fn write_lists(&self, docs: usize, order: &[u32], out: &mut Writer) -> Result<(), BuildError> {
+        let spans = &self.templates.spans;
+        let mut ends = Vec::with_capacity(spans.len());
+        let mut uses = 0;
+        for span in spans {
+            ends.push(uses);
+            uses += span.uses as usize;
+        }
+        let mut all = vec![0u16; uses];
+        for doc in 0..docs {
+            for template in self.fields.of(doc) {
+                let end = &mut ends[template as usize];
+                all[*end] = doc as u16;
+                *end += 1;
+            }
+        }
+        let form = Form::new(docs as u32);
+        let (mut run, mut offsets, mut list) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, &template) in order.iter().enumerate() {
+            if place.is_multiple_of(LISTS_STEP as usize) {
+                offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
+            }
+            let end = ends[template as usize];
+            list.clear();
+            list.extend_from_slice(&all[end - spans[template as usize].uses as usize..end]);
+            list.dedup();
+            form.push(&list, &mut run);
+        }
+        out.piece(Piece::TemplateLists, &run);
+        out.numbers(Piece::TemplateListOffsets, offsets);
         Ok(())
     }
 }

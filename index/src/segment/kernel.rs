@@ -72,6 +72,20 @@ pub fn count_literals(codes: &[u8]) -> usize {
     plain::count_literals(codes, 0, 255)
 }
 
+/// Where the first `n` codes of a run end, which begins with a code.
+#[inline]
+pub fn behind_codes(codes: &[u8], n: u32) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if n >= FEW_CODES && is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::behind_codes(codes, n) };
+    }
+    plain::behind_codes(codes, 0, n)
+}
+
+/// So few codes are counted one by one.
+const FEW_CODES: u32 = 8;
+
 /// Where the literal behind the first `n` ones begins.
 pub fn behind_literals(literals: &[u8], n: usize) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
@@ -131,6 +145,16 @@ mod plain {
             before = octet;
         }
         count
+    }
+
+    /// From `from` on, where a code begins or goes on.
+    pub fn behind_codes(codes: &[u8], from: usize, mut n: u32) -> Option<usize> {
+        let mut at = from;
+        while n > 0 {
+            n -= u32::from(*codes.get(at)? >= 128);
+            at += 1;
+        }
+        Some(at)
     }
 
     pub fn behind_literals(literals: &[u8], from: usize, mut n: usize) -> Option<usize> {
@@ -233,6 +257,27 @@ mod avx2 {
             at += BLOCK;
         }
         count + plain::count_literals(codes, at, if before == 1 { 255 } else { 0 })
+    }
+
+    /// # Safety
+    /// The processor has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn behind_codes(codes: &[u8], mut n: u32) -> Option<usize> {
+        let mut at = 0;
+        while n > 0 && at + BLOCK <= codes.len() {
+            // SAFETY: a whole block fits.
+            let mut ends = high(unsafe { load(codes, at) });
+            let here = ends.count_ones();
+            if here >= n {
+                for _ in 1..n {
+                    ends &= ends - 1;
+                }
+                return Some(at + ends.trailing_zeros() as usize + 1);
+            }
+            n -= here;
+            at += BLOCK;
+        }
+        plain::behind_codes(codes, at, n)
     }
 
     /// # Safety

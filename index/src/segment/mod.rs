@@ -38,7 +38,7 @@ pub use inverted::{Found, Lists};
 pub use merge::merge;
 pub use page::{Literals, Page};
 pub use tantivy::directory::OwnedBytes;
-pub use templates::{Fields, Template, Templates, Value, behind, varies};
+pub use templates::{Fields, Template, Templates, Value, varies};
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
@@ -52,7 +52,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! Header fields as templates: what the values of many messages have in common is stored once.
 //!
+//! Templates are numbered by use and field, so that those of a field are a few ranges, and each has the list of its documents.
+//!
 //! A template is a field: whether it is nested, its name, and its tokens, of which some are *slots*. A header field of a message
 //! is the number of a template and the codes that fill its slots. The fields of a modern message are nearly always those of other
 //! messages but for ids, numbers and dates, so that a header takes a quarter of the octets of its codes; and what holds
@@ -9,7 +11,9 @@ use std::ops::Range;
 
 use super::bundle::{Bundle, Numbers, Piece};
 use super::codes::{self, NESTED, SLOT_SEPARATOR, SLOT_WORD, TEXT};
-use super::kernel::{Octets, Twos, find_meetings};
+use super::kernel::{Twos, behind_codes, find_meetings};
+use super::lists::Form;
+use super::vocabulary::partition;
 use super::{Damaged, OwnedBytes};
 use crate::bits::Bits;
 use crate::tokens::Class;
@@ -17,16 +21,30 @@ use crate::tokens::Class;
 /// What a slot is in a template.
 const SLOT_OCTETS: [u8; 2] = [SLOT_WORD as u8 | 128, SLOT_SEPARATOR as u8 | 128];
 
-/// Templates whose numbers are told apart octet by octet.
-const TOLD_APART_MAX: usize = 64;
+/// Numbers that bound classes: the templates of a class are used more than those of the next one, and inside of it they are sorted
+/// by field. The bounds are those of the lengths of codes, and one between them.
+pub(super) const CLASSES: [u32; 5] = [0, 128, 4096, 16_512, u32::MAX];
+
+/// In the table of how many slots a template has: so many or more.
+pub(super) const MANY_SLOTS: u8 = u8::MAX;
+
+/// Templates of which only the first one's list has its place in a table.
+pub(super) const LISTS_STEP: u32 = 8;
 
 /// The templates of a segment, and which ones the messages have.
 pub struct Templates {
     codes: OwnedBytes,
     offsets: Numbers,
+    /// How many slots each has, [`MANY_SLOTS`] for more.
+    slots: OwnedBytes,
     /// Numbers of templates, coded as ranks are, by document.
     fields: OwnedBytes,
     field_offsets: Numbers,
+    /// Which documents have a template, in the order of their numbers.
+    lists: OwnedBytes,
+    list_offsets: Numbers,
+    form: Form,
+    docs: u32,
 }
 
 /// A field without what stands in its slots.
@@ -70,10 +88,17 @@ impl Templates {
         let templates = Templates {
             codes: bundle.piece(Piece::Templates),
             offsets: bundle.numbers(Piece::TemplateOffsets),
+            slots: bundle.piece(Piece::TemplateSlots),
             fields: bundle.piece(Piece::Fields),
             field_offsets: bundle.numbers(Piece::FieldOffsets),
+            lists: bundle.piece(Piece::TemplateLists),
+            list_offsets: bundle.numbers(Piece::TemplateListOffsets),
+            form: Form::new(bundle.docs),
+            docs: bundle.docs,
         };
-        let fits = templates.field_offsets.len() == bundle.docs + 1;
+        let fits = templates.field_offsets.len() == bundle.docs + 1
+            && templates.slots.len() == templates.len() as usize
+            && templates.list_offsets.len() == templates.len().div_ceil(LISTS_STEP);
         if fits { Ok(templates) } else { Err(Damaged("templates")) }
     }
 
@@ -84,6 +109,15 @@ impl Templates {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many slots a template has, for which its other octets are not read if it has few.
+    #[inline]
+    pub fn slots(&self, number: u32) -> Result<u32, Damaged> {
+        match self.slots.as_slice().get(number as usize) {
+            Some(&slots) if slots < MANY_SLOTS => Ok(u32::from(slots)),
+            _ => self.get(number).map(|template| template.slots),
+        }
     }
 
     pub fn get(&self, number: u32) -> Result<Template<'_>, Damaged> {
@@ -128,74 +162,40 @@ impl Templates {
         });
     }
 
-    /// Documents of `within` with a field of one of these templates, which rise.
-    pub fn docs_with(&self, numbers: &[u32], within: &Bits) -> Bits {
-        let mut docs = Bits::new(within.len());
-        if numbers.is_empty() {
-            return docs;
-        }
-        let (first, others) = numbers.split_at(numbers.len().min(Twos::PAIRS));
-        self.find(first, within, &mut docs);
-        let mut rest = within.clone();
-        rest.and_not(&docs);
-        if others.is_empty() || rest.is_empty() {
-            return docs;
-        }
-        if others.len() <= TOLD_APART_MAX && rest.count() > rest.len() / 4 {
-            self.find(others, within, &mut docs);
-            return docs;
-        }
-        let octets = self.fields.as_slice();
-        let mut wanted = Bits::new(self.len());
-        others.iter().for_each(|&number| wanted.insert(number));
-        for doc in rest.iter() {
-            let mut own = codes::ranks(&octets[self.field_offsets.range(doc, octets.len())]);
-            if own.any(|number| wanted.contains(number)) {
-                docs.insert(doc);
+    /// The templates of a range that are of a field, as ranges that rise; `name` is the rank of the field's name.
+    pub fn of_field(&self, name: u32, nested: bool, range: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+        CLASSES.windows(2).filter_map(move |class| {
+            let class = class[0].max(range.start)..class[1].min(range.end).min(self.len());
+            let below = |key: (u32, bool)| {
+                partition(class.clone(), |number| {
+                    self.get(number).is_ok_and(|template| (template.name, template.nested) < key)
+                })
+            };
+            let behind = if nested { (name.saturating_add(1), false) } else { (name, true) };
+            let found = if class.is_empty() { 0..0 } else { below((name, nested))..below(behind) };
+            (!found.is_empty()).then_some(found)
+        })
+    }
+
+    /// Documents with a field of one of these templates; soonest said if the numbers rise.
+    pub fn docs_with(&self, numbers: &[u32]) -> Bits {
+        let mut docs = Bits::new(self.docs);
+        let octets = self.lists.as_slice();
+        // A template, and where its list begins.
+        let mut known: Option<(u32, usize)> = None;
+        for &number in numbers {
+            let first = number / LISTS_STEP * LISTS_STEP;
+            let in_table = || Some((first, self.list_offsets.get(first / LISTS_STEP)? as usize));
+            let before = known.filter(|(before, _)| (first..=number).contains(before)).or_else(in_table);
+            let Some((passed, at)) = before else { continue };
+            let mut at = at;
+            let passes = (passed..number).all(|_| self.form.pass(octets, &mut at).is_some());
+            known = Some((number, at));
+            if let Some(list) = self.form.read(octets, &mut at).filter(|_| passes) {
+                self.form.or_into(octets, list, &mut docs);
             }
         }
         docs
-    }
-
-    /// Adds those documents to `docs`; one pass over all fields, the sooner the better eight numbers can be told from others.
-    fn find(&self, numbers: &[u32], within: &Bits, docs: &mut Bits) {
-        let octets = self.fields.as_slice();
-        let mut starts = Twos::default();
-        let mut code = Vec::with_capacity(4);
-        for (n, &number) in numbers.iter().enumerate() {
-            code.clear();
-            codes::push(number, &mut code);
-            let first = Octets(code[0], code[0]);
-            let second = code.get(1).map_or(Octets(0, 255), |&octet| Octets(octet, octet));
-            starts.add(n * Twos::PAIRS / numbers.len(), first, second);
-        }
-        let mut ends = Twos::default();
-        ends.add(0, Octets(0, 255), Octets(128, 255));
-        let (mut doc, mut end) = (0, self.field_offsets.get(1).unwrap_or(0) as usize);
-        let mut place = |at: usize| {
-            let mut behind = at;
-            let number = codes::next(octets, &mut behind);
-            if number.is_none_or(|number| numbers.binary_search(&number).is_err()) {
-                return;
-            }
-            while at >= end && doc < docs.len() {
-                doc += 1;
-                end = self.field_offsets.get(doc + 1).map_or(usize::MAX, |end| end as usize);
-            }
-            if doc < docs.len() {
-                docs.insert(doc);
-            }
-        };
-        // Meetings begin behind two octets.
-        place(0);
-        if octets.first().is_some_and(|&octet| octet >= 128) {
-            place(1);
-        }
-        find_meetings(octets, &ends, &starts, |at| {
-            place(at);
-            false
-        });
-        docs.and(within);
     }
 
     /// The header fields of a document; `slots` are the codes of all its slots.
@@ -235,10 +235,10 @@ impl<'a> Fields<'a> {
     pub fn filled(&mut self, number: u32, template: Template<'a>) -> Result<Value<'a>, Damaged> {
         const DAMAGED: Damaged = Damaged("slots");
         let rest = self.slots.get(self.passed..).ok_or(DAMAGED)?;
-        let start = self.passed + behind(rest, self.pending).ok_or(DAMAGED)?;
+        let start = self.passed + behind_codes(rest, self.pending).ok_or(DAMAGED)?;
         self.pending = 0;
         let (before, rest) = self.slots.split_at(start);
-        let len = behind(rest, template.slots).ok_or(DAMAGED)?;
+        let len = behind_codes(rest, template.slots).ok_or(DAMAGED)?;
         self.passed = start + len;
         Ok(Value { template, number, before, slots: &rest[..len] })
     }
@@ -272,7 +272,7 @@ impl Value<'_> {
                 from = at + 1;
                 continue;
             }
-            let end = behind(slots, 1).ok_or(Damaged("slots"))?;
+            let end = behind_codes(slots, 1).ok_or(Damaged("slots"))?;
             out.extend_from_slice(&rest[..at]);
             out.extend_from_slice(&slots[..end]);
             slots = &slots[end..];
@@ -280,7 +280,7 @@ impl Value<'_> {
             // A code ended before.
             from = 0;
             while rest.first().is_some_and(|octet| SLOT_OCTETS.contains(octet)) {
-                let end = behind(slots, 1).ok_or(Damaged("slots"))?;
+                let end = behind_codes(slots, 1).ok_or(Damaged("slots"))?;
                 out.extend_from_slice(&slots[..end]);
                 slots = &slots[end..];
                 rest = &rest[1..];
@@ -288,42 +288,5 @@ impl Value<'_> {
         }
         out.extend_from_slice(rest);
         Ok(())
-    }
-}
-
-/// Where the first `count` codes end.
-pub fn behind(codes: &[u8], count: u32) -> Option<usize> {
-    const ENDS: u64 = 0x8080_8080_8080_8080;
-    let mut left = count;
-    let mut at = 0;
-    while left >= 8
-        && let Some(octets) = codes.get(at..at + 8).and_then(|octets| octets.try_into().ok())
-    {
-        left -= (u64::from_le_bytes(octets) & ENDS).count_ones();
-        at += 8;
-    }
-    while left > 0 {
-        left -= u32::from(*codes.get(at)? >= 128);
-        at += 1;
-    }
-    Some(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_counted() {
-        let mut run = Vec::new();
-        let mut ends = vec![0];
-        for n in 0..200u32 {
-            codes::push(n * 997 % 20_000, &mut run);
-            ends.push(run.len());
-        }
-        for (count, &end) in ends.iter().enumerate() {
-            assert_eq!(behind(&run, count as u32), Some(end));
-        }
-        assert_eq!(behind(&run, 201), None);
     }
 }

@@ -11,6 +11,8 @@ use crate::normalise;
 use crate::prepare::{Kind, Prepared, Which};
 use crate::tokens::{Class, class_of, tokens};
 
+mod templates;
+
 type Owned = (String, String);
 
 fn kind_name(kind: Kind<'_>) -> String {
@@ -192,6 +194,7 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
         }
     }
     check_vocabulary(vocabulary, &words);
+    templates::check_templates(segment);
 }
 
 fn check_vocabulary(vocabulary: &Vocabulary, words: &BTreeMap<Vec<u8>, BTreeSet<u32>>) {
@@ -479,6 +482,13 @@ fn read_everything(segment: &Segment) -> usize {
             seen += within.iter().count();
         }
         seen += usize::from(vocabulary.name(&term).is_some()) + usize::from(vocabulary.ord(&term).is_some());
+    }
+    let templates = segment.templates();
+    for number in (0..templates.len().min(500)).chain([u32::MAX]) {
+        seen += templates.docs_with(&[number]).count() as usize;
+        seen += templates.slots(number).map_or(0, |slots| slots as usize);
+        let name = templates.get(number).map_or(number, |template| template.name);
+        seen += templates.of_field(name, false, 0..u32::MAX).map(|range| range.len()).sum::<usize>();
     }
     seen += segment.unvouched().count() as usize + vocabulary.names().len() + segment.sizes().len();
     seen

@@ -24,6 +24,10 @@ proptest! {
     #[test]
     fn both_ways_are_the_same(run in run(), n in prop_oneof![0..80usize, 0..8usize]) {
         prop_assert_eq!(count_literals(&run), plain::count_literals(&run, 0, 255));
+        let codes = (0..run.len()).filter(|&at| run[at] >= 128).map(|at| at + 1);
+        let expected = std::iter::once(0).chain(codes).nth(n);
+        prop_assert_eq!(behind_codes(&run, n as u32), expected);
+        prop_assert_eq!(plain::behind_codes(&run, 0, n as u32), expected);
         prop_assert_eq!(behind_literals(&run, n), plain::behind_literals(&run, 0, n));
         let all: Vec<&[u8]> = run.split(|&octet| octet == END).collect();
         let expected = all[..all.len() - 1].get(n).copied();
