@@ -52,6 +52,8 @@ pub const PACEMAKER_IDLE_MS: u64 = 100;
 pub const PACEMAKER_PATIENCE: u32 = 10;
 /// A thread that had nothing to do for this long gives memory back that it does not use.
 pub const MEMORY_IDLE_MS: u64 = 1_000;
+/// How long freed memory is kept for the next who wants it; a thread that is idle gives its own back sooner.
+pub const MEMORY_KEPT_MS: i64 = 10_000;
 /// Shares of tasks that somebody waits for.
 pub const EXECUTOR_INTERACTIVE_SHARES: usize = 1000;
 /// Shares of the others.

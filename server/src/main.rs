@@ -6,6 +6,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    trawl_server::runtime::memory::keep_longer();
     trawl_server::runtime::panics::install();
     trawl_server::cli::main()
 }
