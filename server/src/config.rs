@@ -5,6 +5,7 @@
 //! relative to the folder of the file. Not here: limits that an operator has no reason to change (`limits.rs`).
 
 mod check;
+mod machine;
 mod template;
 mod units;
 
@@ -54,7 +55,8 @@ pub struct StorageConfig {
 pub struct IndexConfig {
     /// Without it every search over text reads the messages.
     pub enabled: bool,
-    /// Memory that the indexes of all accounts which are in use may take together, beside the page cache.
+    /// Memory that the indexes of all accounts which are in use may take together, beside the page cache; 0: an eighth of the
+    /// machine's, at least 256 MiB.
     pub memory: ByteSize,
     /// Threads that make indexes; 0: one for every two cores of the machine.
     pub lanes: u16,
@@ -201,7 +203,7 @@ impl Default for StorageConfig {
 
 impl Default for IndexConfig {
     fn default() -> Self {
-        IndexConfig { enabled: true, memory: ByteSize::mib(256), lanes: 0 }
+        IndexConfig { enabled: true, memory: ByteSize(0), lanes: 0 }
     }
 }
 
@@ -255,19 +257,29 @@ impl Default for LogConfig {
 impl RuntimeConfig {
     /// Executors to start: the setting, or what the machine (or its cgroup) gives this process.
     pub fn cores_effective(&self) -> usize {
-        if self.cores == 0 { machine_cores() } else { usize::from(self.cores) }
+        if self.cores == 0 { machine::cores() } else { usize::from(self.cores) }
     }
 
     /// Search lanes that one account may have.
     pub fn lanes_effective(&self) -> usize {
-        if self.lanes == 0 { machine_cores() } else { usize::from(self.lanes) }
+        if self.lanes == 0 { machine::cores() } else { usize::from(self.lanes) }
     }
 }
 
 impl IndexConfig {
+    /// Octets that indexes may take: the setting, or a share of what the machine (or its cgroup) gives this process.
+    pub fn memory_effective(&self) -> u64 {
+        const SHARE: u64 = 8;
+        let least = ByteSize::mib(256).0;
+        match self.memory.0 {
+            0 => machine::memory().map_or(least, |all| least.max(all / SHARE)),
+            set => set,
+        }
+    }
+
     /// Indexing lanes to start.
     pub fn lanes_effective(&self) -> usize {
-        if self.lanes == 0 { (machine_cores() / 2).max(1) } else { usize::from(self.lanes) }
+        if self.lanes == 0 { (machine::cores() / 2).max(1) } else { usize::from(self.lanes) }
     }
 }
 
@@ -275,14 +287,10 @@ impl StorageConfig {
     /// Shards for `trawl init`. A store outlives its machine, so that a small one gets room to grow.
     pub fn shards_effective(&self) -> u16 {
         match self.shards {
-            0 => u16::try_from(machine_cores()).unwrap_or(u16::MAX).clamp(SHARDS_DEFAULT, check::SHARDS_MAX),
+            0 => u16::try_from(machine::cores()).unwrap_or(u16::MAX).clamp(SHARDS_DEFAULT, check::SHARDS_MAX),
             shards => shards,
         }
     }
-}
-
-fn machine_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Why a configuration was refused. `Display` gives `FILE:LINE: reason`.

@@ -70,9 +70,14 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 
 // --- lanes
 
-/// Searches that wait for lanes; more are refused.
-pub const SEARCH_QUEUE_JOBS_MAX: usize = 256;
-/// The same of one account, so that one cannot take the whole queue.
+/// Searches that wait for lanes; more are refused. Lanes pass over all of them, some ten nanoseconds each, to find the next piece.
+pub const SEARCH_QUEUE_JOBS_MAX: usize = 1024;
+/// What they may hold, beside texts that are kept in memory anyway; when it is reached further ones are refused. A search without an
+/// index holds 20 octets a message of its mailbox, one with an index up to half an octet.
+pub const SEARCH_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// What a search holds whatever it looks at: its program and its place in line.
+pub const SEARCH_JOB_BYTES: usize = 4 << 10;
+/// Searches of one account that wait, so that one cannot take the whole queue.
 pub const SEARCH_QUEUE_ACCOUNT_JOBS_MAX: usize = 64;
 /// Pieces that read nothing which lanes do one after the other before an account whose turn it is may read: quick ones come without
 /// end where somebody searches without pause.

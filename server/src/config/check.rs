@@ -65,7 +65,9 @@ fn check(config: &Config) -> Result<(), Fault> {
     )?;
 
     let (least, most) = (super::ByteSize::mib(8), super::ByteSize::mib(1 << 20));
-    within_size("index.memory", index.memory, least, most)?;
+    if index.memory != super::ByteSize(0) {
+        within_size("index.memory", index.memory, least, most)?;
+    }
     within("index.lanes", u64::from(index.lanes), 0, 1024)?;
 
     if tls.certificate.is_some() && tls.key.is_none() {

@@ -18,8 +18,9 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 # The search index. It is derived from the mail: its folder can be removed at any time and is made again. Without it every search
 # over text reads the messages, and answers the same.
 #enabled = true
-# Memory that the indexes of all accounts which are in use may take together, beside the page cache.
-#memory = "256MiB"
+# Memory that the indexes of all accounts which are in use may take together, beside the page cache; most of it is texts of messages
+# that are in no index yet. 0: an eighth of the machine's memory (or its cgroup's), at least 256 MiB.
+#memory = "0"
 # Threads that make indexes, at the lowest priority. 0: one for every two cores.
 #lanes = 0
 

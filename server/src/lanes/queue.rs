@@ -2,7 +2,7 @@
 //!
 //! Not here: threads. What must hold: a lane is kept free for accounts of which nothing runs, so that no account, however many
 //! and however long its pieces, holds up another; accounts take turns, and within an account its searches do; of those whose
-//! turn it is, quick pieces go before those that read, but not for ever; the queue is bounded, in all and for each account.
+//! turn it is, quick pieces go before those that read, but not for ever; the queue is bounded, in all, by what it holds and for each account.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::search::{AccountKey, Piece, SearchJob};
-use crate::limits::{SEARCH_QUEUE_ACCOUNT_JOBS_MAX, SEARCH_QUEUE_JOBS_MAX, SEARCH_QUICK_TURNS_MAX};
+use crate::limits::{
+    SEARCH_QUEUE_ACCOUNT_JOBS_MAX, SEARCH_QUEUE_BYTES_MAX, SEARCH_QUEUE_JOBS_MAX, SEARCH_QUICK_TURNS_MAX,
+};
 
 /// Why a search was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +50,8 @@ pub struct SearchQueue {
 struct State {
     accounts: VecDeque<Account>,
     jobs: usize,
+    /// What these hold.
+    octets: usize,
     /// Lanes that do nothing.
     free: usize,
     /// Quick pieces that free lanes were given since one of them was given something to read.
@@ -75,7 +79,8 @@ enum Asker {
 impl SearchQueue {
     /// For so many lanes, which then call [`SearchQueue::wait`]. One account has all of them but one at most.
     pub fn new(lanes: usize) -> SearchQueue {
-        let state = State { accounts: VecDeque::new(), jobs: 0, free: lanes, quick_turns: 0, stopped: false };
+        let accounts = VecDeque::new();
+        let state = State { accounts, jobs: 0, octets: 0, free: lanes, quick_turns: 0, stopped: false };
         SearchQueue { state: Mutex::new(state), work: Condvar::new(), quick: AtomicBool::new(false) }
     }
 
@@ -90,10 +95,10 @@ impl SearchQueue {
             if state.stopped {
                 return Err(NotTaken::Stopped);
             }
-            if state.jobs >= SEARCH_QUEUE_JOBS_MAX {
+            if state.jobs >= SEARCH_QUEUE_JOBS_MAX || state.octets >= SEARCH_QUEUE_BYTES_MAX {
                 return Err(NotTaken::Full);
             }
-            let key = job.account();
+            let (key, octets) = (job.account(), job.octets());
             match state.accounts.iter_mut().find(|account| account.key == key) {
                 Some(account) if account.jobs.len() >= SEARCH_QUEUE_ACCOUNT_JOBS_MAX => {
                     return Err(NotTaken::Full);
@@ -104,6 +109,7 @@ impl SearchQueue {
                 }
             }
             state.jobs += 1;
+            state.octets += octets;
             self.quick.store(true, Ordering::Relaxed);
         }
         if width == 1 {
@@ -156,7 +162,7 @@ impl SearchQueue {
         let dropped = {
             let mut state = self.lock();
             state.stopped = true;
-            state.jobs = 0;
+            (state.jobs, state.octets) = (0, 0);
             std::mem::take(&mut state.accounts)
         };
         for job in dropped.iter().flat_map(|account| &account.jobs) {
@@ -212,9 +218,17 @@ impl State {
     fn take(&mut self, asker: Asker, busy: bool, quick_only: bool) -> Option<(SearchJob, Piece)> {
         let mut at = 0;
         while let Some(account) = self.accounts.get_mut(at) {
-            let before = account.jobs.len();
-            account.jobs.retain(|job| !job.is_exhausted());
-            self.jobs -= before - account.jobs.len();
+            let (mut jobs, mut octets) = (0, 0);
+            account.jobs.retain(|job| {
+                let stays = !job.is_exhausted();
+                if !stays {
+                    jobs += 1;
+                    octets += job.octets();
+                }
+                stays
+            });
+            self.jobs -= jobs;
+            self.octets -= octets;
             if account.jobs.is_empty() && account.running == 0 {
                 self.accounts.remove(at);
                 continue;
@@ -273,6 +287,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::search::Candidate;
     use crate::lanes::search::tests_support::{prepared_job, reading_job};
     use trawl_store::types::{AccountId, ShardId};
 
@@ -398,7 +413,7 @@ mod tests {
         assert!(std::iter::from_fn(|| next(&queue)).count() > 10, "nothing is forgotten");
         assert_eq!(between(1), None);
         let state = queue.lock();
-        assert_eq!((state.jobs, state.free, state.accounts.len()), (0, 2, 0));
+        assert_eq!((state.jobs, state.octets, state.free, state.accounts.len()), (0, 0, 2, 0));
     }
 
     #[test]
@@ -413,6 +428,23 @@ mod tests {
         }
         assert_eq!(queue.add(prepared_job(key(9999), 1)), Err(NotTaken::Full));
         queue.add(prepared_job(key(9999), 0)).unwrap();
+    }
+
+    #[test]
+    fn it_is_bounded_by_what_searches_hold() {
+        let queue = SearchQueue::new(1);
+        let messages = 1 << 16;
+        let taken =
+            (0..).take_while(|account| queue.add(reading_job(key(*account), messages)).is_ok()).count();
+        let least = SEARCH_QUEUE_BYTES_MAX / (messages as usize * size_of::<Candidate>());
+        assert!((least / 2..=least + 1).contains(&taken), "{taken} of {least}");
+        assert_eq!(queue.add(prepared_job(key(9999), 1)), Err(NotTaken::Full));
+        // Whoever is done makes room.
+        let first = next(&queue).unwrap();
+        while first.job.claim(false).is_some() {}
+        drop(first);
+        drop(next(&queue));
+        assert_eq!(queue.add(prepared_job(key(9999), 1)), Ok(()));
     }
 
     #[test]

@@ -157,7 +157,7 @@ fn indexing(
         store: config.store.clone(),
         store_uuid: meta.uuid,
         epoch: meta.epoch,
-        memory_bytes: config.index.memory.0,
+        memory_bytes: config.index.memory_effective(),
         on_arrival: options.network,
     };
     let (opener, threads) = runtime_indexing::opener()?;

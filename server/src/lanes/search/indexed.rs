@@ -69,6 +69,12 @@ impl Segments {
         self.indexed.snapshot.segments().len()
     }
 
+    /// Octets of memory once it runs: which positions can match, as a set and as bits, and which do.
+    pub fn octets(&self) -> usize {
+        let positions = self.indexed.positions.max().map_or(0, |last| last as usize + 1);
+        3 * positions.div_ceil(8)
+    }
+
     pub fn run(&self, at: usize, stop: &AtomicBool) -> Result<(), SearchError> {
         let Some(segment) = self.indexed.snapshot.segments().get(at) else { return Ok(()) };
         let plan = self.plan();

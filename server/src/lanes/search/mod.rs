@@ -142,6 +142,14 @@ impl SearchJob {
         self.work.account
     }
 
+    /// Octets that it holds, about, without the texts that are kept in memory for all searches.
+    pub fn octets(&self) -> usize {
+        let work = &self.work;
+        let texts = work.prepared.len() * size_of::<(u32, Arc<Prepared>)>();
+        let segments = work.segments.as_ref().map_or(0, Segments::octets);
+        limits::SEARCH_JOB_BYTES + texts + work.batches.octets() + segments
+    }
+
     /// How many pieces it has.
     pub fn width(&self) -> usize {
         self.work.quick + self.work.batches.len()

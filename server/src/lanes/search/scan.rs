@@ -87,6 +87,11 @@ impl Batches {
         self.batches.len()
     }
 
+    /// Octets of memory.
+    pub fn octets(&self) -> usize {
+        self.candidates.len() * size_of::<Candidate>() + self.batches.len() * size_of::<Range<usize>>()
+    }
+
     pub fn batch(&self, at: usize) -> Range<usize> {
         self.batches.get(at).cloned().unwrap_or_default()
     }
