@@ -73,7 +73,7 @@ pub const FREQUENT_TERMS_MAX: u32 = 2_048;
 /// Terms of the document-level index that one filter of a search is gathered from, at most; more cost more than to verify.
 pub const FILTER_WALK_TERMS_MAX: usize = 2_000;
 
-/// Vocabulary entries that a part at the edge of a needle is looked up as, at most; the same.
+/// Vocabulary entries that a part at the edge of a needle is looked up as, at most, if candidates are enough to pay for them.
 pub const FILTER_FRAGMENT_TERMS_MAX: u64 = 2_000;
 
 /// Vocabulary entries that a part at the edge of a needle can be, up to which those are sought that vary from message to message.

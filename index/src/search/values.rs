@@ -179,8 +179,12 @@ impl<'a> Several<'a> {
         numbers
     }
 
-    /// [`Several::narrow`] for documents without a template that is known to match, when all templates were selected from.
+    /// [`Several::narrow`] for documents without a template that is known to match.
     fn narrow_others(&self, cx: Cx<'_>, docs: &mut Bits) -> Result<(), Halt> {
+        // Of templates that were not selected from, nothing is known.
+        if self.selected.below < self.segment.templates().len() {
+            return Ok(());
+        }
         let mut found = Bits::new(docs.len());
         for (reason, templates) in REASONS.into_iter().zip(&self.selected.by_reason) {
             let mut having = self.segment.templates().docs_with(templates);
