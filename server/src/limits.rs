@@ -70,7 +70,7 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 
 // --- lanes
 
-/// Searches that wait for lanes; more are refused. Lanes pass over all of them, some ten nanoseconds each, to find the next piece.
+/// Searches that wait for lanes; more are refused. Lanes look through them for the next piece, under a lock that executors take too.
 pub const SEARCH_QUEUE_JOBS_MAX: usize = 1024;
 /// What they may hold, beside texts that are kept in memory anyway; when it is reached further ones are refused. A search without an
 /// index holds 20 octets a message of its mailbox, one with an index up to half an octet.
