@@ -71,9 +71,9 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 // --- lanes
 
 /// Searches that wait for lanes; more are refused. Lanes look through them for the next piece, under a lock that executors take too.
-pub const SEARCH_QUEUE_JOBS_MAX: usize = 1024;
-/// What they may hold, beside texts that are kept in memory anyway; when it is reached further ones are refused. A search without an
-/// index holds 20 octets a message of its mailbox, one with an index up to half an octet.
+pub const SEARCH_QUEUE_JOBS_MAX: usize = 256;
+/// What they may hold; when it is reached further ones are refused. A search without an index holds 20 octets a message of its mailbox,
+/// one with an index up to half an octet. Texts in memory are not counted, although a search keeps those that it looks at until it ends.
 pub const SEARCH_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// What a search holds whatever it looks at: its program and its place in line.
 pub const SEARCH_JOB_BYTES: usize = 4 << 10;

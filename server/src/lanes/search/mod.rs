@@ -142,7 +142,7 @@ impl SearchJob {
         self.work.account
     }
 
-    /// Octets that it holds, about, without the texts that are kept in memory for all searches.
+    /// Octets that it holds, about, without texts in memory, which searches of an account share.
     pub fn octets(&self) -> usize {
         let work = &self.work;
         let texts = work.prepared.len() * size_of::<(u32, Arc<Prepared>)>();
