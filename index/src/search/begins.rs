@@ -1,13 +1,13 @@
 //! Whether a document has a field of certain names whose value begins with a needle.
 
 use super::Halt;
-use super::facts::Part;
+use super::facts::{LITERAL_BYTES_MIN, Part};
 use super::in_slot::{InSlot, Walk};
 use super::needle::Needle;
 use super::scope::Scope;
 use super::text::Text;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD};
-use crate::segment::{Literals, Segment};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_WORD};
+use crate::segment::{Literals, Segment, varies};
 use crate::tokens::Class;
 
 pub(super) struct Begins<'a> {
@@ -15,10 +15,33 @@ pub(super) struct Begins<'a> {
     /// Vocabulary entries, rising.
     names: &'a [u32],
     needle: &'a Needle,
+    wanted: Vec<Wanted>,
     /// How many documents are looked at.
     docs: u32,
     /// What tells whether a token of the needle can stand in a slot, made when it is asked for.
     in_slot: Vec<Option<InSlot<'a>>>,
+}
+
+/// What a value has to have where a token of the needle is.
+struct Wanted {
+    kind: Kind,
+    /// The vocabulary entry that is this token.
+    ord: Option<u32>,
+    /// What the code of that is.
+    rank: Option<u32>,
+    /// Such a token can stand in a slot of this kind.
+    slot: [bool; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The space that is left out between two words.
+    LeftOut,
+    Whole,
+    /// What begins with it: the last token.
+    Start,
+    /// The same if it is a space that may be one that is left out.
+    SpaceBehindWord,
 }
 
 /// What tokens say.
@@ -26,28 +49,33 @@ pub(super) struct Begins<'a> {
 pub(super) enum Begun {
     Yes,
     No,
-    /// It depends on a slot, in which this token of the needle has to stand.
+    /// It depends on slots; in one of them this token of the needle has to stand.
     Slot(usize),
 }
 
 impl<'a> Begins<'a> {
+    /// The needle is not empty.
     pub fn new(segment: &'a Segment, names: &'a [u32], needle: &'a Needle, docs: u32) -> Begins<'a> {
-        Begins { segment, names, needle, docs, in_slot: (0..needle.len()).map(|_| None).collect() }
+        let wanted = (0..needle.len()).map(|token| wanted(segment, needle, token)).collect();
+        let in_slot = (0..needle.len()).map(|_| None).collect();
+        Begins { segment, names, needle, wanted, docs, in_slot }
     }
 
     /// Whether a slot of a document may have a token of the needle.
     pub fn may_have(&mut self, token: usize, doc: u32, literals: &Literals<'_>) -> Result<bool, Halt> {
         let (segment, needle, docs) = (self.segment, self.needle, self.docs);
-        // A space at the end may be the one that is left out between words.
-        let Some(place) = self.in_slot.get_mut(token).filter(|_| needle.token(token) != b" ") else {
+        let (Some(place), Some(wanted)) = (self.in_slot.get_mut(token), self.wanted.get(token)) else {
             return Ok(true);
         };
-        if place.is_none() {
+        let in_slot = place.get_or_insert_with(|| {
             let (class, octets) = (needle.class(token), needle.token(token));
+            if wanted.kind == Kind::Whole {
+                return InSlot::whole(segment, Scope::Head, class, wanted.ord, octets, docs);
+            }
             let part = Part { class, any_word: false, range: segment.vocabulary().prefix(octets) };
-            *place = Some(InSlot::right(segment, Scope::Head, &part, octets, docs));
-        }
-        place.as_mut().map_or(Ok(true), |in_slot| in_slot.may_be_in(doc, literals))
+            InSlot::right(segment, Scope::Head, &part, octets, docs)
+        });
+        in_slot.may_be_in(doc, literals)
     }
 
     pub fn segment(&self) -> &'a Segment {
@@ -59,50 +87,74 @@ impl<'a> Begins<'a> {
         self.names.binary_search(&name).is_ok()
     }
 
-    /// The token of the needle that has to stand where only `rest` of the needle is left.
-    fn token_of(&self, rest: &[u8]) -> usize {
-        let at = self.needle.bytes().len() - rest.len();
-        let starts = |token: usize| self.needle.start(token) >= at;
-        let token = (0..self.needle.len()).find(|&token| starts(token)).unwrap_or(0);
-        // The space between words stands for itself in no text.
-        let is_space = self.needle.token(token) == b" " && token + 1 < self.needle.len();
-        token + usize::from(is_space)
-    }
-
     /// Whether the tokens of a field begin with the needle; `texts` are of its template and of its slots.
     pub fn begins(&self, texts: &mut [Text<'_>; 2]) -> Begun {
-        let vocabulary = self.segment.vocabulary();
         let mut walk = Walk::new(texts[0].codes, texts[1].codes);
-        let mut rest = self.needle.bytes();
-        let mut after_word = false;
-        while !rest.is_empty() {
+        let mut slot = None;
+        for (n, wanted) in self.wanted.iter().enumerate() {
+            if wanted.kind == Kind::LeftOut {
+                continue;
+            }
             let Some(code) = walk.next() else { return Begun::No };
-            let (class, token) = match code.rank {
-                rank if codes::is_slot(rank) => return Begun::Slot(self.token_of(rest)),
-                rank @ (LITERAL_WORD | LITERAL_SEPARATOR) => {
-                    let class = if rank == LITERAL_WORD { Class::Word } else { Class::Separator };
-                    (Some(class), texts[usize::from(code.in_slot)].literal(code.at).unwrap_or_default())
+            let stands = match code.rank {
+                SLOT_WORD if wanted.kind == Kind::SpaceBehindWord => true,
+                rank if codes::is_slot(rank) => {
+                    // What is long is rare.
+                    let len = |token: usize| self.needle.token(token).len();
+                    if slot.is_none_or(|other| len(other) < len(n)) {
+                        slot = Some(n);
+                    }
+                    wanted.slot[usize::from(rank == SLOT_WORD)]
                 }
+                rank @ (LITERAL_WORD | LITERAL_SEPARATOR) => {
+                    let literal = texts[usize::from(code.in_slot)].literal(code.at);
+                    let class = if rank == LITERAL_WORD { Class::Word } else { Class::Separator };
+                    literal.is_some_and(|literal| self.stands(n, class, literal))
+                }
+                rank if wanted.kind == Kind::Whole => wanted.rank == Some(rank),
                 rank => {
+                    let vocabulary = self.segment.vocabulary();
                     let token = vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.token(ord));
-                    (token.map(|(class, _)| class), token.map_or(&[][..], |(_, token)| token))
+                    token.is_some_and(|(class, token)| self.stands(n, class, token))
                 }
             };
-            let word = class == Some(Class::Word);
-            let space: &[u8] = if word && after_word { b" " } else { b"" };
-            after_word = word;
-            // A damaged vocabulary has empty terms.
-            if token.is_empty() {
+            if !stands {
                 return Begun::No;
             }
-            for part in [space, token] {
-                let shared = part.len().min(rest.len());
-                if part[..shared] != rest[..shared] {
-                    return Begun::No;
-                }
-                rest = &rest[shared..];
-            }
         }
-        Begun::Yes
+        slot.map_or(Begun::Yes, Begun::Slot)
     }
+
+    /// Whether a token of a value can stand where one of the needle is.
+    fn stands(&self, n: usize, class: Class, token: &[u8]) -> bool {
+        let octets = self.needle.token(n);
+        match self.wanted[n].kind {
+            Kind::Whole => token == octets,
+            Kind::SpaceBehindWord if class == Class::Word => true,
+            _ => token.starts_with(octets),
+        }
+    }
+}
+
+fn wanted(segment: &Segment, needle: &Needle, token: usize) -> Wanted {
+    let vocabulary = segment.vocabulary();
+    let (class, octets, last) = (needle.class(token), needle.token(token), needle.len() - 1);
+    let is_word = |token: Option<usize>| token.is_some_and(|token| needle.class(token) == Class::Word);
+    let behind_word = octets == b" " && is_word(token.checked_sub(1));
+    let kind = match token == last {
+        true if behind_word => Kind::SpaceBehindWord,
+        true if class != Class::Single => Kind::Start,
+        false if behind_word && is_word(Some(token + 1)) => Kind::LeftOut,
+        _ => Kind::Whole,
+    };
+    let ord = vocabulary.ord(octets);
+    let slot = match (kind, ord) {
+        (Kind::Whole, Some(_)) => [false, varies(octets, class)],
+        (Kind::Whole, None) => {
+            let may_be_literal = octets.len() >= LITERAL_BYTES_MIN;
+            [may_be_literal && class == Class::Separator, may_be_literal && class == Class::Word]
+        }
+        _ => [class == Class::Separator, class == Class::Word],
+    };
+    Wanted { kind, ord, rank: ord.map(|ord| vocabulary.rank(ord)), slot }
 }

@@ -52,6 +52,26 @@ impl<'a> InSlot<'a> {
         InSlot { reversed: false, ..in_slot }
     }
 
+    /// A whole token, and the vocabulary entry that it is, if it is one.
+    pub fn whole(
+        segment: &'a Segment,
+        scope: Scope,
+        class: Class,
+        ord: Option<u32>,
+        token: &'a [u8],
+        docs: u32,
+    ) -> Self {
+        let range = ord.map_or(0..0, |ord| ord..ord.saturating_add(1));
+        let part = Part { class, any_word: false, range };
+        let in_slot = InSlot::new(segment, scope, &part, token, [b"\xff", token, b"\xff"].concat(), docs);
+        // An entry is no literal.
+        let literals = match ord {
+            Some(_) => OnceCell::from(Some(Bits::new(segment.docs()))),
+            None => in_slot.literals,
+        };
+        InSlot { reversed: false, literals, ..in_slot }
+    }
+
     fn new(
         segment: &'a Segment,
         scope: Scope,

@@ -67,11 +67,6 @@ impl Needle {
         &self.bytes()[self.tokens[token].1.clone()]
     }
 
-    /// Where a token begins.
-    pub fn start(&self, token: usize) -> usize {
-        self.tokens[token].1.start
-    }
-
     pub fn slice(&self, range: &Range<usize>) -> &[u8] {
         &self.bytes()[range.clone()]
     }

@@ -15,6 +15,7 @@ use super::finish::{NONE, Order};
 use super::intern::Interner;
 use super::lists::Form;
 use super::numbered::{Numbered, Streams};
+use super::settle::{Settled, settle};
 use super::templates::{CLASSES, LISTS_STEP, MANY_SLOTS, varies};
 use super::terms::{self, Term};
 use super::{BuildError, BuildOptions, Edges};
@@ -26,7 +27,7 @@ const SLOT_WORD_ID: u32 = u32::MAX;
 const SLOT_SEPARATOR_ID: u32 = u32::MAX - 1;
 
 /// Whether a number of the key of a template stands for a slot.
-fn is_slot(id: u32) -> bool {
+pub(super) fn is_slot(id: u32) -> bool {
     id >= SLOT_SEPARATOR_ID
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Head {
 }
 
 #[derive(Default)]
-struct Templates {
+pub(super) struct Templates {
     table: HashTable<u32>,
     hasher: RandomState,
     /// For each template its name and whether it is nested, then its tokens.
@@ -130,14 +131,16 @@ impl Head {
             fields.end();
             slots.end();
         }
-        let mut start = 0;
-        for span in &templates.spans {
-            let key = &templates.keys[start..span.key as usize];
-            start = span.key as usize;
+        let [words, joints, edges] = lists.all;
+        let is_entry = |id: u32| order.ords[id as usize] != NONE;
+        let taken = |id: u32| weights[id as usize] -= 1;
+        let docs = builder.messages.len();
+        let Settled { templates, fields, slots } = settle(&templates, &fields, &slots, docs, is_entry, taken);
+        for template in 0..templates.len() {
+            let key = templates.key(template);
             weights[(key[0] >> 1) as usize] += 1;
             key[1..].iter().filter(|&&id| !is_slot(id)).for_each(|&id| weights[id as usize] += 1);
         }
-        let [words, joints, edges] = lists.all;
         Head { templates, fields, slots, lists: words, joints, edges }
     }
 
@@ -223,7 +226,16 @@ impl Head {
 }
 
 impl Templates {
-    fn key(&self, template: u32) -> &[u32] {
+    pub fn len(&self) -> u32 {
+        self.spans.len() as u32
+    }
+
+    /// How many fields have it.
+    pub fn uses(&self, template: u32) -> u32 {
+        self.spans[template as usize].uses
+    }
+
+    pub fn key(&self, template: u32) -> &[u32] {
         let start = template.checked_sub(1).map_or(0, |before| self.spans[before as usize].key);
         &self.keys[start as usize..self.spans[template as usize].key as usize]
     }
@@ -232,6 +244,18 @@ impl Templates {
         let before = template.checked_sub(1).map_or([0; 3], |before| self.spans[before as usize].noted);
         let span = self.spans[template as usize].noted;
         std::array::from_fn(|which| &self.noted[which][before[which] as usize..span[which] as usize])
+    }
+
+    /// Adds a template without a use, and with nothing noted.
+    pub fn push(&mut self, key: &[u32]) -> u32 {
+        self.keys.extend_from_slice(key);
+        self.spans.push(Span { key: self.keys.len() as u32, ..Span::default() });
+        self.len() - 1
+    }
+
+    /// One use more.
+    pub fn used(&mut self, template: u32) {
+        self.spans[template as usize].uses += 1;
     }
 
     /// Number of the template of this key, one use more.
@@ -251,7 +275,7 @@ impl Templates {
             });
             template
         });
-        self.spans[template as usize].uses += 1;
+        self.used(template);
         template
     }
 }

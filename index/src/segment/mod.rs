@@ -23,6 +23,7 @@ mod packed;
 mod page;
 mod ranks;
 mod records;
+mod settle;
 mod signature;
 mod table;
 mod templates;
@@ -52,7 +53,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 7;
+pub const VERSION: u16 = 8;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,10 +7,20 @@ use crate::segment::templates::CLASSES;
 pub fn check_templates(segment: &Segment) {
     let templates = segment.templates();
     let mut docs: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    // By template and slot what fills it.
+    let mut fillings: BTreeMap<(u32, usize), BTreeSet<u32>> = BTreeMap::new();
     for doc in 0..segment.docs() {
         for value in segment.fields(doc) {
-            docs.entry(value.unwrap().number).or_default().insert(doc);
+            let value = value.unwrap();
+            docs.entry(value.number).or_default().insert(doc);
+            for (slot, rank) in codes::ranks(value.slots).enumerate() {
+                fillings.entry((value.number, slot)).or_default().insert(rank);
+            }
         }
+    }
+    for (slot, ranks) in fillings {
+        let literal = ranks.contains(&codes::LITERAL_WORD) || ranks.contains(&codes::LITERAL_SEPARATOR);
+        assert!(ranks.len() > 1 || literal, "{slot:?} is always filled alike");
     }
     // Every template is of some document.
     assert!(docs.keys().copied().eq(0..templates.len()));
@@ -58,6 +68,35 @@ fn templates_of_every_class() {
     let segment = open(build(&messages, BuildOptions::default()));
     assert!(segment.templates().len() > CLASSES[2] + 1000);
     check_templates(&segment);
+}
+
+#[test]
+fn what_fills_a_slot_in_few_ways_is_of_the_template() {
+    let messages: Vec<Prepared> = (0..64)
+        .map(|n| {
+            let mut message = Prepared::default();
+            let name = b"X-A";
+            // The same in all; two ways; a way for every other message; in no other message.
+            for text in ["ALWAYS 17", &format!("EITHER {}", n % 2), &format!("PAIR {}", n / 2 + 100)] {
+                message.push(Kind::Own { name }, text);
+            }
+            message.push(Kind::Own { name }, &format!("ID Q{n}Q{n}Q"));
+            message
+        })
+        .collect();
+    let segment = open(build(&messages, BuildOptions::default()));
+    check_templates(&segment);
+    let slots: Vec<Vec<(u32, usize)>> = (0..segment.docs())
+        .map(|doc| {
+            let values = segment.fields(doc).map(|value| value.unwrap());
+            values.map(|value| (value.number, codes::ranks(value.slots).count())).collect()
+        })
+        .collect();
+    for (doc, fields) in slots.iter().enumerate() {
+        assert_eq!(fields.iter().map(|field| field.1).collect::<Vec<_>>(), [0, 0, 1, 1]);
+        let same: Vec<bool> = fields.iter().zip(&slots[(doc + 1) % 64]).map(|(a, b)| a.0 == b.0).collect();
+        assert_eq!(same, [true, false, true, true]);
+    }
 }
 
 /// Letters only: what has a digit stands in slots.
