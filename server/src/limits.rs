@@ -71,9 +71,9 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 // --- lanes
 
 /// Searches that wait for lanes; more are refused. Lanes look through them for the next piece, under a lock that executors take too.
-pub const SEARCH_QUEUE_JOBS_MAX: usize = 256;
+pub const SEARCH_QUEUE_JOBS_MAX: usize = 1024;
 /// What they may hold; when it is reached further ones are refused. A search without an index holds 20 octets a message of its mailbox,
-/// one with an index up to half an octet. Texts in memory are not counted, although a search keeps those that it looks at until it ends.
+/// one with an index up to half an octet, and 16 for each text in memory, which it does not keep there.
 pub const SEARCH_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// What a search holds whatever it looks at: its program and its place in line.
 pub const SEARCH_JOB_BYTES: usize = 4 << 10;
@@ -202,6 +202,8 @@ const _: () = assert!(FETCH_PIECE_BYTES as u64 <= FETCH_TRANSFORM_BYTES_MAX);
 
 /// Messages whose texts are in memory that one step of a search looks at.
 pub const SEARCH_PREPARED_MESSAGES: usize = 64;
+/// Times that a search asks index and memory for messages of which the one before found nothing out; the last time it reads them.
+pub const SEARCH_ATTEMPTS_MAX: u32 = 3;
 /// Texts that one search may leave in memory for the next: messages, and their bytes as stored.
 pub const SEARCH_KEPT_MESSAGES_MAX: usize = 8192;
 pub const SEARCH_KEPT_BYTES_MAX: u64 = 32 << 20;

@@ -1,7 +1,7 @@
 //! The keys on text: which messages the index answers for, which ones are searched in memory, which ones are read.
 //!
-//! What must hold: the three are disjoint and together all that can match; the snapshot of the index is taken once for a
-//! search; what the index could not answer after all is scanned.
+//! What must hold: the three are disjoint and together all that can match; the snapshot of the index is taken once for an
+//! attempt; what neither the index nor the memory could answer for after all is searched anew, and in the end read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,9 @@ use trawl_store::types::MessageNumber;
 use super::{breathe, places};
 use crate::lanes::search::{Candidate, Found, Indexed, Order, SearchError, SearchJob};
 use crate::lanes::trace::SearchTrace;
-use crate::limits::{SEARCH_KEPT_BYTES_MAX, SEARCH_KEPT_MESSAGES_MAX, SEARCH_WINDOW_MESSAGES};
+use crate::limits::{
+    SEARCH_ATTEMPTS_MAX, SEARCH_KEPT_BYTES_MAX, SEARCH_KEPT_MESSAGES_MAX, SEARCH_WINDOW_MESSAGES,
+};
 use crate::mailbox::message_numbers::MessageNumbers;
 use crate::response::status::Refusal;
 use crate::session::{Cx, Selected};
@@ -46,8 +48,34 @@ pub async fn find(
     positions: RoaringBitmap,
     mut watch: Option<&mut Watch>,
 ) -> Result<RoaringBitmap, Refusal> {
+    let mut found = RoaringBitmap::new();
+    let mut open = positions;
+    if let Some(watch) = watch.as_deref_mut() {
+        watch.looked.candidates = open.len();
+    }
+    for attempt in 1.. {
+        let with_index = attempt < SEARCH_ATTEMPTS_MAX;
+        let answer = attempt_of(s, cx, node, open, with_index, watch.as_deref_mut()).await?;
+        found |= answer.positions;
+        open = answer.left;
+        if open.is_empty() || !with_index {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// With what the index and the memory have now, or by reading everything, which leaves nothing.
+async fn attempt_of(
+    s: &mut Selected,
+    cx: &Cx,
+    node: &Node,
+    positions: RoaringBitmap,
+    with_index: bool,
+    watch: Option<&mut Watch>,
+) -> Result<Found, Refusal> {
     let numbers = places::numbers(s, cx).await?;
-    let index = cx.core.lanes.index(&s.auth.account).await;
+    let index = if with_index { cx.core.lanes.index(&s.auth.account).await } else { None };
     // Nobody can take it apart from here on: the snapshot covers what it covers, everything else is searched as it is.
     let snapshot = index.as_ref().map(|index| index.snapshot());
     let apart = match &snapshot {
@@ -55,16 +83,14 @@ pub async fn find(
         None => positions.clone(),
     };
     let (prepared, scan) = gather(s, cx, &numbers, &apart, index.as_deref()).await?;
-    if let Some(watch) = watch.as_deref_mut() {
-        watch.looked = Looked {
-            candidates: positions.len(),
-            indexed: positions.len() - apart.len(),
-            in_memory: prepared.len() as u64,
-            read: scan.len() as u64,
-        };
-    }
+    let looked = Looked {
+        candidates: 0,
+        indexed: positions.len() - apart.len(),
+        in_memory: prepared.len() as u64,
+        read: scan.len() as u64,
+    };
     let indexed = match (&index, snapshot) {
-        (Some(index), Some(snapshot)) if positions.len() > apart.len() => Some(Indexed {
+        (Some(index), Some(snapshot)) if looked.indexed > 0 => Some(Indexed {
             index: Arc::clone(index),
             snapshot,
             numbers: Arc::clone(&numbers),
@@ -74,16 +100,15 @@ pub async fn find(
         _ => None,
     };
     let order = Order { indexed, prepared, keep: keep(index.as_ref(), &scan), scan, ..base(s, node) };
-    let Found { mut positions, left } = run(cx, order).await?;
-    if !left.is_empty() {
-        let (_, scan) = gather(s, cx, &numbers, &left, None).await?;
-        if let Some(watch) = watch {
-            watch.looked.indexed -= left.len();
-            watch.looked.read += left.len();
-        }
-        positions |= run(cx, Order { scan, ..base(s, node) }).await?.positions;
+    let found = run(cx, order).await?;
+    if let Some(Watch { looked: all, .. }) = watch {
+        // What is left is looked at again.
+        let of_memory = found.left.intersection_len(&apart);
+        all.indexed += looked.indexed - (found.left.len() - of_memory);
+        all.in_memory += looked.in_memory - of_memory;
+        all.read += looked.read;
     }
-    Ok(positions)
+    Ok(found)
 }
 
 fn base(s: &Selected, node: &Node) -> Order {

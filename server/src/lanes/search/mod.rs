@@ -4,7 +4,7 @@
 //! others for messages that are read from the log. Any number of lanes take pieces, of this search and of others in turn
 //! (`queue`). Not here: threads (the runtime starts them), what a key means (`trawl_index::scan`), mailbox state (the program
 //! holds it as bitmaps). What must hold: an answer is complete or an error; a fault of the index is never an error, its
-//! messages are left over for a scan; nothing is read that state or headers decide; memory of one worker is bounded by a
+//! messages are left over, as are those whose texts are given up while it waits; nothing is read that state or headers decide; memory of one worker is bounded by a
 //! batch, not by the mailbox; the cancel flag is looked at between messages and inside of them.
 
 mod indexed;
@@ -12,7 +12,7 @@ mod scan;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_channel::{Receiver, Sender};
 use roaring::RoaringBitmap;
@@ -73,7 +73,7 @@ pub struct Order {
     pub reader: LaneReader,
     /// Messages that the index answers for.
     pub indexed: Option<Indexed>,
-    /// Messages whose texts are in memory, by position.
+    /// Messages whose texts are in memory, by position. A search that waits does not keep them there.
     pub prepared: Vec<(u32, Arc<Prepared>)>,
     /// Messages that are read from the log.
     pub scan: Vec<Candidate>,
@@ -88,7 +88,7 @@ pub struct Order {
 pub struct Found {
     /// Positions that match.
     pub positions: RoaringBitmap,
-    /// Positions that the index should have answered for and did not: to be scanned.
+    /// Positions that nothing was found out about: their index is damaged, or their texts were given up while the search waited.
     pub left: RoaringBitmap,
 }
 
@@ -114,7 +114,7 @@ struct Work {
     compiled: Compiled,
     reader: LaneReader,
     segments: Option<Segments>,
-    prepared: Vec<(u32, Arc<Prepared>)>,
+    prepared: Vec<(u32, Weak<Prepared>)>,
     batches: Batches,
     /// Pieces that wait for nobody's disk, and how many of them were claimed.
     quick: usize,
@@ -142,10 +142,10 @@ impl SearchJob {
         self.work.account
     }
 
-    /// Octets that it holds, about, without texts in memory, which searches of an account share.
+    /// Octets that it holds, about.
     pub fn octets(&self) -> usize {
         let work = &self.work;
-        let texts = work.prepared.len() * size_of::<(u32, Arc<Prepared>)>();
+        let texts = work.prepared.len() * size_of::<(u32, Weak<Prepared>)>();
         let segments = work.segments.as_ref().map_or(0, Segments::octets);
         limits::SEARCH_JOB_BYTES + texts + work.batches.octets() + segments
     }
@@ -237,7 +237,7 @@ impl Work {
             compiled: Compiled::new(&node),
             reader,
             segments,
-            prepared,
+            prepared: prepared.into_iter().map(|(at, texts)| (at, Arc::downgrade(&texts))).collect(),
             quick,
             next_quick: AtomicUsize::new(0),
             next_batch: AtomicUsize::new(0),
@@ -298,6 +298,12 @@ impl Work {
 
     fn in_memory(&self, range: Range<usize>, found: &mut RoaringBitmap) -> Result<(), SearchError> {
         for (position, texts) in self.prepared.get(range).unwrap_or_default() {
+            let Some(texts) = texts.upgrade() else {
+                if let Ok(found) = &mut *self.found() {
+                    found.left.insert(*position);
+                }
+                continue;
+            };
             match texts.matches(*position, &self.compiled, &self.cancel) {
                 Err(Stopped) => return Err(SearchError::Cancelled),
                 Ok(true) => _ = found.insert(*position),

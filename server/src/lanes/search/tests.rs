@@ -168,7 +168,7 @@ fn texts_in_memory_and_messages_in_the_log_give_one_answer() {
     let scan = (0..100).map(|n| candidate(n, 100)).collect();
     let prepared: Vec<_> = (100..300).map(|n| (n, texts(n))).collect();
     let node = Node::Or(vec![text(Field::Subject, "7s"), text(Field::Body, "b12")]);
-    let job = Work::new(Order { node, scan, prepared, ..order() });
+    let job = Work::new(Order { node, scan, prepared: prepared.clone(), ..order() });
     assert_eq!((job.quick, job.batches.len()), (200usize.div_ceil(limits::SEARCH_PREPARED_MESSAGES), 2));
     let mut quick = 0;
     while let Some(piece) = job.claim(true) {
@@ -185,4 +185,16 @@ fn texts_in_memory_and_messages_in_the_log_give_one_answer() {
     let want = |n: &u32| n % 10 == 7 || n.to_string().starts_with("12");
     let found = Found { positions: (0..300).filter(want).collect(), ..Found::default() };
     assert_eq!(job.result(), Ok(found));
+}
+
+#[test]
+fn a_search_that_waits_keeps_no_texts_in_memory() {
+    let mut prepared: Vec<_> = (0..200).map(|n| (n, texts(n))).collect();
+    let job = Work::new(Order { node: text(Field::Subject, "7s"), prepared: prepared.clone(), ..order() });
+    let given_up = prepared.split_off(150);
+    assert!(given_up.iter().all(|(_, texts)| Arc::strong_count(texts) == 1));
+    drop(given_up);
+    work_off(&job, &mut Memory::default());
+    let want = Found { positions: (0..150).filter(|n| n % 10 == 7).collect(), left: (150..200).collect() };
+    assert_eq!(job.result(), Ok(want));
 }

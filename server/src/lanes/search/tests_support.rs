@@ -1,6 +1,6 @@
 //! Searches for tests that care only how they are worked off.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use trawl_index::prepare::Prepared;
 use trawl_index::query::{Field, Node, TextKey};
@@ -40,8 +40,11 @@ pub fn reading_job(account: AccountKey, batches: u32) -> SearchJob {
     SearchJob::new(Order { account, node, scan, ..order() })
 }
 
+/// What memory keeps.
+static TEXTS: LazyLock<Arc<Prepared>> = LazyLock::new(Arc::default);
+
 /// A search over so many texts in memory.
 pub fn prepared_job(account: AccountKey, messages: u32) -> SearchJob {
-    let prepared = (0..messages).map(|at| (at, Arc::new(Prepared::default()))).collect();
+    let prepared = (0..messages).map(|at| (at, Arc::clone(&TEXTS))).collect();
     SearchJob::new(Order { account, prepared, ..order() })
 }
