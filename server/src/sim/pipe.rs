@@ -16,6 +16,8 @@ use futures_lite::{AsyncRead, AsyncWrite};
 struct Way {
     bytes: VecDeque<u8>,
     bytes_max: usize,
+    /// How often something was written.
+    writes: u64,
     /// Nothing more is written.
     ended: bool,
     /// Nothing more is read.
@@ -44,6 +46,13 @@ pub fn pipe(bytes_max: usize) -> (Pipe, Pipe) {
 }
 
 impl crate::core::Stream for Pipe {}
+
+impl Pipe {
+    /// How often the other end has written.
+    pub fn writes(&self) -> u64 {
+        self.incoming.borrow().writes
+    }
+}
 
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -76,6 +85,7 @@ impl AsyncWrite for Pipe {
             return Poll::Pending;
         }
         way.bytes.extend(&bytes[..n]);
+        way.writes += 1;
         way.wake();
         Poll::Ready(Ok(n))
     }

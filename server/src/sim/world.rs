@@ -202,6 +202,11 @@ impl Client {
         }
     }
 
+    /// How often the server has written to it.
+    pub fn writes(&self) -> u64 {
+        self.pipe.writes()
+    }
+
     /// Sends a command under a new tag and gives its responses, the tagged one last and without its tag.
     pub async fn command(&mut self, command: &str) -> Vec<String> {
         let tag = self.begin(command).await;

@@ -133,6 +133,27 @@ fn commands_before_the_end_of_input_are_still_answered() {
 }
 
 #[test]
+fn the_answer_of_a_fetch_is_written_at_once() {
+    let world = World::new(18);
+    let mut client = world.select("ann", "INBOX");
+    world.run(async {
+        client.append("INBOX", MESSAGE).await;
+        client.ok("NOOP").await;
+        for items in [
+            "FLAGS",
+            "ENVELOPE",
+            "UID BODY.PEEK[]",
+            "FLAGS BINARY.SIZE[1] INTERNALDATE BODY.PEEK[TEXT]<0.5> BODY.PEEK[9] RFC822.SIZE",
+            "BODY.PEEK[HEADER.FIELDS (SUBJECT X-NONE)]",
+        ] {
+            let before = client.writes();
+            let lines = client.ok(&format!("UID FETCH 1 ({items})")).await;
+            assert_eq!((lines.len(), client.writes() - before), (1, 1), "{items}: {lines:?}");
+        }
+    });
+}
+
+#[test]
 fn stopping_says_bye_to_everyone() {
     let world = World::new(17);
     let (mut idle, mut busy, mut stranger) =

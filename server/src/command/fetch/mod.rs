@@ -51,6 +51,10 @@ pub async fn fetch(s: &mut Selected, cx: &Cx, by: Numbers, set: SetArg, items: V
         }
         fetch.window(&window).await?;
         cx.out.room().await?;
+        if window.len() < FETCH_WINDOW_MESSAGES {
+            // The end of the answer goes out with what was before it.
+            break;
+        }
         yield_now().await;
     }
     let Fetch { unseen, mut trouble, .. } = fetch;
@@ -284,53 +288,54 @@ impl Fetch<'_> {
         let ready = summary.as_deref().map(Ready::of);
         let bytes = Stored { shard: &self.s.auth.shard, address, header, record };
         let mut open = summary.clone().map(|summary| OpenMessage { summary, bytes });
-        // Nothing is pushed before the first item that is certain to come.
+        // Items wait here for those behind them that are read, so that they go out together.
         let mut before = Vec::with_capacity(64);
         message::begin(&mut before, known.seq);
         let (mut wrote, mut shown) = (false, false);
         for item in &self.plan.items {
-            let mut value = Vec::new();
-            let pushed = match (item, &mut open) {
+            let end = before.len();
+            if wrote {
+                before.push(b' ');
+            }
+            let omitted = match (item, &mut open) {
                 (Item::Content(content), Some(open)) => match open.write(out, &before, content).await? {
                     Ok(()) => {
-                        shown = true;
-                        true
+                        before.clear();
+                        (wrote, shown) = (true, true);
+                        continue;
                     }
-                    Err(omitted) => {
-                        self.trouble.note(omitted);
-                        false
-                    }
+                    Err(omitted) => Some(omitted),
                 },
                 (Item::BinarySize { label, path }, Some(open)) => match open.binary_size(path).await {
                     Ok(size) => {
-                        value.extend_from_slice(label);
-                        value.push(b' ');
-                        encode::number(&mut value, size);
-                        out.with(|out| out.extend_from_slice(&[&before[..], &value].concat()));
-                        true
+                        before.extend_from_slice(label);
+                        before.push(b' ');
+                        encode::number(&mut before, size);
+                        wrote = true;
+                        continue;
                     }
-                    Err(omitted) => {
-                        self.trouble.note(omitted);
-                        false
-                    }
+                    Err(omitted) => Some(omitted),
                 },
                 _ => {
-                    let known_item = message::write_state(&mut value, item, known, keywords)
-                        || ready.is_some_and(|ready| ready.write(&mut value, item));
-                    if known_item {
-                        out.with(|out| out.extend_from_slice(&[&before[..], &value].concat()));
+                    let start = before.len();
+                    if message::write_state(&mut before, item, known, keywords)
+                        || ready.is_some_and(|ready| ready.write(&mut before, item))
+                    {
+                        debug_assert!(before.len() > start);
+                        wrote = true;
+                        continue;
                     }
-                    known_item
+                    None
                 }
             };
-            if pushed {
-                wrote = true;
-                before.clear();
-                before.push(b' ');
-            }
+            before.truncate(end);
+            omitted.into_iter().for_each(|omitted| self.trouble.note(omitted));
         }
         if wrote {
-            out.with(message::end);
+            out.with(|out| {
+                out.extend_from_slice(&before);
+                message::end(out);
+            });
         }
         if shown {
             self.saw(known);
