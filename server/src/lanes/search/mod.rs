@@ -4,8 +4,9 @@
 //! others for messages that are read from the log. Any number of lanes take pieces, of this search and of others in turn
 //! (`queue`). Not here: threads (the runtime starts them), what a key means (`trawl_index::scan`), mailbox state (the program
 //! holds it as bitmaps). What must hold: an answer is complete or an error; a fault of the index is never an error, its
-//! messages are left over, as are those whose texts are given up while it waits; nothing is read that state or headers decide; memory of one worker is bounded by a
-//! batch, not by the mailbox; the cancel flag is looked at between messages and inside of them.
+//! messages are left over, as are those whose texts are given up while it waits; nothing is read that state or headers
+//! decide; memory of one worker is bounded by a batch, not by the mailbox; the cancel flag is looked at between messages
+//! and inside of them.
 
 mod indexed;
 mod scan;
