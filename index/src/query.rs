@@ -42,6 +42,22 @@ pub enum Field {
     Bcc,
 }
 
+impl Node {
+    /// Octets of memory, about. Programs are as deep as their parser lets them be.
+    pub fn octets(&self) -> usize {
+        let held = match self {
+            Node::All | Node::None => 0,
+            Node::State(numbers) => numbers.serialized_size(),
+            Node::Text(key) => {
+                key.needle.len() + if let Field::Header(name) = &key.field { name.len() } else { 0 }
+            }
+            Node::Not(node) => node.octets(),
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(Node::octets).sum(),
+        };
+        size_of::<Node>() + held
+    }
+}
+
 impl Field {
     /// Whether the header of the message is enough to answer a key on this field.
     pub fn is_header_only(&self) -> bool {

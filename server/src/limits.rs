@@ -73,9 +73,9 @@ pub const LOG_QUEUE_LINES_MAX: usize = 4096;
 /// Searches that wait for lanes; more are refused. Lanes look through them for the next piece, under a lock that executors take too.
 pub const SEARCH_QUEUE_JOBS_MAX: usize = 1024;
 /// What they may hold; when it is reached further ones are refused. A search without an index holds 20 octets a message of its mailbox,
-/// one with an index up to half an octet, and 16 for each text in memory, which it does not keep there.
+/// one with an index up to half an octet, and 16 for each text in memory, which it does not keep there; and its program.
 pub const SEARCH_QUEUE_BYTES_MAX: usize = 64 << 20;
-/// What a search holds whatever it looks at: its program and its place in line.
+/// What a search holds whatever it looks at: its place in line, and what stands around its program.
 pub const SEARCH_JOB_BYTES: usize = 4 << 10;
 /// Searches of one account that wait, so that one cannot take the whole queue.
 pub const SEARCH_QUEUE_ACCOUNT_JOBS_MAX: usize = 64;

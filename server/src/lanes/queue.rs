@@ -288,7 +288,8 @@ impl Account {
 mod tests {
     use super::*;
     use crate::lanes::search::Candidate;
-    use crate::lanes::search::tests_support::{prepared_job, reading_job};
+    use crate::lanes::search::tests_support::{long_job, prepared_job, reading_job};
+    use crate::limits::COMMAND_BYTES_MAX;
     use trawl_store::types::{AccountId, ShardId};
 
     fn key(account: u32) -> AccountKey {
@@ -445,6 +446,14 @@ mod tests {
         drop(first);
         drop(next(&queue));
         assert_eq!(queue.add(prepared_job(key(9999), 1)), Ok(()));
+    }
+
+    #[test]
+    fn it_is_bounded_by_the_programs_of_searches() {
+        let queue = SearchQueue::new(1);
+        let octets = COMMAND_BYTES_MAX;
+        let taken = (0..).take_while(|account| queue.add(long_job(key(*account), octets)).is_ok()).count();
+        assert!(taken <= SEARCH_QUEUE_BYTES_MAX / octets, "{taken}");
     }
 
     #[test]

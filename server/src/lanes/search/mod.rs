@@ -112,6 +112,8 @@ pub enum Piece {
 
 struct Work {
     account: AccountKey,
+    /// Octets of the program: as it came, as it is compiled for texts, and as it is for the index.
+    program: usize,
     compiled: Compiled,
     reader: LaneReader,
     segments: Option<Segments>,
@@ -148,7 +150,7 @@ impl SearchJob {
         let work = &self.work;
         let texts = work.prepared.len() * size_of::<(u32, Weak<Prepared>)>();
         let segments = work.segments.as_ref().map_or(0, Segments::octets);
-        limits::SEARCH_JOB_BYTES + texts + work.batches.octets() + segments
+        limits::SEARCH_JOB_BYTES + work.program + texts + work.batches.octets() + segments
     }
 
     /// How many pieces it has.
@@ -235,6 +237,7 @@ impl Work {
         let batches = Batches::new(&node, scan, keep);
         let work = Work {
             account,
+            program: 3 * node.octets(),
             compiled: Compiled::new(&node),
             reader,
             segments,

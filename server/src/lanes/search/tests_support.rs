@@ -48,3 +48,10 @@ pub fn prepared_job(account: AccountKey, messages: u32) -> SearchJob {
     let prepared = (0..messages).map(|at| (at, Arc::clone(&TEXTS))).collect();
     SearchJob::new(Order { account, prepared, ..order() })
 }
+
+/// A search in nothing for a needle of so many octets.
+pub fn long_job(account: AccountKey, octets: usize) -> SearchJob {
+    let node = Node::Text(TextKey { field: Field::Body, needle: "x".repeat(octets) });
+    let prepared = vec![(0, Arc::clone(&TEXTS))];
+    SearchJob::new(Order { account, node, prepared, ..order() })
+}
