@@ -8,6 +8,7 @@
 //! rules for broken mail are part of what SEARCH and BODYSTRUCTURE mean.
 
 pub mod account;
+pub mod arrange;
 pub mod bits;
 pub mod extract;
 pub mod limits;

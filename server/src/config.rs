@@ -277,6 +277,12 @@ impl IndexConfig {
         }
     }
 
+    /// Octets that each of so many executors may keep of what SORT and THREAD compare: a quarter as much as indexes may take, together.
+    pub fn arranged_effective(&self, cores: usize) -> usize {
+        let all = usize::try_from(self.memory_effective() / 4).unwrap_or(usize::MAX);
+        all / cores.max(1)
+    }
+
     /// Indexing lanes to start.
     pub fn lanes_effective(&self) -> usize {
         if self.lanes == 0 { (machine::cores() / 2).max(1) } else { usize::from(self.lanes) }

@@ -21,7 +21,10 @@ use trawl_store::types::{AccountId, MailboxId, ShardId, Uid, UidValidity, WallTi
 
 use crate::config::Config;
 use crate::lanes::analyse::Budget;
+use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
+use crate::limits::{ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX};
+use crate::mailbox::arranged::Kept;
 
 /// A connection's bytes, TLS or not.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {
@@ -68,6 +71,8 @@ pub trait Auth {
 pub trait Lanes {
     /// The positions that match.
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>>;
+    /// Messages in an order, or as threads.
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>>;
     /// The search index of an account, opened by a lane if it is not; `None`: there is none, everything is scanned.
     fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>>;
     /// The encoded summary of a message ([`trawl_index::summary::Summary`]).
@@ -134,6 +139,10 @@ pub struct Core {
     pub stop: Stop,
     /// Memory for messages that are analysed at once.
     pub analyse_budget: Budget,
+    /// Memory for messages that are sorted or threaded at once.
+    pub arrange_budget: Budget,
+    /// What was compared of them, for the next time.
+    pub arranged: Kept,
     pub counters: Cell<Counters>,
     /// Wall time at which this core began to serve.
     pub started: WallTime,
@@ -155,6 +164,7 @@ impl Core {
     pub fn new(parts: CoreParts) -> Core {
         let CoreParts { config, auth, lanes, uid_validities, registry, clock } = parts;
         let started = clock.wall();
+        let arranged = Kept::new(config.index.arranged_effective(config.runtime.cores_effective()));
         Core {
             config,
             auth,
@@ -163,7 +173,9 @@ impl Core {
             registry,
             clock,
             stop: Stop::default(),
-            analyse_budget: Budget::default(),
+            analyse_budget: Budget::new(ANALYSE_BUDGET_BYTES_MAX),
+            arrange_budget: Budget::new(ARRANGE_BUDGET_BYTES_MAX),
+            arranged,
             counters: Cell::default(),
             started,
             shards: RefCell::default(),

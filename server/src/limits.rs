@@ -84,6 +84,16 @@ pub const SEARCH_QUEUE_ACCOUNT_JOBS_MAX: usize = 64;
 pub const SEARCH_QUICK_TURNS_MAX: usize = 4;
 /// The same between two messages that a lane reads.
 pub const SEARCH_QUICK_BETWEEN_MAX: usize = 2;
+/// Jobs that wait for a lane that sorts and threads, over all cores; further ones wait for room.
+pub const ARRANGE_QUEUE_JOBS_MAX: usize = 256;
+/// What a message takes while it is sorted or threaded, about, and what all that one core holds for that may take together.
+pub const ARRANGE_ITEM_BYTES: u64 = 128;
+pub const ARRANGE_BUDGET_BYTES_MAX: u64 = 256 << 20;
+/// Messages that are sorted, or threaded, without a lane: a tenth of a millisecond. A message may have a thousand references.
+pub const SORT_INLINE_MESSAGES_MAX: usize = 512;
+pub const THREAD_INLINE_MESSAGES_MAX: usize = 64;
+/// Summaries that are read at once to be compared: about a millisecond.
+pub const ARRANGE_BATCH_MESSAGES: usize = 256;
 /// Searches that wait for their account's index to be opened; more do without.
 pub const INDEX_OPEN_QUEUE_MAX: usize = 1024;
 /// Mappings of open indexes, over all accounts: a process may have 65,530, and others need some.
@@ -149,6 +159,8 @@ pub const DISCARD_BYTES_MAX: u64 = 256 << 20;
 pub const SET_RANGES_MAX: usize = 100_000;
 /// Nesting of SEARCH keys: parentheses, NOT and OR.
 pub const SEARCH_DEPTH_MAX: usize = 64;
+/// Criteria of one SORT.
+pub const SORT_CRITERIA_MAX: usize = 32;
 /// Keys in one SEARCH.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
 /// Items in one FETCH.

@@ -1,5 +1,6 @@
 //! The summary of a message: all that listing a mailbox and threading need, computed once when it is stored.
 
+mod address;
 mod body;
 mod codec;
 mod envelope;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use trawl_store::types::ZonedTime;
 
 use crate::mime::{self, Encoding, words};
+pub use address::{EnvelopeAddress, EnvelopeField, envelope_address};
 use envelope::Envelope;
 use imap::Writer;
 

@@ -4,6 +4,7 @@
 //! is `response::status`; the driver writes what is pending (`mailbox::sync`) and the tagged answer after the handler.
 
 pub mod append;
+pub mod arrange;
 pub mod auth;
 pub mod capability;
 pub mod copy;
@@ -142,8 +143,12 @@ pub const TABLE: &[Row] = rows![
     "UID EXPUNGE"  SELECTED          Told     run!(Selected, B::UidExpunge { set } => expunge::uid_expunge, set);
     "SEARCH"       SELECTED          Withheld run!(Selected, B::Search(search) => search::search, search);
     "UID SEARCH"   SELECTED          Told     run!(Selected, B::Search(search) => search::search, search);
-    "FETCH"        SELECTED          Withheld run!(Selected, B::Fetch { by, set, items } => fetch::fetch, by, set, items);
-    "UID FETCH"    SELECTED          Told     run!(Selected, B::Fetch { by, set, items } => fetch::fetch, by, set, items);
+    "SORT"         SELECTED          Withheld run!(Selected, B::Sort(sort) => arrange::sort, sort);
+    "UID SORT"     SELECTED          Told     run!(Selected, B::Sort(sort) => arrange::sort, sort);
+    "THREAD"       SELECTED          Withheld run!(Selected, B::Thread(thread) => arrange::thread, thread);
+    "UID THREAD"   SELECTED          Told     run!(Selected, B::Thread(thread) => arrange::thread, thread);
+    "FETCH"        SELECTED          Withheld run!(Selected, B::Fetch { by, set, items, partial } => fetch::fetch, by, set, items, partial);
+    "UID FETCH"    SELECTED          Told     run!(Selected, B::Fetch { by, set, items, partial } => fetch::fetch, by, set, items, partial);
     "STORE"        SELECTED          Withheld run!(Selected, B::Store { by, set, change } => flags::store, by, set, change);
     "UID STORE"    SELECTED          Told     run!(Selected, B::Store { by, set, change } => flags::store, by, set, change);
     "COPY"         SELECTED          Told     run!(Selected, B::Copy { by, set, mailbox } => copy::copy, by, set, mailbox);

@@ -45,26 +45,25 @@ fn minimal(message: &[u8]) -> Summary {
     }
 }
 
-/// Bytes of messages that wait to be analysed, over all connections of a core. Clones are the same budget.
+/// Bytes of messages that wait to be analysed, or to be sorted, over all connections of a core. Clones are the same budget.
 ///
 /// What a connection takes in does not bound its memory by itself; this does for all of them together.
 #[derive(Clone)]
 pub struct Budget {
+    all: u64,
     left: Rc<Cell<u64>>,
     freed: Event,
 }
 
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget { left: Rc::new(Cell::new(limits::ANALYSE_BUDGET_BYTES_MAX)), freed: Event::new() }
-    }
-}
-
 impl Budget {
+    pub fn new(all: u64) -> Budget {
+        Budget { all, left: Rc::new(Cell::new(all)), freed: Event::new() }
+    }
+
     /// Waits until `bytes` are free, and holds them until the result is dropped. More than the whole budget waits for
     /// all of it.
     pub async fn take(&self, bytes: u64) -> Held {
-        let bytes = bytes.min(limits::ANALYSE_BUDGET_BYTES_MAX);
+        let bytes = bytes.min(self.all);
         self.freed.until(|| self.left.get() >= bytes).await;
         self.left.set(self.left.get() - bytes);
         Held { budget: self.clone(), bytes }
@@ -105,9 +104,9 @@ mod tests {
 
     #[test]
     fn who_wants_more_than_is_left_waits() {
-        let budget = Budget::default();
+        let budget = Budget::new(100);
         block_on(async {
-            let first = budget.take(limits::ANALYSE_BUDGET_BYTES_MAX - 10).await;
+            let first = budget.take(90).await;
             let second = budget.take(10).await;
             let mut third = Box::pin(budget.take(1));
             assert!(poll_once(&mut third).await.is_none());

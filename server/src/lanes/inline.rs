@@ -9,6 +9,7 @@ use trawl_store::LocalBoxFuture;
 use trawl_store::shard::Shard;
 
 use super::analyse::analyse;
+use super::arrange::{ArrangeJob, Arranged};
 use super::{Found, SearchError, SearchJob};
 use crate::core::{AccountRef, Lanes};
 
@@ -27,6 +28,9 @@ impl InlineLanes {
 impl Lanes for InlineLanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
+    }
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+        Box::pin(async move { job.run() })
     }
     fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })

@@ -3,6 +3,7 @@
 //! Not here: the threads and their queues (the runtime), nor anything that waits.
 
 pub mod analyse;
+pub mod arrange;
 pub mod inline;
 pub mod queue;
 pub mod search;

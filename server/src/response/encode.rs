@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use trawl_store::types::{Flags, SpecialUse, SpecialUses, ZonedTime};
 
 use super::code::Code;
-use crate::wire::ast::{Day, StatusItem, Tag};
+use crate::wire::ast::{Day, PartialRange, StatusItem, Tag};
 use crate::wire::cursor::is_atom_char;
 use crate::wire::date::{MONTHS, civil_from_day};
 use crate::wire::manage::SPECIAL_USES;
@@ -348,7 +348,13 @@ pub fn status_response(out: &mut Vec<u8>, name: &str, encoding: NameEncoding, va
 
 /// `* SEARCH n n … CRLF`
 pub fn search(out: &mut Vec<u8>, hits: impl IntoIterator<Item = u32>) {
-    out.extend_from_slice(b"* SEARCH");
+    numbers(out, "SEARCH", hits);
+}
+
+/// `* NAME n n … CRLF`
+pub fn numbers(out: &mut Vec<u8>, name: &str, hits: impl IntoIterator<Item = u32>) {
+    out.extend_from_slice(b"* ");
+    out.extend_from_slice(name.as_bytes());
     for n in hits {
         out.push(b' ');
         number(out, u64::from(n));
@@ -363,8 +369,10 @@ pub struct ESearch {
     pub min: Option<u32>,
     pub max: Option<u32>,
     pub count: Option<u32>,
-    /// Ascending, disjoint; an empty list is left out.
+    /// Disjoint, in the order of the results; an empty list is left out.
     pub all: Option<Vec<RangeInclusive<u32>>>,
+    /// The part that was asked for (RFC 9394); an empty list is NIL.
+    pub partial: Option<(PartialRange, Vec<RangeInclusive<u32>>)>,
 }
 
 /// `* ESEARCH (TAG "tag") [UID] … CRLF` (RFC 4731 3.1, RFC 9051 7.3.4)
@@ -384,6 +392,14 @@ pub fn esearch(out: &mut Vec<u8>, tag: &Tag, e: &ESearch) {
     if let Some(all) = e.all.as_deref().filter(|all| !all.is_empty()) {
         out.extend_from_slice(b" ALL ");
         ranges(out, all);
+    }
+    if let Some((partial, part)) = &e.partial {
+        out.extend_from_slice(format!(" PARTIAL ({partial} ").as_bytes());
+        match &part[..] {
+            [] => out.extend_from_slice(b"NIL"),
+            part => ranges(out, part),
+        }
+        out.push(b')');
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -1,4 +1,4 @@
-//! The lanes of the process: threads for searches and for the analysis of large messages. (Hashing has its own, `Authenticator`.)
+//! The lanes of the process: threads for searches, for sorting, and for the analysis of large messages. (Hashing has its own, `Authenticator`.)
 //!
 //! What must hold: one account has every lane of the settings while it is alone, and no other waits for it, because there is one more; more
 //! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick and
@@ -13,21 +13,25 @@ use trawl_store::disk::blocking::{BatchReader, ReadRequest};
 use trawl_store::shard::ReadAt;
 
 use super::panics::guarded;
-use super::pool::{Pool, PoolThreads};
+use super::pool::{Pool, PoolError, PoolThreads};
 use super::{memory, os};
 use crate::lanes::analyse::analyse;
+use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
 use crate::lanes::search::{AccountKey, Found, ReadBatch, SearchError, SearchJob};
-use crate::limits::{ANALYSIS_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX};
+use crate::limits::{
+    ANALYSIS_QUEUE_JOBS_MAX, ARRANGE_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX,
+};
 
 /// See the module.
 pub struct LanePools {
     search: Arc<SearchQueue>,
+    arranging: Pool,
     analysis: Pool,
 }
 
 /// The threads, to be joined at the end.
-pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, PoolThreads);
+pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, [PoolThreads; 2]);
 
 impl LanePools {
     /// Starts `lanes` threads of each kind, and one more for searches; they read below `store`.
@@ -49,8 +53,11 @@ impl LanePools {
             let lane = std::thread::Builder::new().name("search".to_owned());
             searching.push(lane.spawn(move || search_lane(&queue, reader))?);
         }
+        // People wait for an order as they wait for a search.
+        let (arranging, sorting) =
+            Pool::start_with("sort", lanes, ARRANGE_QUEUE_JOBS_MAX, os::lower_search_priority)?;
         let (analysis, analysing) = Pool::start("analysis", lanes, ANALYSIS_QUEUE_JOBS_MAX)?;
-        Ok((LanePools { search, analysis }, LaneThreads(searching, analysing)))
+        Ok((LanePools { search, arranging, analysis }, LaneThreads(searching, [sorting, analysing])))
     }
 
     /// Runs a search on as many lanes as it can use; dropping the future stops it.
@@ -61,6 +68,17 @@ impl LanePools {
             Err(NotTaken::Full) => Err(SearchError::Busy),
             Err(NotTaken::Stopped) => Err(SearchError::Cancelled),
         }
+    }
+
+    /// Messages in an order, or as threads; waits for a lane.
+    pub async fn arrange(&self, job: ArrangeJob) -> Result<Arranged, SearchError> {
+        self.arranging.run_patiently(move || job.run()).await.unwrap_or_else(|error| {
+            Err(match error {
+                PoolError::Full => SearchError::Busy,
+                PoolError::Panicked => SearchError::Failed,
+                PoolError::Stopped => SearchError::Cancelled,
+            })
+        })
     }
 
     /// The encoded summary of a message; waits for a lane.
@@ -77,6 +95,7 @@ impl LanePools {
     /// Takes no more work.
     pub fn stop(&self) {
         self.search.stop();
+        self.arranging.stop();
         self.analysis.stop();
     }
 }
@@ -86,7 +105,7 @@ impl LaneThreads {
         for lane in self.0 {
             let _ = lane.join();
         }
-        self.1.join();
+        self.1.into_iter().for_each(PoolThreads::join);
     }
 }
 

@@ -15,6 +15,7 @@ use super::state::Shared;
 use super::{indexing, users};
 use crate::auth::{Refusal, prepare};
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
+use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
 
 /// All seams of one core.
@@ -88,6 +89,9 @@ impl Registry for Seams {
 impl Lanes for Seams {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(self.shared.lanes.search(job))
+    }
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+        Box::pin(self.shared.lanes.arrange(job))
     }
     fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(indexing::for_search(&self.shared, (account.shard, account.account)))

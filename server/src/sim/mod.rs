@@ -19,6 +19,7 @@ use trawl_store::shard::Shard;
 use trawl_store::types::UidValidity;
 
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
+use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::{Found, SearchError, SearchJob, analyse};
 
 /// Passwords in clear, verified at once.
@@ -56,6 +57,9 @@ pub struct SimLanes {
 impl Lanes for SimLanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
+    }
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+        Box::pin(async move { job.run() })
     }
     fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })

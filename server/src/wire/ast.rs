@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::ops::Range;
 
+use trawl_index::arrange::{Algorithm, Criterion};
 use trawl_store::types::{SpecialUse, ZonedTime};
 
 use super::name::MailboxName;
@@ -132,10 +134,14 @@ pub enum CommandBody {
         set: SetArg,
     },
     Search(SearchCommand),
+    Sort(SortCommand),
+    Thread(ThreadCommand),
     Fetch {
         by: Numbers,
         set: SetArg,
         items: Vec<FetchItem>,
+        /// RFC 9394 3.3, of UID FETCH only: which of these messages.
+        partial: Option<PartialRange>,
     },
     Store {
         by: Numbers,
@@ -358,6 +364,52 @@ pub struct SearchReturn {
     pub all: bool,
     pub count: bool,
     pub save: bool,
+    /// Never with `all`.
+    pub partial: Option<PartialRange>,
+}
+
+/// partial-range (RFC 9394 4): which of the results, as they were written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PartialRange {
+    /// Counted from the last result, which is -1.
+    pub from_end: bool,
+    pub one: NonZeroU32,
+    pub other: NonZeroU32,
+}
+
+impl PartialRange {
+    /// Which of so many results, from 0.
+    pub fn of(self, count: u32) -> Range<u32> {
+        let (least, most) = (self.one.min(self.other).get(), self.one.max(self.other).get());
+        let (start, end) = match self.from_end {
+            false => (least - 1, most),
+            true => (count.saturating_sub(most), count.saturating_add(1).saturating_sub(least)),
+        };
+        start.min(count)..end.min(count)
+    }
+}
+
+impl fmt::Display for PartialRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.from_end { "-" } else { "" };
+        write!(f, "{sign}{}:{sign}{}", self.one, self.other)
+    }
+}
+
+/// SORT and UID SORT (RFC 5256 3, RFC 5267 3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SortCommand {
+    pub criteria: Vec<Criterion>,
+    /// Always with a charset.
+    pub search: SearchCommand,
+}
+
+/// THREAD and UID THREAD (RFC 5256 3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ThreadCommand {
+    pub algorithm: Algorithm,
+    /// Always with a charset, never with return options.
+    pub search: SearchCommand,
 }
 
 /// A day without a zone: days since 1970-01-01.

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroU64;
 
-use super::ast::{CommandBody, FetchItem, Numbers, Part, Partial, Section, SectionText, SeenMode};
+use super::ast::{
+    CommandBody, FetchItem, Numbers, Part, Partial, PartialRange, Section, SectionText, SeenMode,
+};
 use super::cursor::{Cursor, Parsed, bad};
 use super::numbers;
 use crate::limits;
 
 /// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")`
-/// (RFC 9051 6.4.5)
+/// (RFC 9051 6.4.5); UID FETCH may have modifiers behind that.
 pub fn fetch(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
     c.space()?;
     let set = numbers::set(c)?;
@@ -23,7 +25,22 @@ pub fn fetch(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
     if items.is_empty() {
         return bad("A list of fetch items is empty");
     }
-    Ok(CommandBody::Fetch { by, set, items })
+    let partial = if by == Numbers::Uid && c.take(b' ') { modifiers(c)? } else { None };
+    Ok(CommandBody::Fetch { by, set, items, partial })
+}
+
+/// `"(" modifier-partial ")"` (RFC 9394 3.3; RFC 4466 2.4)
+fn modifiers(c: &mut Cursor<'_>) -> Parsed<Option<PartialRange>> {
+    let mut partial = None;
+    c.list(1, |c| {
+        if c.keyword()? != "PARTIAL" {
+            return bad("There is no such modifier of UID FETCH");
+        }
+        c.space()?;
+        partial = Some(numbers::partial(c)?);
+        Ok(())
+    })?;
+    if partial.is_none() { bad("A list of modifiers is empty") } else { Ok(partial) }
 }
 
 fn take_macro(c: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {

@@ -7,12 +7,15 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use trawl_index::arrange::{Algorithm, Criterion};
+
 use super::ast::*;
 use super::date;
 use super::flags::SYSTEM_FLAGS;
 use super::manage::SPECIAL_USES;
 use super::name::MailboxName;
 use super::set::{Bound, SeqRange, SeqSet, SetArg};
+use super::sort::KEYS;
 use super::status::ITEMS;
 
 /// A string without NUL: atoms, quoted strings and literals all occur.
@@ -171,18 +174,53 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
     })
 }
 
-fn search() -> impl Strategy<Value = CommandBody> {
-    let returns = any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn {
+fn partial_range() -> impl Strategy<Value = PartialRange> {
+    let number = || any::<NonZeroU32>();
+    (any::<bool>(), number(), number()).prop_map(|(from_end, one, other)| PartialRange {
+        from_end,
+        one,
+        other,
+    })
+}
+
+fn returns() -> impl Strategy<Value = SearchReturn> {
+    let partial = option::of(partial_range());
+    (any::<[bool; 5]>(), partial).prop_map(|([min, max, all, count, save], partial)| SearchReturn {
         min,
         max,
-        all,
+        all: all && partial.is_none(),
         count,
         save,
-    });
-    let charset = select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned(), "X\"Y".to_owned()]);
-    (by(), option::of(returns), option::of(charset), search_key()).prop_map(|(by, returns, charset, key)| {
-        CommandBody::Search(SearchCommand { by, returns, charset, key })
+        partial,
     })
+}
+
+fn sort() -> impl Strategy<Value = CommandBody> {
+    let by_key = select(KEYS.to_vec()).prop_map(|(_, by)| by);
+    let criterion = (by_key, any::<bool>()).prop_map(|(by, reverse)| Criterion { by, reverse });
+    let search = (by(), option::of(returns()), search_key()).prop_map(|(by, returns, key)| SearchCommand {
+        by,
+        returns,
+        charset: Some("UTF-8".to_owned()),
+        key,
+    });
+    (vec(criterion, 1..4), search)
+        .prop_map(|(criteria, search)| CommandBody::Sort(SortCommand { criteria, search }))
+}
+
+fn thread() -> impl Strategy<Value = CommandBody> {
+    let algorithm = select(vec![Algorithm::OrderedSubject, Algorithm::References, Algorithm::Refs]);
+    (algorithm, by(), search_key()).prop_map(|(algorithm, by, key)| {
+        let search = SearchCommand { by, returns: None, charset: Some("US-ASCII".to_owned()), key };
+        CommandBody::Thread(ThreadCommand { algorithm, search })
+    })
+}
+
+fn search() -> impl Strategy<Value = CommandBody> {
+    let charset = select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned(), "X\"Y".to_owned()]);
+    (by(), option::of(returns()), option::of(charset), search_key()).prop_map(
+        |(by, returns, charset, key)| CommandBody::Search(SearchCommand { by, returns, charset, key }),
+    )
 }
 
 fn list() -> impl Strategy<Value = CommandBody> {
@@ -271,7 +309,13 @@ fn body() -> impl Strategy<Value = CommandBody> {
         (mailbox(), status_items()).prop_map(|(mailbox, items)| B::Status { mailbox, items }),
         set().prop_map(|set| B::UidExpunge { set }),
         search(),
-        (by(), set(), vec(fetch_item(), 1..5)).prop_map(|(by, set, items)| B::Fetch { by, set, items }),
+        sort(),
+        thread(),
+        (by(), set(), vec(fetch_item(), 1..5), option::of(partial_range())).prop_map(
+            |(by, set, items, partial)| {
+                B::Fetch { by, set, items, partial: partial.filter(|_| by == Numbers::Uid) }
+            }
+        ),
         (by(), set(), mode, any::<bool>(), vec(flag(), 0..4)).prop_map(|(by, set, mode, silent, flags)| {
             B::Store { by, set, change: StoreChange { mode, silent, flags } }
         }),

@@ -21,6 +21,7 @@ mod numbers;
 pub mod print;
 mod search;
 pub mod set;
+mod sort;
 mod status;
 mod table;
 

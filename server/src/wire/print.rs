@@ -2,14 +2,18 @@
 //!
 //! `parse(print(c)) == c` for every command. Not minimal and not what the client wrote: strings become atoms where they can.
 
+use trawl_index::arrange::{Algorithm, Criterion};
+
 use super::ast::{
     Command, CommandBody, FetchItem, Flag, InitialResponse, ListCommand, Numbers, Part, Partial,
-    SearchCommand, SearchKey, SectionText, SeenMode, StatusItem, StoreMode, UseAttribute,
+    SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, StatusItem, StoreMode, ThreadCommand,
+    UseAttribute,
 };
 use super::cursor::{is_astring_char, is_list_char};
 use super::flags::SYSTEM_FLAGS;
 use super::manage::special_use_name;
 use super::set::{Bound, SeqRange, SeqSet, SetArg};
+use super::sort::KEYS;
 use crate::response::encode;
 
 /// The command without its final line end, passwords included: never for a log as it is.
@@ -51,6 +55,10 @@ pub fn name(body: &CommandBody) -> &'static str {
         CommandBody::UidExpunge { .. } => "UID EXPUNGE",
         CommandBody::Search(SearchCommand { by: Numbers::Sequence, .. }) => "SEARCH",
         CommandBody::Search(SearchCommand { by: Numbers::Uid, .. }) => "UID SEARCH",
+        CommandBody::Sort(SortCommand { search, .. }) if search.by == Numbers::Uid => "UID SORT",
+        CommandBody::Sort(_) => "SORT",
+        CommandBody::Thread(ThreadCommand { search, .. }) if search.by == Numbers::Uid => "UID THREAD",
+        CommandBody::Thread(_) => "THREAD",
         CommandBody::Fetch { by: Numbers::Sequence, .. } => "FETCH",
         CommandBody::Fetch { by: Numbers::Uid, .. } => "UID FETCH",
         CommandBody::Store { by: Numbers::Sequence, .. } => "STORE",
@@ -133,10 +141,27 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::UidExpunge { set } => set_argument(out, set),
         CommandBody::Search(s) => search(out, s),
-        CommandBody::Fetch { set, items, .. } => {
+        CommandBody::Sort(sort) => {
+            returns(out, &sort.search);
+            out.push(b' ');
+            list(out, &sort.criteria, criterion);
+            search_criteria(out, &sort.search);
+        }
+        CommandBody::Thread(thread) => {
+            out.extend_from_slice(match thread.algorithm {
+                Algorithm::OrderedSubject => b" ORDEREDSUBJECT",
+                Algorithm::References => b" REFERENCES",
+                Algorithm::Refs => b" REFS",
+            });
+            search_criteria(out, &thread.search);
+        }
+        CommandBody::Fetch { set, items, partial, .. } => {
             set_argument(out, set);
             out.push(b' ');
             list(out, items, fetch_item);
+            if let Some(partial) = partial {
+                out.extend_from_slice(format!(" (PARTIAL {partial})").as_bytes());
+            }
         }
         CommandBody::Store { set, change, .. } => {
             set_argument(out, set);
@@ -359,20 +384,42 @@ pub fn section_spec(out: &mut Vec<u8>, p: &Part, text: &SectionText) {
 }
 
 fn search(out: &mut Vec<u8>, s: &SearchCommand) {
-    if let Some(r) = s.returns {
-        let names: Vec<&str> =
-            [(r.min, "MIN"), (r.max, "MAX"), (r.all, "ALL"), (r.count, "COUNT"), (r.save, "SAVE")]
-                .iter()
-                .filter_map(|(on, name)| on.then_some(*name))
-                .collect();
-        out.extend_from_slice(b" RETURN ");
-        list(out, &names, |out, name| out.extend_from_slice(name.as_bytes()));
-    }
+    returns(out, s);
     if let Some(charset) = &s.charset {
         out.extend_from_slice(b" CHARSET ");
         astring(out, charset.as_bytes());
     }
-    match &s.key {
+    keys(out, &s.key);
+}
+
+/// Charset and keys of SORT and THREAD.
+fn search_criteria(out: &mut Vec<u8>, s: &SearchCommand) {
+    out.push(b' ');
+    astring(out, s.charset.as_deref().unwrap_or("UTF-8").as_bytes());
+    keys(out, &s.key);
+}
+
+fn criterion(out: &mut Vec<u8>, criterion: &Criterion) {
+    if criterion.reverse {
+        out.extend_from_slice(b"REVERSE ");
+    }
+    let name = KEYS.iter().find(|(_, by)| *by == criterion.by).map_or("", |(name, _)| name);
+    out.extend_from_slice(name.as_bytes());
+}
+
+fn returns(out: &mut Vec<u8>, s: &SearchCommand) {
+    if let Some(r) = s.returns {
+        let names = [(r.min, "MIN"), (r.max, "MAX"), (r.all, "ALL"), (r.count, "COUNT"), (r.save, "SAVE")];
+        let names = names.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
+        let partial = r.partial.map(|partial| format!("PARTIAL {partial}"));
+        out.extend_from_slice(b" RETURN ");
+        let names: Vec<String> = names.chain(partial).collect();
+        list(out, &names, |out, name| out.extend_from_slice(name.as_bytes()));
+    }
+}
+
+fn keys(out: &mut Vec<u8>, key: &SearchKey) {
+    match key {
         SearchKey::And(keys) => {
             for key in keys {
                 out.push(b' ');

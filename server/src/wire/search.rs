@@ -13,43 +13,60 @@ const CHARSET_BYTES_MAX: usize = 64;
 /// ```text
 /// search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]
 ///          SP ["CHARSET" SP charset SP] search-key *(SP search-key)
-/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE"
+/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "PARTIAL" SP partial-range
 /// ```
-/// RFC 9051 6.4.4, RFC 4731, RFC 5182.
+/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 9394.
 pub fn search(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
     c.space()?;
-    let mut returns = None;
-    if c.take_word("RETURN") {
-        c.space()?;
-        let mut options = SearchReturn::default();
-        c.list(RETURN_OPTIONS_MAX, |c| {
-            match c.keyword()?.as_str() {
-                "MIN" => options.min = true,
-                "MAX" => options.max = true,
-                "ALL" => options.all = true,
-                "COUNT" => options.count = true,
-                "SAVE" => options.save = true,
-                _ => return bad("There is no such return option of SEARCH"),
-            }
-            Ok(())
-        })?;
-        returns = Some(options);
-        c.space()?;
-    }
+    let returns = returns(c)?;
     let mut charset = None;
     if c.take_word("CHARSET") {
         c.space()?;
-        let name = c.astring()?;
-        let good =
-            !name.is_empty() && name.len() <= CHARSET_BYTES_MAX && name.iter().all(u8::is_ascii_graphic);
-        if !good {
-            return bad("The name of a charset is malformed");
-        }
-        charset = Some(name.iter().map(|b| char::from(b.to_ascii_uppercase())).collect());
+        charset = Some(charset_name(c)?);
         c.space()?;
     }
     let key = program(c)?;
     Ok(CommandBody::Search(SearchCommand { by, returns, charset, key }))
+}
+
+/// `["RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" SP]`
+pub(super) fn returns(c: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
+    if !c.take_word("RETURN") {
+        return Ok(None);
+    }
+    c.space()?;
+    let mut options = SearchReturn::default();
+    c.list(RETURN_OPTIONS_MAX, |c| {
+        match c.keyword()?.as_str() {
+            "MIN" => options.min = true,
+            "MAX" => options.max = true,
+            "ALL" => options.all = true,
+            "COUNT" => options.count = true,
+            "SAVE" => options.save = true,
+            "PARTIAL" if options.partial.is_none() => {
+                c.space()?;
+                options.partial = Some(numbers::partial(c)?);
+            }
+            "PARTIAL" => return bad("PARTIAL can be asked for once"),
+            _ => return bad("There is no such return option of SEARCH"),
+        }
+        Ok(())
+    })?;
+    if options.all && options.partial.is_some() {
+        return bad("ALL and PARTIAL cannot be asked for together");
+    }
+    c.space()?;
+    Ok(Some(options))
+}
+
+/// `charset`, in upper case.
+pub(super) fn charset_name(c: &mut Cursor<'_>) -> Parsed<String> {
+    let name = c.astring()?;
+    let good = !name.is_empty() && name.len() <= CHARSET_BYTES_MAX && name.iter().all(u8::is_ascii_graphic);
+    if !good {
+        return bad("The name of a charset is malformed");
+    }
+    Ok(name.iter().map(|b| char::from(b.to_ascii_uppercase())).collect())
 }
 
 /// What is open while keys are read.
@@ -68,7 +85,7 @@ enum Open {
 /// search-key = simple / "NOT" SP search-key / "OR" SP search-key SP search-key /
 ///              "(" search-key *(SP search-key) ")"
 /// ```
-fn program(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
+pub(super) fn program(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
     let mut open = vec![Open::Group { keys: Vec::new(), parenthesis: false }];
     let mut count = 0;
     loop {

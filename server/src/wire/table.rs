@@ -5,7 +5,7 @@
 
 use super::ast::{Command, CommandBody, Numbers, Tag};
 use super::cursor::{Cursor, Parsed, SyntaxError, bad};
-use super::{auth, copy, fetch, flags, list, manage, search, status};
+use super::{auth, copy, fetch, flags, list, manage, search, sort, status};
 
 /// Parses what follows the name. The cursor stands right after the name, before the space if there is one.
 type Arguments = fn(&mut Cursor<'_>) -> Parsed<CommandBody>;
@@ -35,23 +35,27 @@ const COMMANDS: &[(&str, Arguments)] = &[
     ("RENAME", manage::rename),
     ("SEARCH", |c| search::search(c, Numbers::Sequence)),
     ("SELECT", manage::select),
+    ("SORT", |c| sort::sort(c, Numbers::Sequence)),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", status::status),
     ("STORE", |c| flags::store(c, Numbers::Sequence)),
     ("SUBSCRIBE", manage::subscribe),
+    ("THREAD", |c| sort::thread(c, Numbers::Sequence)),
     ("UID", uid),
     ("UNSELECT", |_| Ok(CommandBody::Unselect)),
     ("UNSUBSCRIBE", manage::unsubscribe),
 ];
 
-/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)` (RFC 9051 6.4.9)
+/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge / sort / thread)` (RFC 9051 6.4.9, RFC 5256 5)
 const UID_COMMANDS: &[(&str, Arguments)] = &[
     ("COPY", |c| copy::copy(c, Numbers::Uid)),
     ("EXPUNGE", copy::uid_expunge),
     ("FETCH", |c| fetch::fetch(c, Numbers::Uid)),
     ("MOVE", |c| copy::move_(c, Numbers::Uid)),
     ("SEARCH", |c| search::search(c, Numbers::Uid)),
+    ("SORT", |c| sort::sort(c, Numbers::Uid)),
     ("STORE", |c| flags::store(c, Numbers::Uid)),
+    ("THREAD", |c| sort::thread(c, Numbers::Uid)),
 ];
 
 fn uid(c: &mut Cursor<'_>) -> Parsed<CommandBody> {

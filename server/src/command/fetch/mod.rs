@@ -1,4 +1,4 @@
-//! FETCH and UID FETCH (RFC 3501 6.4.5 and 6.4.8, RFC 9051 6.4.5 and 6.4.9, RFC 3516).
+//! FETCH and UID FETCH (RFC 3501 6.4.5 and 6.4.8, RFC 9051 6.4.5 and 6.4.9, RFC 3516, RFC 9394 3.3).
 //!
 //! Messages are answered in windows: mailbox state of a window in one look, its summaries (or headers) in one
 //! batched read, then responses straight into the output buffer. What must hold: what the client sees of flags is
@@ -30,18 +30,30 @@ use crate::mailbox::sync;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal};
 use crate::session::{Cx, Selected};
-use crate::wire::ast::{FetchItem, Numbers};
+use crate::wire::ast::{FetchItem, Numbers, PartialRange};
 use crate::wire::set::SetArg;
 
 /// FETCH.
-pub async fn fetch(s: &mut Selected, cx: &Cx, by: Numbers, set: SetArg, items: Vec<FetchItem>) -> Answer {
+pub async fn fetch(
+    s: &mut Selected,
+    cx: &Cx,
+    by: Numbers,
+    set: SetArg,
+    items: Vec<FetchItem>,
+    partial: Option<PartialRange>,
+) -> Answer {
     let uids = s.view.resolve(by, &set, &s.saved)?;
+    let count = usize::try_from(uids.len()).unwrap_or(usize::MAX);
+    let within = partial.map_or(0..count, |partial| {
+        let part = partial.of(u32::try_from(count).unwrap_or(u32::MAX));
+        part.start as usize..part.end as usize
+    });
     if items.contains(&FetchItem::Flags) {
         sync::keywords(s, &cx.out)?;
     }
     let plan = Plan::new(&items, by);
     let mut fetch = Fetch { s, cx, plan: &plan, unseen: UidSet::new(), trouble: Trouble::default() };
-    let mut rest = uids.iter();
+    let mut rest = uids.iter().skip(within.start).take(within.len());
     let mut window = Vec::with_capacity(FETCH_WINDOW_MESSAGES);
     loop {
         window.clear();

@@ -1,4 +1,4 @@
-//! What a SEARCH answers and keeps: RETURN options (RFC 4731, RFC 9051 6.4.4) and `$` (RFC 5182 2.4).
+//! What a SEARCH answers and keeps: RETURN options (RFC 4731, RFC 9051 6.4.4, RFC 9394) and `$` (RFC 5182 2.4, RFC 9394 3.2).
 //!
 //! Pure: from the positions found to the values of a response.
 
@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 use super::numbers;
 use crate::mailbox::numbers::SequenceNumbers;
 use crate::response::encode::ESearch;
-use crate::wire::ast::{Numbers, SearchReturn};
+use crate::wire::ast::{Numbers, PartialRange, SearchReturn};
 
 /// `RETURN ()` and the silent default of rev2 mean ALL.
 pub fn or_all(returns: SearchReturn) -> SearchReturn {
@@ -21,13 +21,27 @@ pub fn only_saves(returns: SearchReturn) -> bool {
 
 /// The positions that `$` holds after a search with SAVE found `found`.
 pub fn saved(returns: SearchReturn, found: &RoaringBitmap) -> RoaringBitmap {
-    if returns.all || returns.count || !(returns.min || returns.max) {
+    let some = returns.min || returns.max || returns.partial.is_some();
+    if returns.all || returns.count || !some {
         return found.clone();
     }
-    let mut saved = RoaringBitmap::new();
+    let mut saved = returns.partial.map_or_else(RoaringBitmap::new, |partial| part(found, partial));
     saved.extend(found.min().filter(|_| returns.min));
     saved.extend(found.max().filter(|_| returns.max));
     saved
+}
+
+/// The positions among those found that a range of them names.
+fn part(found: &RoaringBitmap, partial: PartialRange) -> RoaringBitmap {
+    let range = partial.of(u32::try_from(found.len()).unwrap_or(u32::MAX));
+    let mut part = RoaringBitmap::new();
+    if let (false, Some(first), Some(last)) =
+        (range.is_empty(), found.select(range.start), found.select(range.end.saturating_sub(1)))
+    {
+        part.insert_range(first..=last);
+        part &= found;
+    }
+    part
 }
 
 /// The ESEARCH of positions that were found in a view.
@@ -39,6 +53,7 @@ pub fn esearch(returns: SearchReturn, found: &RoaringBitmap, by: Numbers, view: 
         max: one(found.max().filter(|_| returns.max)),
         count: returns.count.then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
         all: returns.all.then(|| numbers::ranges(view, by, found)),
+        partial: returns.partial.map(|partial| (partial, numbers::ranges(view, by, &part(found, partial)))),
     }
 }
 
@@ -65,8 +80,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    const NONE: SearchReturn = SearchReturn { min: false, max: false, all: false, count: false, save: false };
-    const EVERY: SearchReturn = SearchReturn { min: true, max: true, all: true, count: true, save: false };
+    const NONE: SearchReturn =
+        SearchReturn { min: false, max: false, all: false, count: false, save: false, partial: None };
+    const EVERY: SearchReturn = SearchReturn { min: true, max: true, all: true, count: true, ..NONE };
 
     #[test]
     fn esearch_says_what_was_asked() {
@@ -100,5 +116,46 @@ mod tests {
         assert_eq!(saved(SearchReturn { min: true, count: true, ..save }, &found), found);
         assert_eq!(saved(SearchReturn { max: true, all: true, ..save }, &found), found);
         assert_eq!(saved(SearchReturn { min: true, ..save }, &set(&[])), set(&[]));
+    }
+
+    /// `FIRST:SECOND` or, from the end, both negative.
+    fn partial(first: i64, second: i64) -> Option<PartialRange> {
+        let number = |n: i64| u32::try_from(n.abs()).ok().and_then(std::num::NonZeroU32::new).unwrap();
+        Some(PartialRange { from_end: first < 0, one: number(first), other: number(second) })
+    }
+
+    #[test]
+    fn a_part_is_named_from_either_end() {
+        let numbers = [1, 2, 3, 7, 9, 10];
+        let asked = |first, second| SearchReturn { partial: partial(first, second), ..NONE };
+        for (first, second, wanted) in [
+            (1, 2, "(1:2 1:2)"),
+            (4, 2, "(4:2 2:3,7)"),
+            (5, 100, "(5:100 9:10)"),
+            (7, 100, "(7:100 NIL)"),
+            (-1, -2, "(-1:-2 9:10)"),
+            (-100, -6, "(-100:-6 1)"),
+            (-7, -8, "(-7:-8 NIL)"),
+        ] {
+            let wanted = format!("* ESEARCH (TAG \"A1\") UID PARTIAL {wanted}\r\n");
+            assert_eq!(answer(asked(first, second), Numbers::Uid, &numbers), wanted);
+        }
+        assert_eq!(
+            answer(asked(1, 2), Numbers::Sequence, &[]),
+            "* ESEARCH (TAG \"A1\") PARTIAL (1:2 NIL)\r\n"
+        );
+    }
+
+    #[test]
+    fn what_is_saved_of_a_part_follows_the_table_of_rfc_9394() {
+        let found = set(&[3, 5, 8, 9]);
+        let save = SearchReturn { save: true, partial: partial(2, 3), ..NONE };
+        assert!(!only_saves(save) && or_all(save) == save);
+        assert_eq!(saved(save, &found), set(&[5, 8]));
+        assert_eq!(saved(SearchReturn { min: true, ..save }, &found), set(&[3, 5, 8]));
+        assert_eq!(saved(SearchReturn { max: true, ..save }, &found), set(&[5, 8, 9]));
+        assert_eq!(saved(SearchReturn { min: true, max: true, ..save }, &found), found);
+        assert_eq!(saved(SearchReturn { count: true, ..save }, &found), found);
+        assert_eq!(saved(SearchReturn { partial: partial(7, 9), ..save }, &found), set(&[]));
     }
 }

@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182).
+//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394).
 //!
 //! State keys are evaluated here, over windows of the view with a yield between them; what is left goes to the search
 //! lanes with the messages that can still match (`text`). What must hold: the answer is about this session's view,
@@ -66,7 +66,11 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
 }
 
 /// The positions of the view that match.
-async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<RoaringBitmap, Refusal> {
+pub(super) async fn find(
+    s: &mut Selected,
+    cx: &Cx,
+    command: &SearchCommand,
+) -> Result<RoaringBitmap, Refusal> {
     let (node, candidates) = match resolve(s, cx, command).await? {
         Rest::Found(positions) => return Ok(positions),
         Rest::Text { node, candidates } => (node, candidates),
@@ -174,7 +178,7 @@ fn view_rows<'a>(
 }
 
 /// Lets others run; stops when the client is gone.
-async fn breathe(cx: &Cx) -> Result<(), Refusal> {
+pub(super) async fn breathe(cx: &Cx) -> Result<(), Refusal> {
     yield_now().await;
     if cx.cancel.is_set() {
         return Err(SearchError::Cancelled.into());

@@ -168,7 +168,7 @@ async fn gather(
 }
 
 /// The positions, some thousands at a time.
-fn windows(positions: &RoaringBitmap) -> impl Iterator<Item = Vec<u32>> + '_ {
+pub fn windows(positions: &RoaringBitmap) -> impl Iterator<Item = Vec<u32>> + '_ {
     let mut positions = positions.iter();
     std::iter::from_fn(move || {
         let window: Vec<u32> = positions.by_ref().take(SEARCH_WINDOW_MESSAGES).collect();

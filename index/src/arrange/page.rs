@@ -1,0 +1,102 @@
+//! Entries by message number, some of them in a page, so that pages are shared and few octets are moved when one grows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::entry::{self, Entry};
+use crate::summary::Summary;
+
+/// Message numbers of one page.
+pub const PAGE_MESSAGES: u32 = 1024;
+
+/// The entries of messages with numbers side by side; not all of them need be known.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// By number within the page: where its entry is, plus 1; 0 for none.
+    places: Box<[u32]>,
+    octets: Vec<u8>,
+}
+
+impl Default for Page {
+    fn default() -> Page {
+        Page { places: vec![0; PAGE_MESSAGES as usize].into(), octets: Vec::new() }
+    }
+}
+
+impl Page {
+    fn place(&self, message: u32) -> usize {
+        self.places[(message % PAGE_MESSAGES) as usize] as usize
+    }
+
+    pub fn has(&self, message: u32) -> bool {
+        self.place(message) != 0
+    }
+
+    /// `None`: it is not known.
+    pub fn get(&self, message: u32) -> Option<Entry<'_>> {
+        Entry::new(self.octets.get(self.place(message).checked_sub(1)?..)?)
+    }
+
+    /// Keeps what is compared of a message; the first time counts, since a message never changes.
+    pub fn insert(&mut self, message: u32, summary: &Summary) {
+        let Ok(place) = u32::try_from(self.octets.len() + 1) else { return };
+        let slot = &mut self.places[(message % PAGE_MESSAGES) as usize];
+        if *slot == 0 {
+            *slot = place;
+            entry::push(summary, &mut self.octets);
+        }
+    }
+
+    /// Octets of memory.
+    pub fn memory(&self) -> usize {
+        size_of::<Page>() + self.places.len() * 4 + self.octets.capacity()
+    }
+}
+
+/// Pages by their number: that of a message by [`PAGE_MESSAGES`].
+#[derive(Clone, Default, Debug)]
+pub struct Pages(pub BTreeMap<u32, Arc<Page>>);
+
+impl Pages {
+    /// The entries of messages, looked up in turn; `None` for those that are not known.
+    pub fn entries<'a>(
+        &'a self,
+        messages: impl Iterator<Item = u32> + 'a,
+    ) -> impl Iterator<Item = Option<Entry<'a>>> + 'a {
+        // Messages side by side are mostly of one page.
+        let mut last: Option<(u32, &Page)> = None;
+        messages.map(move |message| {
+            let number = message / PAGE_MESSAGES;
+            let page = match last {
+                Some((at, page)) if at == number => page,
+                _ => self.0.get(&number)?,
+            };
+            last = Some((number, page));
+            page.get(message)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrange::Text;
+
+    #[test]
+    fn pages_know_what_was_kept() {
+        let mut pages = Pages::default();
+        for message in [5, 1023, 1024, 70_000] {
+            let page = Arc::make_mut(pages.0.entry(message / PAGE_MESSAGES).or_default());
+            let summary = Summary::build(format!("Subject: {message}\r\n\r\n").as_bytes());
+            page.insert(message, &summary);
+            page.insert(message, &Summary::default());
+            assert!(page.has(message) && !page.has(message + 1));
+        }
+        let messages = [70_000, 5, 6, 1023, 1024, 2048];
+        let subjects: Vec<Option<&[u8]>> =
+            pages.entries(messages.into_iter()).map(|entry| Some(entry?.text(Text::Subject))).collect();
+        let wanted: [Option<&[u8]>; 6] =
+            [Some(b"70000"), Some(b"5"), None, Some(b"1023"), Some(b"1024"), None];
+        assert_eq!(subjects, wanted);
+    }
+}

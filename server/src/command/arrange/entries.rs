@@ -1,0 +1,112 @@
+//! What is compared of the messages that are arranged: from memory, else from their summaries in the log.
+//!
+//! Read in batches with a yield between them. A message whose summary cannot be read, or of which nothing is left, is compared as one
+//! that says nothing.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use trawl_index::arrange::{Item, PAGE_MESSAGES, Page, Pages};
+use trawl_index::summary::{self, Summary};
+use trawl_store::log::Address;
+use trawl_store::types::MessageNumber;
+
+use crate::command::search::{breathe, places, text::windows};
+use crate::limits::ARRANGE_BATCH_MESSAGES;
+use crate::mailbox::arranged::AccountKey;
+use crate::response::status::Refusal;
+use crate::session::{Cx, Selected};
+
+/// The messages at these positions, in order, with the pages that have what is compared of them.
+pub async fn gather(
+    s: &mut Selected,
+    cx: &Cx,
+    positions: &RoaringBitmap,
+    needs_entries: bool,
+) -> Result<(Vec<Item>, Pages), Refusal> {
+    let numbers = places::numbers(s, cx).await?;
+    let account = (s.auth.account.shard, s.auth.id());
+    let (mut items, mut pages) = (Vec::with_capacity(positions.len() as usize), Pages::default());
+    let mut unknown: Vec<(u32, Address)> = Vec::new();
+    for window in windows(positions) {
+        s.auth.look(|known| {
+            let mut page: Option<(u32, Arc<Page>)> = None;
+            for position in &window {
+                let message = numbers.number(*position);
+                let facts = known.facts(MessageNumber(message));
+                let (internal, size) =
+                    facts.as_ref().map_or((0, 0), |facts| (facts.internal.seconds, facts.size));
+                items.push(Item { message, internal, size });
+                let Some(facts) = facts.filter(|_| needs_entries) else { continue };
+                let number = message / PAGE_MESSAGES;
+                if page.as_ref().is_none_or(|(at, _)| *at != number) {
+                    let kept =
+                        pages.0.get(&number).cloned().or_else(|| cx.core.arranged.get(account, number));
+                    let kept = kept.unwrap_or_default();
+                    pages.0.insert(number, Arc::clone(&kept));
+                    page = Some((number, kept));
+                }
+                if page.as_ref().is_some_and(|(_, page)| !page.has(message)) {
+                    unknown.push((message, facts.address));
+                }
+            }
+        })?;
+        if !unknown.is_empty() {
+            read(s, cx, account, &mut pages, &unknown).await?;
+            unknown.clear();
+        }
+        breathe(cx).await?;
+    }
+    cx.core.arranged.trim(account);
+    Ok((items, pages))
+}
+
+/// Reads the summaries of messages into pages, which are kept.
+async fn read(
+    s: &Selected,
+    cx: &Cx,
+    account: AccountKey,
+    pages: &mut Pages,
+    messages: &[(u32, Address)],
+) -> Result<(), Refusal> {
+    for batch in messages.chunks(ARRANGE_BATCH_MESSAGES) {
+        let addresses: Vec<Address> = batch.iter().map(|(_, address)| *address).collect();
+        let summaries = s.auth.shard.read_summaries(&addresses).await;
+        for (&(message, address), stored) in batch.iter().zip(summaries) {
+            let read = match stored {
+                Ok(stored) if stored.version == summary::VERSION => Summary::decode(&stored.bytes).ok(),
+                _ => None,
+            };
+            let summary = match read {
+                Some(summary) => summary,
+                None => rebuilt(s, cx, address).await,
+            };
+            let number = message / PAGE_MESSAGES;
+            let page = pages.0.entry(number).or_default();
+            // Not shared with what is kept, so that it grows in place.
+            cx.core.arranged.take(account, number, page);
+            Arc::make_mut(page).insert(message, &summary);
+        }
+        let mut last = None;
+        for number in batch.iter().map(|(message, _)| message / PAGE_MESSAGES) {
+            if last.replace(number) != Some(number)
+                && let Some(page) = pages.0.get(&number)
+            {
+                cx.core.arranged.put(account, number, Arc::clone(page));
+            }
+        }
+        breathe(cx).await?;
+    }
+    Ok(())
+}
+
+/// The summary of a message whose recorded one is damaged or of another version, made anew.
+async fn rebuilt(s: &Selected, cx: &Cx, address: Address) -> Summary {
+    match s.auth.shard.read_all(address).await {
+        Ok(message) => Summary::decode(&cx.core.lanes.analyse(message).await).unwrap_or_default(),
+        Err(error) => {
+            tracing::error!(%error, "a message could not be read to sort it");
+            Summary::default()
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Sorting and threading on a lane: what is arranged, and the answer.
+//!
+//! Not here: which messages, and where what is compared comes from (`command/arrange`). A job has everything it needs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use trawl_index::arrange::{self, Algorithm, Criterion, Item, Pages, Stopped};
+
+use super::SearchError;
+
+/// See the module.
+pub struct ArrangeJob {
+    /// In the order of the mailbox.
+    pub items: Vec<Item>,
+    pub pages: Pages,
+    pub how: How,
+    /// Raised when the caller is gone.
+    pub cancel: Arc<AtomicBool>,
+}
+
+pub enum How {
+    Sort(Vec<Criterion>),
+    /// With what the items are called in the answer.
+    Thread(Algorithm, Vec<u32>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arranged {
+    /// The indices of the items, in order.
+    Order(Vec<u32>),
+    /// The threads as a THREAD response has them.
+    Threads(Vec<u8>),
+}
+
+impl ArrangeJob {
+    /// Takes some ten milliseconds for 100,000 items.
+    pub fn run(&self) -> Result<Arranged, SearchError> {
+        let (items, pages) = (&self.items, &self.pages);
+        let stop = || self.cancel.load(Ordering::Relaxed);
+        let arranged = match &self.how {
+            How::Sort(criteria) => arrange::sort(items, pages, criteria, &stop).map(Arranged::Order),
+            How::Thread(algorithm, numbers) => {
+                arrange::thread(items, pages, *algorithm, &stop).map(|threads| {
+                    let mut out = Vec::with_capacity(items.len() * 9);
+                    threads.write(|item| numbers.get(item as usize).copied().unwrap_or_default(), &mut out);
+                    Arranged::Threads(out)
+                })
+            }
+        };
+        arranged.map_err(|Stopped| SearchError::Cancelled)
+    }
+}
