@@ -2,9 +2,11 @@
 //!
 //! The form lives in memory only. Texts are in i;unicode-casemap (RFC 5051), so that comparing octets compares them as RFC 5256 3 asks.
 
+use std::borrow::Cow;
+
 use super::keys::{display, mailbox, message_id_hash};
 use crate::normalise;
-use crate::summary::{EnvelopeField, Summary, envelope_address};
+use crate::summary::{EnvelopeField, SummaryKeys, envelope_address};
 
 /// Octets of one text that are kept, more than any text of a summary has unless folding makes it longer: what is longer is
 /// told apart by these only.
@@ -41,18 +43,18 @@ pub struct Entry<'a> {
 }
 
 /// Appends the form of a message.
-pub(super) fn push(summary: &Summary, out: &mut Vec<u8>) {
-    let address = |field| envelope_address(&summary.envelope, field).unwrap_or_default();
+pub(super) fn push(summary: &SummaryKeys<'_>, out: &mut Vec<u8>) {
+    let address = |field| envelope_address(summary.envelope, field).unwrap_or_default();
     let [from, to, cc] = [EnvelopeField::From, EnvelopeField::To, EnvelopeField::Cc].map(address);
     let texts = [
-        summary.base_subject.clone(),
+        summary.base_subject.into(),
         mailbox(&from),
         mailbox(&to),
         mailbox(&cc),
         display(&from),
         display(&to),
     ]
-    .map(|text| {
+    .map(|text: Cow<'_, str>| {
         let mut text = normalise(&text);
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
         text
@@ -70,7 +72,7 @@ pub(super) fn push(summary: &Summary, out: &mut Vec<u8>) {
             | flag(summary.message_id.is_some(), HAS_ID),
     );
     out.extend_from_slice(&summary.sent.map_or(0, |sent| sent.seconds).to_le_bytes());
-    let id = summary.message_id.as_deref().map_or(0, message_id_hash);
+    let id = summary.message_id.map_or(0, message_id_hash);
     out.extend_from_slice(&id.to_le_bytes());
     out.extend_from_slice(&(references.len() as u16).to_le_bytes());
     texts.iter().for_each(|text| out.extend_from_slice(&(text.len() as u16).to_le_bytes()));
@@ -125,10 +127,12 @@ impl<'a> Entry<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::summary::Summary;
 
     fn entry(header: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        push(&Summary::build(format!("{header}\r\n\r\nbody").as_bytes()), &mut out);
+        let summary = Summary::build(format!("{header}\r\n\r\nbody").as_bytes()).encode();
+        push(&SummaryKeys::new(&summary).unwrap(), &mut out);
         out
     }
 

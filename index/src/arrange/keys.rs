@@ -1,19 +1,21 @@
 //! What stands for an address and for a message id when they are compared.
 
+use std::borrow::Cow;
+
 use crate::mime::words;
 use crate::summary::{EnvelopeAddress, thread_hash};
 
 /// The addr-mailbox (RFC 5256 3); of a group its name.
-pub(super) fn mailbox(address: &EnvelopeAddress) -> String {
-    words::decode(address.mailbox.as_deref().unwrap_or_default()).into_owned()
+pub(super) fn mailbox(address: &EnvelopeAddress) -> Cow<'_, str> {
+    words::decode(address.mailbox.as_deref().unwrap_or_default())
 }
 
 /// The sort value of RFC 5957 3.
-pub(super) fn display(address: &EnvelopeAddress) -> String {
+pub(super) fn display(address: &EnvelopeAddress) -> Cow<'_, str> {
     let name = words::decode(address.name.as_deref().unwrap_or_default());
     match (&address.mailbox, &address.host) {
-        _ if !name.is_empty() => name.into_owned(),
-        (Some(_), Some(host)) => format!("{}@{}", mailbox(address), words::decode(host)),
+        _ if !name.is_empty() => name,
+        (Some(_), Some(host)) => format!("{}@{}", mailbox(address), words::decode(host)).into(),
         _ => mailbox(address),
     }
 }
@@ -54,7 +56,9 @@ mod tests {
     fn what_is_displayed_of_an_address() {
         let address = |name: Option<&str>, mailbox: Option<&str>, host: Option<&str>| {
             let octets = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-            display(&EnvelopeAddress { name: octets(name), mailbox: octets(mailbox), host: octets(host) })
+            let address =
+                EnvelopeAddress { name: octets(name), mailbox: octets(mailbox), host: octets(host) };
+            display(&address).into_owned()
         };
         assert_eq!(address(Some("=?utf-8?q?=C3=A9?="), Some("m"), Some("h")), "é");
         assert_eq!(address(Some(""), Some("m"), Some("h")), "m@h");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::{self, Entry};
-use crate::summary::Summary;
+use crate::summary::SummaryKeys;
 
 /// Message numbers of one page.
 pub const PAGE_MESSAGES: u32 = 1024;
@@ -14,12 +14,13 @@ pub const PAGE_MESSAGES: u32 = 1024;
 pub struct Page {
     /// By number within the page: where its entry is, plus 1; 0 for none.
     places: Box<[u32]>,
+    known: u32,
     octets: Vec<u8>,
 }
 
 impl Default for Page {
     fn default() -> Page {
-        Page { places: vec![0; PAGE_MESSAGES as usize].into(), octets: Vec::new() }
+        Page { places: vec![0; PAGE_MESSAGES as usize].into(), known: 0, octets: Vec::new() }
     }
 }
 
@@ -38,12 +39,16 @@ impl Page {
     }
 
     /// Keeps what is compared of a message; the first time counts, since a message never changes.
-    pub fn insert(&mut self, message: u32, summary: &Summary) {
+    pub fn insert(&mut self, message: u32, summary: &SummaryKeys<'_>) {
         let Ok(place) = u32::try_from(self.octets.len() + 1) else { return };
         let slot = &mut self.places[(message % PAGE_MESSAGES) as usize];
         if *slot == 0 {
             *slot = place;
             entry::push(summary, &mut self.octets);
+            self.known += 1;
+            if self.known == PAGE_MESSAGES {
+                self.octets.shrink_to_fit();
+            }
         }
     }
 
@@ -81,15 +86,16 @@ impl Pages {
 mod tests {
     use super::*;
     use crate::arrange::Text;
+    use crate::summary::Summary;
 
     #[test]
     fn pages_know_what_was_kept() {
         let mut pages = Pages::default();
         for message in [5, 1023, 1024, 70_000] {
             let page = Arc::make_mut(pages.0.entry(message / PAGE_MESSAGES).or_default());
-            let summary = Summary::build(format!("Subject: {message}\r\n\r\n").as_bytes());
-            page.insert(message, &summary);
-            page.insert(message, &Summary::default());
+            let summary = Summary::build(format!("Subject: {message}\r\n\r\n").as_bytes()).encode();
+            page.insert(message, &SummaryKeys::new(&summary).unwrap());
+            page.insert(message, &SummaryKeys::default());
             assert!(page.has(message) && !page.has(message + 1));
         }
         let messages = [70_000, 5, 6, 1023, 1024, 2048];

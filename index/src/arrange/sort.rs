@@ -1,8 +1,12 @@
 //! SORT (RFC 5256 3, RFC 5957 4): the order of messages.
 //!
-//! Each criterion becomes a column of numbers: for texts their first octets, so that most comparisons look at nothing else.
+//! Each criterion becomes a column of numbers, also where texts are compared, so that sorting looks at nothing else.
 
 use std::cmp::Ordering;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::entry::Text;
 use super::page::Pages;
@@ -29,27 +33,6 @@ pub struct Criterion {
 /// Messages between two looks at whether the caller is gone.
 const STEP_MESSAGES: usize = 16_384;
 
-struct Column<'a> {
-    /// Ascending, also where the criterion is reversed.
-    numbers: Vec<u64>,
-    /// What is compared where numbers are equal; empty if they say all.
-    texts: Vec<&'a [u8]>,
-    reverse: bool,
-}
-
-impl Column<'_> {
-    #[inline]
-    fn compare(&self, a: u32, b: u32) -> Ordering {
-        let (a, b) = (a as usize, b as usize);
-        self.numbers[a].cmp(&self.numbers[b]).then_with(|| {
-            let (Some(left), Some(right)) = (self.texts.get(a), self.texts.get(b)) else {
-                return Ordering::Equal;
-            };
-            if self.reverse { right.cmp(left) } else { left.cmp(right) }
-        })
-    }
-}
-
 /// Numbers that compare as the sent dates do: of the Date field, else INTERNALDATE (RFC 5256 2.2).
 pub(super) fn sent<'a>(items: &'a [Item], pages: &'a Pages) -> impl Iterator<Item = u64> + 'a {
     pages
@@ -71,22 +54,64 @@ fn first_octets(text: &[u8]) -> u64 {
     u64::from_be_bytes(octets)
 }
 
-fn column<'a>(criterion: Criterion, items: &'a [Item], pages: &'a Pages) -> Column<'a> {
-    let mut texts = Vec::new();
+/// Numbers that compare as the texts do. Texts are mostly met again and again, in threads and from people who write often, so that each
+/// is found by its hash and sorted once.
+fn ranks<'a>(texts: impl Iterator<Item = &'a [u8]>, stop: Stop<'_>) -> Result<Vec<u64>, Stopped> {
+    let hasher = RandomState::default();
+    let mut table: HashTable<u32> = HashTable::new();
+    // The distinct texts behind their first octets, which decide most comparisons.
+    let mut distinct: Vec<(u64, &[u8], u32)> = Vec::new();
+    let mut numbers: Vec<u64> = Vec::with_capacity(texts.size_hint().0);
+    for text in texts {
+        if numbers.len().is_multiple_of(STEP_MESSAGES) && stop() {
+            return Err(Stopped);
+        }
+        let hash = hasher.hash_one(text);
+        let known = table.find(hash, |&at| distinct[at as usize].1 == text).copied();
+        let at = known.unwrap_or_else(|| {
+            let at = distinct.len() as u32;
+            distinct.push((first_octets(text), text, at));
+            table.insert_unique(hash, at, |&at| hasher.hash_one(distinct[at as usize].1));
+            at
+        });
+        numbers.push(at.into());
+    }
+    let mut ranks = vec![0; distinct.len()];
+    sort_in_runs(&mut distinct, stop)?;
+    distinct.iter().zip(0..).for_each(|(&(_, _, at), rank)| ranks[at as usize] = rank);
+    numbers.iter_mut().for_each(|number| *number = ranks[*number as usize]);
+    Ok(numbers)
+}
+
+/// Sorts what has no equals, in runs, so that it can be stopped; the sort of the standard library finds runs and merges them.
+fn sort_in_runs<T: Ord>(all: &mut [T], stop: Stop<'_>) -> Result<(), Stopped> {
+    for run in all.chunks_mut(STEP_MESSAGES) {
+        if stop() {
+            return Err(Stopped);
+        }
+        run.sort_unstable();
+    }
+    if all.len() > STEP_MESSAGES {
+        all.sort();
+    }
+    Ok(())
+}
+
+/// Numbers that compare as the criterion says.
+fn column(criterion: Criterion, items: &[Item], pages: &Pages, stop: Stop<'_>) -> Result<Vec<u64>, Stopped> {
     let mut numbers: Vec<u64> = match criterion.by {
         By::Arrival => items.iter().map(|item| ascending(item.internal)).collect(),
         By::Size => items.iter().map(|item| item.size.into()).collect(),
         By::Date => sent(items, pages).collect(),
         By::Text(text) => {
             let entries = pages.entries(items.iter().map(|item| item.message));
-            texts = entries.map(|entry| entry.map_or(&b""[..], |entry| entry.text(text))).collect();
-            texts.iter().map(|text| first_octets(text)).collect()
+            ranks(entries.map(|entry| entry.map_or(&b""[..], |entry| entry.text(text))), stop)?
         }
     };
     if criterion.reverse {
         numbers.iter_mut().for_each(|n| *n = !*n);
     }
-    Column { numbers, texts, reverse: criterion.reverse }
+    Ok(numbers)
 }
 
 /// The indices of the items in the order of the criteria, and of the mailbox where these do not decide.
@@ -96,32 +121,24 @@ pub fn sort(
     criteria: &[Criterion],
     stop: Stop<'_>,
 ) -> Result<Vec<u32>, Stopped> {
-    let mut columns = Vec::with_capacity(criteria.len());
-    for &criterion in criteria {
-        if stop() {
-            return Err(Stopped);
-        }
-        columns.push(column(criterion, items, pages));
-    }
-    let Some((first, rest)) = columns.split_first() else { return Ok((0..items.len() as u32).collect()) };
+    let Some((first, rest)) = criteria.split_first() else { return Ok((0..items.len() as u32).collect()) };
+    let first = column(*first, items, pages, stop)?;
     // The first number beside its index: most comparisons end there.
-    let mut order: Vec<(u64, u32)> = first.numbers.iter().copied().zip(0..).collect();
-    let compare = |a: &(u64, u32), b: &(u64, u32)| {
-        a.0.cmp(&b.0).then_with(|| {
-            let texts = if first.texts.is_empty() { Ordering::Equal } else { first.compare(a.1, b.1) };
-            let others = rest.iter().map(|column| column.compare(a.1, b.1));
-            texts.then_with(|| others.fold(Ordering::Equal, Ordering::then)).then_with(|| a.1.cmp(&b.1))
-        })
-    };
-    // In runs, so that it can be stopped; they are merged by the sort of the standard library, which finds them.
-    for run in order.chunks_mut(STEP_MESSAGES) {
+    let mut order: Vec<(u64, u32)> = first.into_iter().zip(0..).collect();
+    sort_in_runs(&mut order, stop)?;
+    if rest.is_empty() {
+        return Ok(order.into_iter().map(|(_, item)| item).collect());
+    }
+    let rest: Vec<Vec<u64>> =
+        rest.iter().map(|criterion| column(*criterion, items, pages, stop)).collect::<Result<_, _>>()?;
+    for equals in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|equals| equals.len() > 1) {
         if stop() {
             return Err(Stopped);
         }
-        run.sort_unstable_by(compare);
-    }
-    if order.len() > STEP_MESSAGES {
-        order.sort_by(compare);
+        equals.sort_unstable_by(|a, b| {
+            let by = rest.iter().map(|column| column[a.1 as usize].cmp(&column[b.1 as usize]));
+            by.fold(Ordering::Equal, Ordering::then).then_with(|| a.1.cmp(&b.1))
+        });
     }
     Ok(order.into_iter().map(|(_, item)| item).collect())
 }
@@ -132,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::arrange::{PAGE_MESSAGES, Page};
-    use crate::summary::Summary;
+    use crate::summary::{Summary, SummaryKeys};
     use proptest::prelude::*;
     use trawl_store::types::ZonedTime;
 
@@ -155,7 +172,7 @@ mod tests {
                 ..Summary::default()
             };
             let page: &mut Page = Arc::make_mut(pages.0.entry(message / PAGE_MESSAGES).or_default());
-            page.insert(message, &summary);
+            page.insert(message, &SummaryKeys::new(&summary.encode()).unwrap());
             items.push(Item { message, internal: *internal, size: *size });
         }
         (items, pages)

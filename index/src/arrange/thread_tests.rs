@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::{PAGE_MESSAGES, Pages};
 use super::*;
-use crate::summary::Summary;
+use crate::summary::{Summary, SummaryKeys};
 use proptest::prelude::*;
 use trawl_store::types::ZonedTime;
 
@@ -34,7 +34,8 @@ fn pages(messages: &[Message]) -> (Vec<Item>, Pages) {
             sent: message.sent.map(|seconds| ZonedTime { seconds, zone_minutes: 0 }),
             ..Summary::default()
         };
-        Arc::make_mut(pages.0.entry(number / PAGE_MESSAGES).or_default()).insert(number, &summary);
+        Arc::make_mut(pages.0.entry(number / PAGE_MESSAGES).or_default())
+            .insert(number, &SummaryKeys::new(&summary.encode()).unwrap());
         Item { message: number, internal: message.internal, size: 0 }
     });
     (items.collect(), pages)
@@ -314,7 +315,8 @@ fn a_long_conversation_needs_no_stack() {
                 references: n.checked_sub(1).map(id).into_iter().collect(),
                 ..Summary::default()
             };
-            Arc::make_mut(pages.0.entry(n / PAGE_MESSAGES).or_default()).insert(n, &summary);
+            Arc::make_mut(pages.0.entry(n / PAGE_MESSAGES).or_default())
+                .insert(n, &SummaryKeys::new(&summary.encode()).unwrap());
             Item { message: n, internal: n.into(), size: 0 }
         })
         .collect();

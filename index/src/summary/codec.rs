@@ -24,7 +24,7 @@ use std::ops::Range;
 
 use trawl_store::types::ZonedTime;
 
-use super::{DecodeError, NestedMessage, PartEntry, Summary, SummaryView, VERSION};
+use super::{DecodeError, NestedMessage, PartEntry, Summary, SummaryKeys, SummaryView, VERSION};
 use crate::mime::Encoding;
 
 const HAS_SENT: u8 = 1;
@@ -111,32 +111,23 @@ pub(super) fn decode(encoded: &[u8]) -> Result<Summary, DecodeError> {
     let mut r = Reader { rest: encoded };
     r.version()?;
     let SummaryView { size, header_len, envelope, body, body_structure, listed } = r.view()?;
-    let flags = r.octet()?;
+    let keys = r.keys(envelope)?;
+    let own = |ids: Vec<&[u8]>| ids.into_iter().map(<[u8]>::to_vec).collect();
     let mut summary = Summary {
         size,
         header_len,
+        sent: keys.sent,
+        message_id: keys.message_id.map(<[u8]>::to_vec),
+        in_reply_to: own(keys.in_reply_to),
+        references: own(keys.references),
+        base_subject: keys.base_subject.to_owned(),
+        is_reply: keys.is_reply,
         envelope: envelope.to_vec(),
         body: body.to_vec(),
         body_structure: body_structure.to_vec(),
         listed: listed.map(<[u8]>::to_vec),
-        is_reply: flags & IS_REPLY != 0,
-        ..Summary::default()
+        parts: Vec::new(),
     };
-    if flags & HAS_SENT != 0 {
-        let (seconds, zone) = (r.signed()?, r.signed()?);
-        let zone_minutes = i16::try_from(zone).map_err(|_| DecodeError::Damaged)?;
-        summary.sent = Some(ZonedTime { seconds, zone_minutes });
-    }
-    if flags & HAS_MESSAGE_ID != 0 {
-        summary.message_id = Some(r.bytes()?.to_vec());
-    }
-    for list in [&mut summary.in_reply_to, &mut summary.references] {
-        // Every element takes an octet at least, so a wrong count ends at the end of the input.
-        for _ in 0..r.number()? {
-            list.push(r.bytes()?.to_vec());
-        }
-    }
-    summary.base_subject = String::from_utf8(r.bytes()?.to_vec()).map_err(|_| DecodeError::Damaged)?;
     for _ in 0..r.number()? {
         let mut path = Vec::new();
         for _ in 0..r.number()? {
@@ -177,7 +168,36 @@ pub(super) fn view(encoded: &[u8]) -> Result<SummaryView<'_>, DecodeError> {
     r.view()
 }
 
+/// What stands behind the front, and the envelope.
+pub(super) fn keys(encoded: &[u8]) -> Result<SummaryKeys<'_>, DecodeError> {
+    let mut r = Reader { rest: encoded };
+    r.version()?;
+    let SummaryView { envelope, .. } = r.view()?;
+    r.keys(envelope)
+}
+
 impl<'a> Reader<'a> {
+    fn keys(&mut self, envelope: &'a [u8]) -> Result<SummaryKeys<'a>, DecodeError> {
+        let flags = self.octet()?;
+        let mut keys = SummaryKeys { envelope, is_reply: flags & IS_REPLY != 0, ..SummaryKeys::default() };
+        if flags & HAS_SENT != 0 {
+            let (seconds, zone) = (self.signed()?, self.signed()?);
+            let zone_minutes = i16::try_from(zone).map_err(|_| DecodeError::Damaged)?;
+            keys.sent = Some(ZonedTime { seconds, zone_minutes });
+        }
+        if flags & HAS_MESSAGE_ID != 0 {
+            keys.message_id = Some(self.bytes()?);
+        }
+        for list in [&mut keys.in_reply_to, &mut keys.references] {
+            // Every element takes an octet at least, so a wrong count ends at the end of the input.
+            for _ in 0..self.number()? {
+                list.push(self.bytes()?);
+            }
+        }
+        keys.base_subject = std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::Damaged)?;
+        Ok(keys)
+    }
+
     fn version(&mut self) -> Result<(), DecodeError> {
         match self.number()? {
             n if n == u64::from(VERSION) => Ok(()),

@@ -94,6 +94,25 @@ impl<'a> SummaryView<'a> {
     }
 }
 
+/// What sorting and threading need of an encoded summary, borrowed; the fields are those of [`Summary`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SummaryKeys<'a> {
+    pub envelope: &'a [u8],
+    pub sent: Option<ZonedTime>,
+    pub is_reply: bool,
+    pub message_id: Option<&'a [u8]>,
+    pub in_reply_to: Vec<&'a [u8]>,
+    pub references: Vec<&'a [u8]>,
+    pub base_subject: &'a str,
+}
+
+impl<'a> SummaryKeys<'a> {
+    /// Reads what [`Summary::encode`] wrote; the part table is not looked at.
+    pub fn new(encoded: &'a [u8]) -> Result<SummaryKeys<'a>, DecodeError> {
+        codec::keys(encoded)
+    }
+}
+
 /// Why an encoded summary cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
@@ -245,6 +264,20 @@ mod tests {
             let summary = Summary::build(message.as_bytes());
             let encoded = summary.encode();
             assert_eq!(Summary::decode(&encoded).as_ref(), Ok(&summary), "{message:?}");
+            let keys = SummaryKeys::new(&encoded).unwrap();
+            let own = |ids: Vec<&[u8]>| ids.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+            assert_eq!(
+                (keys.envelope, keys.sent, keys.is_reply),
+                (&summary.envelope[..], summary.sent, summary.is_reply)
+            );
+            assert_eq!(
+                (keys.message_id, keys.base_subject),
+                (summary.message_id.as_deref(), summary.base_subject.as_str())
+            );
+            assert_eq!(
+                (own(keys.in_reply_to), own(keys.references)),
+                (summary.in_reply_to.clone(), summary.references.clone())
+            );
             let view = SummaryView::new(&encoded).unwrap();
             assert_eq!(
                 (view.envelope, view.body_structure, view.listed),

@@ -93,7 +93,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trawl_index::summary::Summary;
+    use trawl_index::summary::{Summary, SummaryKeys};
 
     fn key(account: u32) -> AccountKey {
         (ShardId(0), AccountId(account))
@@ -101,7 +101,8 @@ mod tests {
 
     fn page(message: u32) -> Arc<Page> {
         let mut page = Page::default();
-        page.insert(message, &Summary::build(b"Subject: x\r\n\r\n"));
+        let summary = Summary::build(b"Subject: x\r\n\r\n").encode();
+        page.insert(message, &SummaryKeys::new(&summary).unwrap());
         Arc::new(page)
     }
 

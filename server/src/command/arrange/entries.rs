@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use trawl_index::arrange::{Item, PAGE_MESSAGES, Page, Pages};
-use trawl_index::summary::{self, Summary};
+use trawl_index::summary::{self, SummaryKeys};
 use trawl_store::log::Address;
 use trawl_store::types::MessageNumber;
 
@@ -73,19 +73,20 @@ async fn read(
         let addresses: Vec<Address> = batch.iter().map(|(_, address)| *address).collect();
         let summaries = s.auth.shard.read_summaries(&addresses).await;
         for (&(message, address), stored) in batch.iter().zip(summaries) {
-            let read = match stored {
-                Ok(stored) if stored.version == summary::VERSION => Summary::decode(&stored.bytes).ok(),
-                _ => None,
-            };
-            let summary = match read {
-                Some(summary) => summary,
-                None => rebuilt(s, cx, address).await,
+            let stored = stored.ok().filter(|stored| stored.version == summary::VERSION);
+            let rebuilt;
+            let keys = match stored.as_ref().and_then(|stored| SummaryKeys::new(&stored.bytes).ok()) {
+                Some(keys) => keys,
+                None => {
+                    rebuilt = rebuild(s, cx, address).await;
+                    SummaryKeys::new(&rebuilt).unwrap_or_default()
+                }
             };
             let number = message / PAGE_MESSAGES;
             let page = pages.0.entry(number).or_default();
             // Not shared with what is kept, so that it grows in place.
             cx.core.arranged.take(account, number, page);
-            Arc::make_mut(page).insert(message, &summary);
+            Arc::make_mut(page).insert(message, &keys);
         }
         let mut last = None;
         for number in batch.iter().map(|(message, _)| message / PAGE_MESSAGES) {
@@ -100,13 +101,13 @@ async fn read(
     Ok(())
 }
 
-/// The summary of a message whose recorded one is damaged or of another version, made anew.
-async fn rebuilt(s: &Selected, cx: &Cx, address: Address) -> Summary {
+/// The summary of a message whose recorded one is damaged or of another version, made anew; nothing if it cannot be read.
+async fn rebuild(s: &Selected, cx: &Cx, address: Address) -> Vec<u8> {
     match s.auth.shard.read_all(address).await {
-        Ok(message) => Summary::decode(&cx.core.lanes.analyse(message).await).unwrap_or_default(),
+        Ok(message) => cx.core.lanes.analyse(message).await,
         Err(error) => {
             tracing::error!(%error, "a message could not be read to sort it");
-            Summary::default()
+            Vec::new()
         }
     }
 }
