@@ -159,6 +159,9 @@ pub const DISCARD_BYTES_MAX: u64 = 256 << 20;
 pub const SET_RANGES_MAX: usize = 100_000;
 /// Nesting of SEARCH keys: parentheses, NOT and OR.
 pub const SEARCH_DEPTH_MAX: usize = 64;
+/// Sources of one ESEARCH, and mailboxes that one of them names.
+pub const SEARCH_SOURCES_MAX: usize = 64;
+pub const SEARCH_MAILBOXES_MAX: usize = 4096;
 /// Criteria of one SORT.
 pub const SORT_CRITERIA_MAX: usize = 32;
 /// Keys in one SEARCH.

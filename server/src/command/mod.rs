@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod flags;
 pub mod list;
 pub mod manage;
+pub mod multisearch;
 pub mod prelude;
 pub mod search;
 pub mod select;
@@ -143,6 +144,7 @@ pub const TABLE: &[Row] = rows![
     "UID EXPUNGE"  SELECTED          Told     run!(Selected, B::UidExpunge { set } => expunge::uid_expunge, set);
     "SEARCH"       SELECTED          Withheld run!(Selected, B::Search(search) => search::search, search);
     "UID SEARCH"   SELECTED          Told     run!(Selected, B::Search(search) => search::search, search);
+    "ESEARCH"      LOGGED_IN         Told     run!(Any, B::MultiSearch(search) => multisearch::esearch, search);
     "SORT"         SELECTED          Withheld run!(Selected, B::Sort(sort) => arrange::sort, sort);
     "UID SORT"     SELECTED          Told     run!(Selected, B::Sort(sort) => arrange::sort, sort);
     "THREAD"       SELECTED          Withheld run!(Selected, B::Thread(thread) => arrange::thread, thread);

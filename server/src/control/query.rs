@@ -13,24 +13,21 @@ use trawl_index::mime::header;
 use trawl_index::search::Step;
 use trawl_store::log::Address;
 use trawl_store::types::{Uid, ZonedTime};
-use trawl_store::uid_set::UidSet;
 
 use super::protocol::{Explained, Hit};
-use crate::command::search::places::Places;
 use crate::command::search::plan::Rest;
 use crate::command::search::resolve;
 use crate::command::search::text::{self, Looked, Watch};
 use crate::core::AccountRef;
 use crate::lanes::trace::{SearchTrace, SegmentTrace};
 use crate::limits::{CONTROL_HIT_TEXT_CHARS_MAX, CONTROL_HITS_MAX, CONTROL_LINES_MAX};
-use crate::mailbox::view::View;
 use crate::response::output::Output;
 use crate::response::status::Refusal;
 use crate::runtime::clock::ProcessStart;
 use crate::runtime::state::CoreState;
 use crate::session::io::{Cancel, Input, Patience};
 use crate::session::reader::Reader;
-use crate::session::{Authenticated, Connection, Cx, Link, Selected};
+use crate::session::{Connection, Cx, Link, Selected};
 use crate::wire::ast::{CommandBody, Day, SearchCommand, Tag};
 use crate::wire::date::civil_from_day;
 use crate::wire::fragment::Policy;
@@ -178,21 +175,7 @@ fn open(core: &Rc<CoreState>, account: &AccountRef, name: &str) -> Result<(Selec
     let no_such = || format!("there is no mailbox {name:?}");
     let id = shard.with_account(account.account, |account| account.mailbox_named(name).map(|m| m.id()));
     let id = id.ok_or_else(gone)?.ok_or_else(no_such)?;
-    let lease = shard.lease(account.account, id).ok_or_else(no_such)?;
-    let opened = shard.with_account(account.account, |account| {
-        account.mailbox(id).map(|mailbox| (mailbox.uid_validity(), View::new(mailbox, lease)))
-    });
-    let (uid_validity, view) = opened.flatten().ok_or_else(no_such)?;
-    let auth = Authenticated { account: account.clone(), shard, rev2: true, ticket: Box::new(()) };
-    let selected = Selected {
-        auth,
-        mailbox: id,
-        uid_validity,
-        read_only: true,
-        view,
-        saved: UidSet::new(),
-        places: Places::default(),
-    };
+    let selected = Selected::glimpse(account, &shard, true, id).ok_or_else(no_such)?;
     let limits = &core.core.config.limits;
     let now = core.core.clock.monotonic();
     let silence = limits.idle_timeout.0;

@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::ops::RangeInclusive;
 
-use trawl_store::types::{Flags, SpecialUse, SpecialUses, ZonedTime};
+use trawl_store::types::{Flags, SpecialUse, SpecialUses, UidValidity, ZonedTime};
 
 use super::code::Code;
 use crate::wire::ast::{Day, PartialRange, StatusItem, Tag};
@@ -379,6 +379,29 @@ pub struct ESearch {
 pub fn esearch(out: &mut Vec<u8>, tag: &Tag, e: &ESearch) {
     out.extend_from_slice(b"* ESEARCH (TAG ");
     quoted(out, tag.as_str().as_bytes());
+    results(out, e);
+}
+
+/// `* ESEARCH (TAG "tag" MAILBOX name UIDVALIDITY n) UID … CRLF` (RFC 7377 2.1)
+pub fn esearch_of(
+    out: &mut Vec<u8>,
+    tag: &Tag,
+    name: &str,
+    encoding: NameEncoding,
+    validity: UidValidity,
+    e: &ESearch,
+) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    quoted(out, tag.as_str().as_bytes());
+    out.extend_from_slice(b" MAILBOX ");
+    mailbox(out, name, encoding);
+    out.extend_from_slice(b" UIDVALIDITY ");
+    number(out, u64::from(validity.get()));
+    results(out, e);
+}
+
+/// What stands behind the correlators.
+fn results(out: &mut Vec<u8>, e: &ESearch) {
     out.push(b')');
     if e.uid {
         out.extend_from_slice(b" UID");

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use trawl_store::shard::Shard;
 use trawl_store::state::account::Account;
 use trawl_store::state::mailbox::Mailbox;
 use trawl_store::types::{Flags, MailboxId, Uid, UidValidity};
@@ -9,7 +10,7 @@ use trawl_store::uid_set::UidSet;
 
 use super::Authenticated;
 use crate::command::search::places::Places;
-use crate::core::Core;
+use crate::core::{AccountRef, Core};
 use crate::mailbox::recent;
 use crate::mailbox::view::View;
 use crate::response::encode::{self, Status};
@@ -32,6 +33,19 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// A mailbox as a session sees it that has just opened it read-only, and that nobody is connected to; `None`: there is none.
+    pub fn glimpse(account: &AccountRef, shard: &Shard, rev2: bool, mailbox: MailboxId) -> Option<Selected> {
+        let lease = shard.lease(account.account, mailbox)?;
+        let opened = shard.with_account(account.account, |account| {
+            account.mailbox(mailbox).map(|mailbox| (mailbox.uid_validity(), View::new(mailbox, lease)))
+        });
+        let (uid_validity, view) = opened.flatten()?;
+        let auth =
+            Authenticated { account: account.clone(), shard: shard.clone(), rev2, ticket: Box::new(()) };
+        let (saved, places) = (UidSet::new(), Places::default());
+        Some(Selected { auth, mailbox, uid_validity, read_only: true, view, saved, places })
+    }
+
     /// The selected mailbox as this session knows it: `None` when it was deleted, or got another UIDVALIDITY.
     pub fn mailbox_of<'a>(&self, account: &'a Account) -> Option<&'a Mailbox> {
         account.mailbox(self.mailbox).filter(|mailbox| mailbox.uid_validity() == self.uid_validity)

@@ -134,6 +134,7 @@ pub enum CommandBody {
         set: SetArg,
     },
     Search(SearchCommand),
+    MultiSearch(MultiSearchCommand),
     Sort(SortCommand),
     Thread(ThreadCommand),
     Fetch {
@@ -394,6 +395,27 @@ impl fmt::Display for PartialRange {
         let sign = if self.from_end { "-" } else { "" };
         write!(f, "{sign}{}:{sign}{}", self.one, self.other)
     }
+}
+
+/// ESEARCH (RFC 7377).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MultiSearchCommand {
+    /// `None`: the selected mailbox. Never empty.
+    pub sources: Option<Vec<Source>>,
+    /// By UID.
+    pub search: SearchCommand,
+}
+
+/// filter-mailboxes (RFC 5465 8, RFC 7377 4). Lists of names are never empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    Selected,
+    Inboxes,
+    Personal,
+    Subscribed,
+    Subtree(Vec<MailboxName>),
+    SubtreeOne(Vec<MailboxName>),
+    Mailboxes(Vec<MailboxName>),
 }
 
 /// SORT and UID SORT (RFC 5256 3, RFC 5267 3).

@@ -208,6 +208,21 @@ fn sort() -> impl Strategy<Value = CommandBody> {
         .prop_map(|(criteria, search)| CommandBody::Sort(SortCommand { criteria, search }))
 }
 
+fn multisearch() -> impl Strategy<Value = CommandBody> {
+    let names = || vec(mailbox(), 1..3);
+    let source = prop_oneof![
+        select(vec![Source::Selected, Source::Inboxes, Source::Personal, Source::Subscribed]),
+        names().prop_map(Source::Subtree),
+        names().prop_map(Source::SubtreeOne),
+        names().prop_map(Source::Mailboxes),
+    ];
+    let search = (option::of(returns()), search_key());
+    (option::of(vec(source, 1..4)), search).prop_map(|(sources, (returns, key))| {
+        let search = SearchCommand { by: Numbers::Uid, returns, charset: None, key };
+        CommandBody::MultiSearch(MultiSearchCommand { sources, search })
+    })
+}
+
 fn thread() -> impl Strategy<Value = CommandBody> {
     let algorithm = select(vec![Algorithm::OrderedSubject, Algorithm::References, Algorithm::Refs]);
     (algorithm, by(), search_key()).prop_map(|(algorithm, by, key)| {
@@ -309,6 +324,7 @@ fn body() -> impl Strategy<Value = CommandBody> {
         (mailbox(), status_items()).prop_map(|(mailbox, items)| B::Status { mailbox, items }),
         set().prop_map(|set| B::UidExpunge { set }),
         search(),
+        multisearch(),
         sort(),
         thread(),
         (by(), set(), vec(fetch_item(), 1..5), option::of(partial_range())).prop_map(

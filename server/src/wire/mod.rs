@@ -15,6 +15,7 @@ pub mod flags;
 pub mod fragment;
 mod list;
 pub mod manage;
+mod multisearch;
 pub mod mutf7;
 pub mod name;
 mod numbers;

@@ -5,9 +5,9 @@
 use trawl_index::arrange::{Algorithm, Criterion};
 
 use super::ast::{
-    Command, CommandBody, FetchItem, Flag, InitialResponse, ListCommand, Numbers, Part, Partial,
-    SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, StatusItem, StoreMode, ThreadCommand,
-    UseAttribute,
+    Command, CommandBody, FetchItem, Flag, InitialResponse, ListCommand, MultiSearchCommand, Numbers, Part,
+    Partial, SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, Source, StatusItem, StoreMode,
+    ThreadCommand, UseAttribute,
 };
 use super::cursor::{is_astring_char, is_list_char};
 use super::flags::SYSTEM_FLAGS;
@@ -55,6 +55,7 @@ pub fn name(body: &CommandBody) -> &'static str {
         CommandBody::UidExpunge { .. } => "UID EXPUNGE",
         CommandBody::Search(SearchCommand { by: Numbers::Sequence, .. }) => "SEARCH",
         CommandBody::Search(SearchCommand { by: Numbers::Uid, .. }) => "UID SEARCH",
+        CommandBody::MultiSearch(_) => "ESEARCH",
         CommandBody::Sort(SortCommand { search, .. }) if search.by == Numbers::Uid => "UID SORT",
         CommandBody::Sort(_) => "SORT",
         CommandBody::Thread(ThreadCommand { search, .. }) if search.by == Numbers::Uid => "UID THREAD",
@@ -141,6 +142,13 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::UidExpunge { set } => set_argument(out, set),
         CommandBody::Search(s) => search(out, s),
+        CommandBody::MultiSearch(MultiSearchCommand { sources, search: program }) => {
+            if let Some(sources) = sources {
+                out.extend_from_slice(b" IN ");
+                list(out, sources, source);
+            }
+            search(out, program);
+        }
         CommandBody::Sort(sort) => {
             returns(out, &sort.search);
             out.push(b' ');
@@ -390,6 +398,22 @@ fn search(out: &mut Vec<u8>, s: &SearchCommand) {
         astring(out, charset.as_bytes());
     }
     keys(out, &s.key);
+}
+
+fn source(out: &mut Vec<u8>, source: &Source) {
+    let (name, names) = match source {
+        Source::Selected => ("selected", None),
+        Source::Inboxes => ("inboxes", None),
+        Source::Personal => ("personal", None),
+        Source::Subscribed => ("subscribed", None),
+        Source::Subtree(names) => ("subtree ", Some(names)),
+        Source::SubtreeOne(names) => ("subtree-one ", Some(names)),
+        Source::Mailboxes(names) => ("mailboxes ", Some(names)),
+    };
+    out.extend_from_slice(name.as_bytes());
+    if let Some(names) = names {
+        list(out, names, |out, name| astring(out, name.as_bytes()));
+    }
 }
 
 /// Charset and keys of SORT and THREAD.

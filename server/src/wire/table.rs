@@ -5,7 +5,7 @@
 
 use super::ast::{Command, CommandBody, Numbers, Tag};
 use super::cursor::{Cursor, Parsed, SyntaxError, bad};
-use super::{auth, copy, fetch, flags, list, manage, search, sort, status};
+use super::{auth, copy, fetch, flags, list, manage, multisearch, search, sort, status};
 
 /// Parses what follows the name. The cursor stands right after the name, before the space if there is one.
 type Arguments = fn(&mut Cursor<'_>) -> Parsed<CommandBody>;
@@ -20,6 +20,7 @@ const COMMANDS: &[(&str, Arguments)] = &[
     ("CREATE", manage::create),
     ("DELETE", manage::delete),
     ("ENABLE", auth::enable),
+    ("ESEARCH", multisearch::esearch),
     ("EXAMINE", manage::examine),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge)),
     ("FETCH", |c| fetch::fetch(c, Numbers::Sequence)),

@@ -84,7 +84,7 @@ async fn sorted(
 ) -> Result<Sorted, Refusal> {
     let positions = search::find(s, cx, command).await?;
     let arranged = arranged(s, cx, &positions, how, needs_entries);
-    let arranged = in_time(cx, arranged).await?;
+    let arranged = search::in_time(cx, arranged).await?;
     Ok((positions, arranged))
 }
 
@@ -97,21 +97,8 @@ async fn threaded(
     let positions = search::find(s, cx, command).await?;
     let called = numbers::numbers(s.view.sequence_numbers(), command.by, &positions).collect();
     let arranged = arranged(s, cx, &positions, How::Thread(algorithm, called), true);
-    let arranged = in_time(cx, arranged).await?;
+    let arranged = search::in_time(cx, arranged).await?;
     Ok((positions, arranged))
-}
-
-/// Bounded by `limits.search_time`, which counts anew behind the search.
-async fn in_time<T>(cx: &Cx, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    let time = cx.core.config.limits.search_time.0;
-    if time.is_zero() {
-        return work.await;
-    }
-    let too_long = async {
-        cx.core.clock.sleep(time).await;
-        Err(SearchError::TooLong.into())
-    };
-    future::or(work, too_long).await
 }
 
 /// The messages at these positions, arranged.

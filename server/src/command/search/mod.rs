@@ -76,15 +76,23 @@ pub(super) async fn find(
         Rest::Text { node, candidates } => (node, candidates),
     };
     // What takes long is reading text. Dropping that search stops its lanes.
+    in_time(cx, text::find(s, cx, &node, candidates, None)).await
+}
+
+/// Bounded by `limits.search_time`.
+pub(super) async fn in_time<T>(
+    cx: &Cx,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
     let time = cx.core.config.limits.search_time.0;
     if time.is_zero() {
-        return text::find(s, cx, &node, candidates, None).await;
+        return work.await;
     }
     let too_long = async {
         cx.core.clock.sleep(time).await;
         Err(SearchError::TooLong.into())
     };
-    future::or(text::find(s, cx, &node, candidates, None), too_long).await
+    future::or(work, too_long).await
 }
 
 /// Answers the keys on state.
