@@ -51,12 +51,38 @@ pub fn message(bytes: &[u8]) {
     let summary = trawl_index::summary::Summary::build(bytes);
     let encoded = summary.encode();
     assert!(trawl_index::summary::Summary::decode(&encoded).is_ok());
+    arranged(&encoded);
     let _ = trawl_index::mime::parse(bytes);
 }
 
 /// A summary as it could stand on a damaged disk.
 pub fn summary(bytes: &[u8]) {
-    let _ = trawl_index::summary::Summary::decode(bytes);
+    let whole = trawl_index::summary::Summary::decode(bytes).is_ok();
+    // What sorting reads is a part of it.
+    assert!(arranged(bytes) || !whole);
+}
+
+/// Whether it can be read to be sorted; what can be is sorted and threaded with itself.
+fn arranged(summary: &[u8]) -> bool {
+    use trawl_index::arrange::{Algorithm, By, Criterion, Item, Page, Pages, Text, sort, thread};
+    let Ok(keys) = trawl_index::summary::SummaryKeys::new(summary) else { return false };
+    let mut page = Page::default();
+    (0..2).for_each(|message| page.insert(message, &keys));
+    let pages = Pages([(0, std::sync::Arc::new(page))].into());
+    let items: Vec<Item> = (0..3).map(|message| Item { message, internal: 0, size: 0 }).collect();
+    let by = [By::Text(Text::Subject), By::Text(Text::DisplayFrom), By::Text(Text::Cc), By::Date];
+    let criteria = by.map(|by| Criterion { by, reverse: true });
+    assert!(sort(&items, &pages, &criteria, &|| false).is_ok_and(|order| order.len() == items.len()));
+    for algorithm in [Algorithm::References, Algorithm::Refs, Algorithm::OrderedSubject] {
+        let mut out = Vec::new();
+        if let Ok(threads) = thread(&items, &pages, algorithm, &|| false) {
+            threads.write(|item| item + 1, &mut out);
+        }
+        let mut told: Vec<u8> = out.into_iter().filter(u8::is_ascii_digit).collect();
+        told.sort_unstable();
+        assert_eq!(told, b"123");
+    }
+    true
 }
 
 /// Records as they could stand on a damaged disk: read as a segment's header, as a record with a wrong checksum, and as the
