@@ -56,7 +56,7 @@ pub struct IndexConfig {
     /// Without it every search over text reads the messages.
     pub enabled: bool,
     /// Memory that the indexes of all accounts which are in use may take together, beside the page cache; 0: an eighth of the
-    /// machine's, at least 256 MiB.
+    /// machine's, at least 256 MiB. What SORT and THREAD keep is a quarter of it, besides.
     pub memory: ByteSize,
     /// Threads that make indexes; 0: one for every two cores of the machine.
     pub lanes: u16,

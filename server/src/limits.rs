@@ -91,7 +91,7 @@ pub const ARRANGE_ITEM_BYTES: u64 = 128;
 pub const ARRANGE_BUDGET_BYTES_MAX: u64 = 256 << 20;
 /// Messages that are sorted, or threaded, without a lane: a tenth of a millisecond. A message may have a thousand references.
 pub const SORT_INLINE_MESSAGES_MAX: usize = 512;
-pub const THREAD_INLINE_MESSAGES_MAX: usize = 64;
+pub const THREAD_INLINE_MESSAGES_MAX: usize = 32;
 /// Summaries that are read at once to be compared: about a millisecond.
 pub const ARRANGE_BATCH_MESSAGES: usize = 256;
 /// Searches that wait for their account's index to be opened; more do without.

@@ -8,9 +8,9 @@ use super::keys::{display, mailbox, message_id_hash};
 use crate::normalise;
 use crate::summary::{EnvelopeField, SummaryKeys, envelope_address};
 
-/// Octets of one text that are kept, more than any text of a summary has unless folding makes it longer: what is longer is
-/// told apart by these only.
-const TEXT_BYTES_MAX: usize = u16::MAX as usize;
+/// Octets of one text that are kept: longer texts that begin alike are equal here, so that a mailbox full of them takes no more memory
+/// than others.
+const TEXT_BYTES_MAX: usize = 1024;
 
 /// The texts that are compared, in the order in which they are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,6 +178,13 @@ mod tests {
         );
         let octets = entry("In-Reply-To: <i@b> <j@b>");
         assert_eq!(Entry::new(&octets).unwrap().references().collect::<Vec<_>>(), [message_id_hash(b"i@b")]);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let octets = entry(&format!("Subject: {}", "a€".repeat(700)));
+        let subject = text(&octets, Text::Subject);
+        assert!((1020..=TEXT_BYTES_MAX).contains(&subject.len()) && subject.starts_with("A€A€"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
     let (account, shard, rev2) = (auth.account.clone(), auth.shard.clone(), auth.rev2);
     search::in_time(cx, async {
         for mailbox in mailboxes {
+            search::breathe(cx).await?;
             if let Session::Selected(own) = &mut *session
                 && own.mailbox == mailbox
             {

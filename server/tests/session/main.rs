@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, outside of test functions")]
 
+mod arrange;
 mod auth;
 mod driver;
 mod idle;

@@ -1,6 +1,6 @@
 //! What is compared of the messages that are arranged: from memory, else from their summaries in the log.
 //!
-//! Read in batches with a yield between them. A message whose summary cannot be read, or of which nothing is left, is compared as one
+//! Read in batches with a yield between them; what one command holds is bounded by `index.memory`. A message whose summary cannot be read, or of which nothing is left, is compared as one
 //! that says nothing.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use trawl_store::types::MessageNumber;
 use crate::command::search::{breathe, places, text::windows};
 use crate::limits::ARRANGE_BATCH_MESSAGES;
 use crate::mailbox::arranged::AccountKey;
-use crate::response::status::Refusal;
+use crate::response::status::{Code, Refusal};
 use crate::session::{Cx, Selected};
 
 /// The messages at these positions, in order, with the pages that have what is compared of them.
@@ -54,6 +54,14 @@ pub async fn gather(
         if !unknown.is_empty() {
             read(s, cx, account, &mut pages, &unknown).await?;
             unknown.clear();
+            let octets: u64 = pages.0.values().map(|page| page.memory() as u64).sum();
+            if octets > cx.core.config.index.memory_effective() {
+                cx.core.arranged.trim(account);
+                return Err(Refusal::no(
+                    Code::Limit,
+                    "Too much to be sorted at once; search for fewer messages",
+                ));
+            }
         }
         breathe(cx).await?;
     }
