@@ -427,8 +427,7 @@ fn results(out: &mut Vec<u8>, e: &ESearch) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Ascending numbers as ranges.
-#[cfg(test)]
+/// Numbers as ranges where they rise by one, in the order in which they come.
 pub fn number_ranges(numbers: impl IntoIterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
     let mut out: Vec<RangeInclusive<u32>> = Vec::new();
     for n in numbers {

@@ -2,11 +2,9 @@
 //!
 //! Pure: from the order to the values of a response. MIN and MAX are the first and the last in the order.
 
-use std::ops::RangeInclusive;
-
 use roaring::RoaringBitmap;
 
-use crate::response::encode::ESearch;
+use crate::response::encode::{ESearch, number_ranges};
 use crate::wire::ast::{Numbers, PartialRange, SearchReturn};
 
 /// The part of an order that a range names.
@@ -18,7 +16,8 @@ pub fn part(order: &[u32], partial: PartialRange) -> &[u32] {
 /// The ESEARCH of items in an order; `called` is what they are called.
 pub fn esearch(returns: SearchReturn, order: &[u32], by: Numbers, called: &[u32]) -> ESearch {
     let call = |item: &u32| called.get(*item as usize).copied();
-    let all = |order: &[u32]| runs(order.iter().filter_map(call));
+    // Ranges only where numbers rise by one (RFC 5267 3.2).
+    let all = |order: &[u32]| number_ranges(order.iter().filter_map(call));
     ESearch {
         uid: by == Numbers::Uid,
         min: order.first().filter(|_| returns.min).and_then(call),
@@ -39,18 +38,6 @@ pub fn saved(returns: SearchReturn, order: &[u32], positions: &RoaringBitmap) ->
     items.extend(order.first().filter(|_| returns.min));
     items.extend(order.last().filter(|_| returns.max));
     items.iter().filter_map(|item| positions.select(*item)).collect()
-}
-
-/// Numbers in an order of their own, as ranges where they rise by one (RFC 5267 3.2).
-fn runs(numbers: impl Iterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
-    let mut runs: Vec<RangeInclusive<u32>> = Vec::new();
-    for number in numbers {
-        match runs.last_mut() {
-            Some(last) if last.end().checked_add(1) == Some(number) => *last = *last.start()..=number,
-            _ => runs.push(number..=number),
-        }
-    }
-    runs
 }
 
 #[cfg(test)]

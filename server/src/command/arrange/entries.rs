@@ -1,7 +1,7 @@
 //! What is compared of the messages that are arranged: from memory, else from their summaries in the log.
 //!
-//! Read in batches with a yield between them; what one command holds is bounded by `index.memory`. A message whose summary cannot be read, or of which nothing is left, is compared as one
-//! that says nothing.
+//! Read in batches with a yield between them; what one command holds is bounded by `index.memory`. A message that cannot be read, or
+//! of which nothing is left, is compared as one that says nothing, and is looked for again the next time.
 
 use std::sync::Arc;
 
@@ -87,7 +87,8 @@ async fn read(
                 Some(keys) => keys,
                 None => {
                     rebuilt = rebuild(s, cx, address).await;
-                    SummaryKeys::new(&rebuilt).unwrap_or_default()
+                    let Ok(keys) = SummaryKeys::new(&rebuilt) else { continue };
+                    keys
                 }
             };
             let number = message / PAGE_MESSAGES;

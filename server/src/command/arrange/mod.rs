@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_lite::future;
 use roaring::RoaringBitmap;
-use trawl_index::arrange::{Algorithm, By};
+use trawl_index::arrange::By;
 use trawl_store::uid_set::UidSet;
 
 use super::search::{self, numbers};
@@ -27,7 +27,7 @@ use crate::wire::ast::{SearchCommand, SortCommand, ThreadCommand};
 pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     let SortCommand { criteria, search } = command;
     let needs_entries = criteria.iter().any(|criterion| !matches!(criterion.by, By::Arrival | By::Size));
-    let sorted = sorted(s, cx, &search, How::Sort(criteria), needs_entries).await;
+    let sorted = found(s, cx, &search, needs_entries, |_, _| How::Sort(criteria)).await;
     if let Err(refusal) = &sorted
         && refusal.kind == RefusalKind::No
         && search.returns.is_some_and(|returns| returns.save)
@@ -59,7 +59,11 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
 /// THREAD.
 pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer {
     let ThreadCommand { algorithm, search } = command;
-    let (_, arranged) = threaded(s, cx, &search, algorithm).await?;
+    let how = |s: &Selected, positions: &RoaringBitmap| {
+        let called = numbers::numbers(s.view.sequence_numbers(), search.by, positions).collect();
+        How::Thread(algorithm, called)
+    };
+    let (_, arranged) = found(s, cx, &search, true, how).await?;
     let Arranged::Threads(threads) = arranged else { return Err(SearchError::Failed.into()) };
     cx.out.with(|out| {
         out.extend_from_slice(b"* THREAD");
@@ -73,31 +77,17 @@ pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer
     Ok(Done::ok("THREAD done"))
 }
 
-type Sorted = (RoaringBitmap, Arranged);
-
-async fn sorted(
+/// What was found, and in which order it is.
+async fn found(
     s: &mut Selected,
     cx: &Cx,
     command: &SearchCommand,
-    how: How,
     needs_entries: bool,
-) -> Result<Sorted, Refusal> {
+    how: impl FnOnce(&Selected, &RoaringBitmap) -> How,
+) -> Result<(RoaringBitmap, Arranged), Refusal> {
     let positions = search::find(s, cx, command).await?;
-    let arranged = arranged(s, cx, &positions, how, needs_entries);
-    let arranged = search::in_time(cx, arranged).await?;
-    Ok((positions, arranged))
-}
-
-async fn threaded(
-    s: &mut Selected,
-    cx: &Cx,
-    command: &SearchCommand,
-    algorithm: Algorithm,
-) -> Result<Sorted, Refusal> {
-    let positions = search::find(s, cx, command).await?;
-    let called = numbers::numbers(s.view.sequence_numbers(), command.by, &positions).collect();
-    let arranged = arranged(s, cx, &positions, How::Thread(algorithm, called), true);
-    let arranged = search::in_time(cx, arranged).await?;
+    let how = how(s, &positions);
+    let arranged = search::in_time(cx, arranged(s, cx, &positions, how, needs_entries)).await?;
     Ok((positions, arranged))
 }
 
