@@ -94,6 +94,8 @@ pub const SORT_INLINE_MESSAGES_MAX: usize = 512;
 pub const THREAD_INLINE_MESSAGES_MAX: usize = 32;
 /// Summaries that are read at once to be compared: about a millisecond.
 pub const ARRANGE_BATCH_MESSAGES: usize = 256;
+/// Octets of summaries after which others run: one with a thousand long references is a megabyte.
+pub const ARRANGE_STEP_BYTES_MAX: usize = 256 << 10;
 /// Searches that wait for their account's index to be opened; more do without.
 pub const INDEX_OPEN_QUEUE_MAX: usize = 1024;
 /// Mappings of open indexes, over all accounts: a process may have 65,530, and others need some.

@@ -3,6 +3,8 @@
 //! Each mailbox is searched as a session would that had just opened it; the selected one as this session sees it. What must hold: a
 //! mailbox is searched once; one that is deleted meanwhile, or is not there, is passed over; no answer about a mailbox without a match.
 
+use std::collections::HashSet;
+
 use trawl_store::state::account::Account;
 use trawl_store::types::MailboxId;
 use trawl_store::uid_set::UidSet;
@@ -57,40 +59,39 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
     .await
 }
 
-/// Which mailboxes these are, each once.
+/// Which mailboxes these are, each once, in one pass over those that there are.
 fn mailboxes(
     account: &Account,
     sources: &[Source],
     selected: Option<MailboxId>,
     decoded: &dyn Fn(&[MailboxName]) -> Vec<String>,
 ) -> Vec<MailboxId> {
-    let mut found: Vec<MailboxId> = Vec::new();
-    let named = |name: &str| account.mailbox_named(name).map(|mailbox| mailbox.id());
-    let below = |names: &[MailboxName], is_wanted: &dyn Fn(&str) -> bool| -> Vec<MailboxId> {
-        let roots = decoded(names);
-        let is_below = |name: &str, root: &String| {
-            let rest = name.strip_prefix(root.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('/').is_some_and(is_wanted))
-        };
-        let mailboxes = account.mailboxes();
-        let mailboxes = mailboxes.filter(|mailbox| roots.iter().any(|root| is_below(mailbox.name(), root)));
-        mailboxes.map(|mailbox| mailbox.id()).collect()
-    };
+    let (mut named, mut subtrees, mut parents) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let (mut all, mut subscribed) = (false, false);
+    let mut found = Vec::new();
     for source in sources {
-        let more: Vec<MailboxId> = match source {
-            Source::Selected => selected.into_iter().collect(),
+        match source {
+            Source::Selected => found = selected.into_iter().collect(),
             // Mail is delivered to INBOX.
-            Source::Inboxes => named("INBOX").into_iter().collect(),
-            Source::Personal => account.mailboxes().map(|mailbox| mailbox.id()).collect(),
-            Source::Subscribed => account.subscriptions().filter_map(named).collect(),
-            Source::Subtree(names) => below(names, &|_| true),
-            Source::SubtreeOne(names) => below(names, &|rest| !rest.contains('/')),
-            Source::Mailboxes(names) => decoded(names).iter().filter_map(|name| named(name)).collect(),
-        };
-        found.extend(more);
+            Source::Inboxes => named.extend(["INBOX".to_owned()]),
+            Source::Personal => all = true,
+            Source::Subscribed => subscribed = true,
+            Source::Subtree(names) => subtrees.extend(decoded(names)),
+            Source::SubtreeOne(names) => parents.extend(decoded(names)),
+            Source::Mailboxes(names) => named.extend(decoded(names)),
+        }
     }
-    let mut met = std::collections::HashSet::new();
-    found.retain(|mailbox| met.insert(*mailbox));
+    let is_wanted = |name: &str| {
+        all || named.contains(name)
+            || subscribed && account.is_subscribed(name)
+            || parents.contains(name)
+            || name.rsplit_once('/').is_some_and(|(parent, _)| parents.contains(parent))
+            || subtrees.contains(name)
+            || name.match_indices('/').any(|(at, _)| subtrees.contains(&name[..at]))
+    };
+    let wanted = account.mailboxes().filter(|mailbox| is_wanted(mailbox.name()));
+    let first = found.first().copied();
+    found.extend(wanted.map(|mailbox| mailbox.id()).filter(|mailbox| Some(*mailbox) != first));
     found
 }
 

@@ -12,7 +12,7 @@ use trawl_store::log::Address;
 use trawl_store::types::MessageNumber;
 
 use crate::command::search::{breathe, places, text::windows};
-use crate::limits::ARRANGE_BATCH_MESSAGES;
+use crate::limits::{ARRANGE_BATCH_MESSAGES, ARRANGE_STEP_BYTES_MAX};
 use crate::mailbox::arranged::AccountKey;
 use crate::response::status::{Code, Refusal};
 use crate::session::{Cx, Selected};
@@ -80,8 +80,14 @@ async fn read(
     for batch in messages.chunks(ARRANGE_BATCH_MESSAGES) {
         let addresses: Vec<Address> = batch.iter().map(|(_, address)| *address).collect();
         let summaries = s.auth.shard.read_summaries(&addresses).await;
+        let mut octets = 0;
         for (&(message, address), stored) in batch.iter().zip(summaries) {
+            if octets >= ARRANGE_STEP_BYTES_MAX {
+                octets = 0;
+                breathe(cx).await?;
+            }
             let stored = stored.ok().filter(|stored| stored.version == summary::VERSION);
+            octets += stored.as_ref().map_or(0, |stored| stored.bytes.len());
             let rebuilt;
             let keys = match stored.as_ref().and_then(|stored| SummaryKeys::new(&stored.bytes).ok()) {
                 Some(keys) => keys,
