@@ -1,7 +1,7 @@
-//! The bytes of format 1, pinned: the log under `fixtures/format-1-log` stays readable for ever, and the code of
-//! this version writes exactly those bytes.
+//! The bytes of formats 1 and 2, pinned: the logs under `fixtures/format-1-log` and `fixtures/format-2-log` stay readable for
+//! ever, and the code of this version writes exactly those bytes.
 //!
-//! The fixture is never written again. (It was made by this test with `TRAWL_WRITE_FIXTURE=1`, which refuses to
+//! Fixtures are never written again. (They were made by this test with `TRAWL_WRITE_FIXTURE=1`, which refuses to
 //! overwrite.)
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -11,6 +11,7 @@ mod log_support;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use log_support::{Options, World, options, segment_path};
@@ -20,8 +21,8 @@ use trawl_store::disk::sim::SimDisk;
 use trawl_store::log::{Address, CommitKind, Log, Position, RecordType, ReplayedCommit};
 use trawl_store::seed::SystemSeed;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1-log")
+fn fixture(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}-log"))
 }
 
 fn small() -> Options {
@@ -33,14 +34,23 @@ fn content(n: usize) -> (RecordType, Vec<u8>) {
     (kind, (0..n * 700).map(|i| (i * 7 + n) as u8).collect())
 }
 
-/// A log of four segments in the simulated world, where everything repeats.
-fn write() -> (SimDisk, Vec<Address>) {
+/// What the segments of format 2 begin with; the log does not look at it.
+fn dictionary() -> Arc<[u8]> {
+    (0..700u32).map(|i| (i * 5) as u8).collect()
+}
+
+/// A log of some segments in the simulated world, where everything repeats; of format 2, those after the first messages
+/// begin with a dictionary.
+fn write(format: u32) -> (SimDisk, Vec<Address>) {
     let world = World::new(SimDisk::new(), 1);
     let mut addresses = Vec::new();
     world.run(
         async |log| {
             for n in 0..8 {
                 let (kind, payload) = content(n);
+                if format == 2 && n == 3 {
+                    log.begin_with(dictionary());
+                }
                 addresses.push(log.put(kind, &payload).unwrap().1);
                 let ops = format!("ops of commit {n}");
                 let ticket =
@@ -54,44 +64,53 @@ fn write() -> (SimDisk, Vec<Address>) {
 }
 
 #[test]
-fn format_1_is_written_as_ever() {
-    let (disk, _) = write();
-    if std::env::var_os("TRAWL_WRITE_FIXTURE").is_some() {
-        std::fs::create_dir_all(fixture().join("log")).unwrap();
-        for path in disk.files() {
-            assert!(!fixture().join(&path).exists(), "a fixture is never written again");
-            std::fs::write(fixture().join(&path), disk.peek(&path).unwrap()).unwrap();
+fn they_are_written_as_ever() {
+    for format in [1, 2] {
+        let (disk, _) = write(format);
+        if std::env::var_os("TRAWL_WRITE_FIXTURE").is_some() && !fixture(format).exists() {
+            std::fs::create_dir_all(fixture(format).join("log")).unwrap();
+            for path in disk.files() {
+                std::fs::write(fixture(format).join(&path), disk.peek(&path).unwrap()).unwrap();
+            }
         }
-    }
-    assert_eq!(disk.files(), (1..=4).map(segment_path).collect::<Vec<_>>());
-    for path in disk.files() {
-        assert!(std::fs::read(fixture().join(&path)).unwrap() == disk.peek(&path).unwrap(), "{path} differs");
+        assert_eq!(disk.files(), (1..=4).map(segment_path).collect::<Vec<_>>());
+        for path in disk.files() {
+            let pinned = std::fs::read(fixture(format).join(&path)).unwrap();
+            assert!(pinned == disk.peek(&path).unwrap(), "format {format}: {path} differs");
+        }
     }
 }
 
 #[test]
-fn format_1_stays_readable() {
-    let (_, addresses) = write();
-    let read_only = Options { read_only: true, ..small() };
-    let mut replayed = Vec::new();
-    let mut replay = |commit: ReplayedCommit<'_>| {
-        replayed.push(String::from_utf8(commit.ops.to_vec()).unwrap());
-        Ok(())
-    };
-    let opened = Log::open(
-        Rc::new(BlockingDisk::new(fixture())),
-        Rc::new(SystemClock::new()),
-        Rc::new(SystemSeed::new().unwrap()),
-        "log",
-        read_only,
-        Position::START,
-        &mut replay,
-    );
-    let (log, report) = block_on(opened).unwrap();
-    assert!(report.corruption.is_empty() && report.cut.is_none(), "{report:?}");
-    assert_eq!(replayed, (0..8).map(|n| format!("ops of commit {n}")).collect::<Vec<_>>());
-    for (n, address) in addresses.into_iter().enumerate() {
-        let record = block_on(log.read(address, 0)).unwrap();
-        assert_eq!((record.kind, record.to_vec()), content(n));
+fn they_stay_readable() {
+    for format in [1, 2] {
+        let (_, addresses) = write(format);
+        let read_only = Options { read_only: true, ..small() };
+        let mut replayed = Vec::new();
+        let mut replay = |commit: ReplayedCommit<'_>| {
+            replayed.push(String::from_utf8(commit.ops.to_vec()).unwrap());
+            Ok(())
+        };
+        let opened = Log::open(
+            Rc::new(BlockingDisk::new(fixture(format))),
+            Rc::new(SystemClock::new()),
+            Rc::new(SystemSeed::new().unwrap()),
+            "log",
+            read_only,
+            Position::START,
+            &mut replay,
+        );
+        let (log, report) = block_on(opened).unwrap();
+        assert!(report.corruption.is_empty() && report.cut.is_none(), "{report:?}");
+        assert_eq!(replayed, (0..8).map(|n| format!("ops of commit {n}")).collect::<Vec<_>>());
+        let mut dictionaries = 0;
+        for (n, address) in addresses.into_iter().enumerate() {
+            let record = block_on(log.read(address, 0)).unwrap();
+            assert_eq!((record.kind, record.to_vec()), content(n));
+            let begins_with = block_on(log.dictionary_of(address.segment)).unwrap();
+            assert!(begins_with.as_deref().is_none_or(|found| *found == *dictionary()));
+            dictionaries += u32::from(begins_with.is_some());
+        }
+        assert_eq!(dictionaries, if format == 1 { 0 } else { 5 }, "from the fourth message on");
     }
 }

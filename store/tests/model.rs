@@ -367,7 +367,7 @@ fn step(world: &World, model: &mut Model, seed: &SimSeed, next_validity: &mut u3
 #[test]
 fn a_shard_does_what_the_model_does() {
     let mut done: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut checkpoints, mut greatest) = (0, 0);
+    let (mut checkpoints, mut greatest, mut with_dictionary) = (0, 0, 0);
     for run in 0..12u64 {
         let seed = SimSeed::new(run);
         let mut world = open(trawl_store::disk::sim::SimDisk::new(), run, options());
@@ -406,6 +406,7 @@ fn a_shard_does_what_the_model_does() {
                 *done.entry("reopen").or_default() += 1;
             }
         }
+        with_dictionary += u32::from(world.shard.stats().dictionary_bytes > 0);
         // A clean stop leaves nothing to replay.
         world.run(world.shard.stop());
         let again = open(world.disk.after_kill(), run, options());
@@ -438,4 +439,5 @@ fn a_shard_does_what_the_model_does() {
         assert!(done.contains_key(what), "{what} never happened: {done:?}");
     }
     assert!(checkpoints > 0 && greatest > 0, "no checkpoint was written and used");
+    assert!(with_dictionary > 6, "dictionaries were in use at the end of {with_dictionary} runs");
 }

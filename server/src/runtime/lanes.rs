@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use trawl_store::disk::blocking::{BatchReader, ReadRequest};
-use trawl_store::shard::ReadAt;
+use trawl_store::shard::{Dictionary, ReadAt, Training};
 
 use super::panics::guarded;
 use super::pool::{Pool, PoolError, PoolThreads};
@@ -90,6 +90,11 @@ impl LanePools {
             // The lanes have stopped: the server does, and this is one of the commands it still ends.
             Err(_) => analyse(&message),
         }
+    }
+
+    /// A dictionary for a shard's log, if it is worth it; takes half a second of a lane.
+    pub async fn train(&self, training: Training) -> Option<Dictionary> {
+        self.analysis.run_patiently(move || training.run()).await.ok().flatten()
     }
 
     /// Takes no more work.

@@ -423,6 +423,7 @@ async fn open(index: usize, shared: Arc<Shared>, start: ProcessStart) -> Result<
         tell_recovery(shard, opened.report());
         let running = opened.clone();
         spawn(Priority::Interactive, async move { running.run().await });
+        spawn(Priority::Background, train_dictionaries(opened.clone(), Arc::clone(&shared)));
         if let Some((indexing, _)) = &shared.indexing {
             let indexing = Arc::clone(indexing);
             opened.watch_arrivals(move |account, arrived| {
@@ -448,6 +449,15 @@ async fn open(index: usize, shared: Arc<Shared>, start: ProcessStart) -> Result<
         None
     };
     Ok(CoreState::new(index, shared, Rc::new(core), disk, directory))
+}
+
+/// Gives the shard a dictionary when it has seen enough mail for one, and later better ones. Ends with the shard.
+async fn train_dictionaries(shard: Shard, shared: Arc<Shared>) {
+    while let Some(training) = shard.training().await {
+        let trained = shared.lanes.train(training).await;
+        tracing::debug!(worth_it = trained.is_some(), "a dictionary was trained");
+        shard.use_dictionary(trained);
+    }
 }
 
 /// Listeners end, sessions say BYE; waits until they are gone, within limits.

@@ -63,7 +63,7 @@ pub enum RecordType {
     Commit = 3,
     /// Fill to the end of a block.
     Pad = 4,
-    /// Reserved: a trained zstd dictionary.
+    /// What content of the segment is compressed with; the first record of a segment, written by the log itself.
     Dictionary = 5,
 }
 

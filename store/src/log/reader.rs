@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::record::{self, HEADER, Salt};
 use super::segment::{self, HeaderRead};
-use super::{Address, RecordBytes};
+use super::{Address, RecordBytes, RecordType};
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::error::{Damage, ReadError};
 use crate::limits;
@@ -21,6 +21,7 @@ const GUESS: usize = 4096;
 pub(super) struct OpenSegment {
     pub file: Rc<dyn DiskFile>,
     pub salt: Salt,
+    pub format: u32,
 }
 
 /// See the module.
@@ -129,7 +130,7 @@ impl Reader {
         if header.check(&path, &self.store_uuid, self.shard, number).is_err() {
             return Err(unreadable);
         }
-        let segment = OpenSegment { file, salt: header.salt() };
+        let segment = OpenSegment { file, salt: header.salt(), format: header.format };
         let mut open = self.open.borrow_mut();
         if open.len() >= limits::segments_open_max {
             open.remove(0);
@@ -144,6 +145,19 @@ impl Reader {
     /// Forgets a segment that was removed.
     pub fn forget(&self, number: u32) {
         self.open.borrow_mut().retain(|(n, _)| *n != number);
+    }
+
+    /// See [`super::Log::dictionary_of`].
+    pub async fn dictionary_of(&self, number: u32) -> Result<Option<RecordBytes>, ReadError> {
+        let address = segment::first_record(number);
+        if self.segment(number, address).await?.format < segment::WITH_DICTIONARY {
+            return Ok(None);
+        }
+        let record = self.read(address, limits::dictionary_record_bytes_max).await?;
+        if record.kind != RecordType::Dictionary {
+            return Err(ReadError::Damaged { address, damage: Damage::Payload });
+        }
+        Ok(Some(record))
     }
 
     pub async fn read(&self, address: Address, payload_len: usize) -> Result<RecordBytes, ReadError> {

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use super::Address;
 use super::record::{Salt, u32_at, u64_at};
 use crate::disk::DiskFile;
 use crate::error::StoreError;
@@ -11,8 +12,11 @@ use crate::limits;
 use crate::types::{Lsn, ShardId, WallTime};
 
 const MAGIC: &[u8; 8] = b"TRAWLSEG";
-/// The format that this code writes and the highest it reads.
-pub const FORMAT: u32 = 1;
+/// The highest format that this code reads.
+pub const FORMAT: u32 = 2;
+/// What this code writes: a segment without a dictionary, and one that begins with one.
+pub const PLAIN: u32 = 1;
+pub const WITH_DICTIONARY: u32 = 2;
 const LEN: usize = 112;
 const COPY: usize = 2048;
 const BLOCK: usize = limits::block_bytes as usize;
@@ -22,6 +26,7 @@ const _: () = assert!(LEN <= COPY && COPY + LEN <= BLOCK);
 /// What a segment says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SegmentHeader {
+    pub format: u32,
     pub store_uuid: [u8; 16],
     pub shard: ShardId,
     pub epoch: u32,
@@ -56,7 +61,7 @@ impl SegmentHeader {
         let mut head = [0; LEN];
         let mut put = |at: usize, bytes: &[u8]| head[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, MAGIC);
-        put(8, &FORMAT.to_le_bytes());
+        put(8, &self.format.to_le_bytes());
         put(12, &(LEN as u32).to_le_bytes());
         put(16, &self.store_uuid);
         put(32, &self.shard.0.to_le_bytes());
@@ -80,7 +85,7 @@ impl SegmentHeader {
     fn decode_copy(head: &[u8]) -> Option<SegmentHeader> {
         let head = head.get(..LEN)?;
         let valid = &head[..8] == MAGIC
-            && u32_at(head, 8) == FORMAT
+            && (1..=FORMAT).contains(&u32_at(head, 8))
             && u32_at(head, 12) == LEN as u32
             && u32_at(head, LEN - 4) == crc32fast::hash(&head[..LEN - 4]);
         if !valid {
@@ -90,6 +95,7 @@ impl SegmentHeader {
         store_uuid.copy_from_slice(&head[16..32]);
         salt.copy_from_slice(&head[80..96]);
         Some(SegmentHeader {
+            format: u32_at(head, 8),
             store_uuid,
             shard: ShardId(u16::from_le_bytes([head[32], head[33]])),
             epoch: u32_at(head, 36),
@@ -159,6 +165,11 @@ pub async fn read_header(file: &dyn DiskFile) -> io::Result<HeaderRead> {
     Ok(SegmentHeader::decode(&file.read_at(0, BLOCK).await?))
 }
 
+/// Where the first record of a segment is.
+pub fn first_record(number: u32) -> Address {
+    Address { segment: number, offset: limits::block_bytes as u32 }
+}
+
 /// File name of a segment.
 pub fn file_name(number: u32) -> String {
     format!("{number:08}.seg")
@@ -177,6 +188,7 @@ mod tests {
 
     fn header() -> SegmentHeader {
         SegmentHeader {
+            format: PLAIN,
             store_uuid: *b"0123456789abcdef",
             shard: ShardId(3),
             epoch: 1,
@@ -214,9 +226,9 @@ mod tests {
     #[test]
     fn a_later_format_is_told_from_damage() {
         let mut block = header().encode();
-        block[8] = 2;
-        block[COPY + 8] = 2;
-        assert!(matches!(SegmentHeader::decode(&block), HeaderRead::Later(2)));
+        block[8] = 3;
+        block[COPY + 8] = 3;
+        assert!(matches!(SegmentHeader::decode(&block), HeaderRead::Later(3)));
     }
 
     #[test]

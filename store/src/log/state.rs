@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::record::{COMMIT_HEAD, HEADER};
-use super::segment::SegmentHeader;
+use super::segment::{self, SegmentHeader};
 use super::writer::{Pending, Tail};
 use super::{
     Address, CommitKind, Generation, LogOptions, LogStats, Position, RecordBytes, RecordType, RecoveryReport,
@@ -261,6 +261,10 @@ impl Log {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let begun = &mut state.begun;
+        let format = match state.pending.dictionary() {
+            Some(_) => segment::WITH_DICTIONARY,
+            None => segment::PLAIN,
+        };
         let wall = state.wall.max(self.clock.wall());
         let added = state.pending.push(kind, payload, |tail| {
             begun.push(tail.next_segment);
@@ -269,6 +273,7 @@ impl Log {
             // The position of an empty log names segment 1 before there is one.
             let first = tail.end.segment >= tail.next_segment;
             SegmentHeader {
+                format,
                 store_uuid: self.options.store_uuid,
                 shard: self.options.shard,
                 epoch: self.options.epoch,
@@ -284,6 +289,21 @@ impl Log {
         });
         state.stats.pending_bytes = state.pending.bytes() as u64;
         added
+    }
+
+    /// Makes the next record begin a segment, and every segment from then on begin with this Dictionary record. What is put
+    /// afterwards may depend on it.
+    pub fn begin_with(&self, dictionary: Arc<[u8]>) {
+        debug_assert!(dictionary.len() <= limits::record_payload_bytes_max);
+        self.state.borrow_mut().pending.begin_with(dictionary);
+    }
+
+    /// The Dictionary record that a segment begins with; `None` when it begins with none.
+    ///
+    /// # Errors
+    /// There is one and it cannot be read.
+    pub async fn dictionary_of(&self, segment: u32) -> Result<Option<RecordBytes>, ReadError> {
+        self.reader.dictionary_of(segment).await
     }
 
     /// Bytes that a record with this payload takes in the log, without fill.

@@ -2,6 +2,8 @@
 //!
 //! Pure: no I/O and no waiting. The committer takes what has accumulated as one [`Batch`].
 
+use std::sync::Arc;
+
 use super::record::{self, COMMIT_HEAD, HEADER, Salt};
 use super::segment::SegmentHeader;
 use super::{Address, Position, RecordType};
@@ -98,11 +100,34 @@ pub(super) struct Pending {
     bytes: usize,
     records: u64,
     segment_bytes: u64,
+    /// The first record of segments begun from now on.
+    dictionary: Option<Arc<[u8]>>,
+    /// The next record begins a segment, full or not.
+    turns: bool,
 }
 
 impl Pending {
     pub fn new(tail: Tail, segment_bytes: u64) -> Pending {
-        Pending { tail, runs: Vec::new(), bytes: 0, records: 0, segment_bytes }
+        Pending {
+            tail,
+            runs: Vec::new(),
+            bytes: 0,
+            records: 0,
+            segment_bytes,
+            dictionary: None,
+            turns: false,
+        }
+    }
+
+    /// From the next record on, which begins a segment, segments begin with this Dictionary record.
+    pub fn begin_with(&mut self, dictionary: Arc<[u8]>) {
+        self.dictionary = Some(dictionary);
+        self.turns = true;
+    }
+
+    /// What new segments begin with.
+    pub fn dictionary(&self) -> Option<&Arc<[u8]>> {
+        self.dictionary.as_ref()
     }
 
     pub fn bytes(&self) -> usize {
@@ -142,7 +167,7 @@ impl Pending {
         let at = record::place(u64::from(self.tail.end.offset));
         // A segment holds at least one record, however large.
         let full = at > BLOCK && (at + need).next_multiple_of(BLOCK) > self.segment_bytes;
-        if self.tail.open.is_none() || full {
+        if self.tail.open.is_none() || full || self.turns {
             self.begin_segment(begin);
         }
         let continues = self.runs.last().is_some_and(|run| Some(run.segment) == self.tail.open.map(|o| o.0));
@@ -159,8 +184,13 @@ impl Pending {
                 commits: Vec::new(),
             });
         }
+        self.add(kind, payload)
+    }
+
+    /// Adds a record to the run that is being filled.
+    fn add(&mut self, kind: RecordType, payload: &[u8]) -> (Lsn, Address) {
         let lsn = self.take_lsn();
-        let Some(run) = self.runs.last_mut() else { unreachable!("a run was begun above") };
+        let Some(run) = self.runs.last_mut() else { unreachable!("callers begin a run") };
         let before = run.bytes.len();
         let at = run.push(kind, lsn, payload);
         if kind == RecordType::Commit {
@@ -208,6 +238,10 @@ impl Pending {
             end: Address { segment, offset: BLOCK as u32 },
             next: self.tail.next,
         };
+        self.turns = false;
+        if let Some(dictionary) = self.dictionary.clone() {
+            self.add(RecordType::Dictionary, &dictionary);
+        }
     }
 
     /// Takes everything, padded to a block. `durable` is the LSN up to which all is durable now.
@@ -226,6 +260,7 @@ impl Pending {
 
     /// Forgets everything after `tail`.
     pub fn reset(&mut self, tail: Tail) {
-        *self = Pending::new(tail, self.segment_bytes);
+        let dictionary = self.dictionary.take();
+        *self = Pending { dictionary, ..Pending::new(tail, self.segment_bytes) };
     }
 }

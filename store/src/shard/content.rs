@@ -118,7 +118,11 @@ impl ContentWriter {
         if inner.log.generation() != self.generation {
             return Err(CommitError::Full.into());
         }
-        let payload = inner.squeezer.borrow_mut().squeeze(&self.pending);
+        let first = if in_header { self.header.is_empty() } else { self.body.is_empty() };
+        if first {
+            self.shard.sample(&self.pending);
+        }
+        let payload = self.shard.squeeze(&self.pending);
         let (_, address) = inner.log.put(RecordType::Chunk, &payload)?;
         let extent = Extent { address, stored_len: payload.len() as u32, raw_len: self.pending.len() as u32 };
         self.pending.clear();

@@ -3,7 +3,8 @@
 //! Not here: the reading itself (a lane has an io_uring of its own). It is `Send`, and needs nothing of the shard:
 //! segments describe themselves, addresses come from applied state, and what they point at never changes.
 
-use super::message::{Extent, MessageRecord, Squeezer};
+use super::dictionary::Known;
+use super::message::{Extent, MessageRecord, Squeezer, needed_by_chunk};
 use super::read::{MESSAGE_BYTES_GUESS, not_content};
 use super::{Shard, log_dir};
 use crate::error::{Damage, ReadError};
@@ -39,12 +40,13 @@ pub struct LaneReader {
     store_uuid: [u8; 16],
     shard: ShardId,
     salts: Arc<Mutex<HashMap<u32, Salt>>>,
+    dictionaries: Known,
 }
 
 impl Shard {
     /// What a lane needs to read messages of this shard by itself.
     pub fn lane_reader(&self) -> LaneReader {
-        LaneReader::new(self.inner.env.store_uuid, self.inner.env.shard)
+        self.inner.lanes_reader.clone()
     }
 }
 
@@ -58,11 +60,16 @@ fn damaged(address: Address, damage: Damage) -> ReadError {
 
 impl LaneReader {
     pub fn new(store_uuid: [u8; 16], shard: ShardId) -> LaneReader {
-        LaneReader { store_uuid, shard, salts: Arc::default() }
+        LaneReader { store_uuid, shard, salts: Arc::default(), dictionaries: Known::default() }
+    }
+
+    pub(super) fn dictionaries(&self) -> &Known {
+        &self.dictionaries
     }
 
     /// Header (and with `bodies` the body) of each message, in the order asked for. `read` reads a batch: one answer a
-    /// request, in order. It is called about three times: segment headers that are new, message records, chunks.
+    /// request, in order. It is called about three times: segment headers that are new, message records, chunks; and for dictionaries
+    /// that are new.
     pub fn read_messages(
         &self,
         addresses: &[Address],
@@ -95,7 +102,9 @@ impl LaneReader {
             .flat_map(&extents)
             .map(|extent| (extent.address, extent.stored_len as usize))
             .collect();
-        let mut chunks = self.read_records(&wanted, RecordType::Chunk, read).into_iter();
+        let chunks = self.read_records(&wanted, RecordType::Chunk, read);
+        self.learn_dictionaries(&wanted, &chunks, read);
+        let mut chunks = chunks.into_iter();
         let mut squeezer = Squeezer::new();
         let assemble = |record: Result<MessageRecord, ReadError>| {
             let record = record?;
@@ -105,11 +114,36 @@ impl LaneReader {
             let mut message = LaneMessage::default();
             for (nth, (extent, chunk)) in extents.iter().zip(chunks).enumerate() {
                 let out = if nth < record.header.len() { &mut message.header } else { &mut message.body };
-                squeezer.inflate(&chunk?, extent.raw_len, out).map_err(not_content(extent.address))?;
+                let chunk = chunk?;
+                let dictionary =
+                    needed_by_chunk(&chunk).and_then(|_| self.dictionaries.get(extent.address.segment));
+                squeezer
+                    .inflate(&chunk, extent.raw_len, dictionary.as_deref(), out)
+                    .map_err(not_content(extent.address))?;
             }
             Ok(message)
         };
         records.into_iter().map(assemble).collect()
+    }
+
+    /// Reads the dictionaries that these chunks need and that are not known. A chunk of which it cannot be found will not inflate.
+    fn learn_dictionaries(&self, wanted: &[(Address, usize)], chunks: &[Payload], read: ReadBatch<'_>) {
+        for (chunk, (address, _)) in chunks.iter().zip(wanted) {
+            let number = address.segment;
+            let Ok(chunk) = chunk else { continue };
+            let Some(id) = needed_by_chunk(chunk).filter(|_| self.dictionaries.get(number).is_none()) else {
+                continue;
+            };
+            for place in Known::places(number) {
+                let at = [(segment::first_record(place), limits::dictionary_record_bytes_max)];
+                let found = self.read_records(&at, RecordType::Dictionary, read).pop();
+                if let Some(Ok(record)) = found
+                    && self.dictionaries.learn(number, id, &record).is_ok()
+                {
+                    break;
+                }
+            }
+        }
     }
 
     fn path(&self, number: u32) -> String {

@@ -1,15 +1,22 @@
 //! The payloads of message and chunk records (`FORMAT.md`): encoding, decoding, compressing. Pure and `Send`.
 
+use super::dictionary::Dictionary;
 use crate::codec::{BadBytes, Reader, Writer};
 use crate::limits;
 use crate::log::Address;
 use crate::types::{EmailId, ThreadId, ZonedTime};
+use std::num::NonZeroU32;
+use zstd::zstd_safe::{CCtx, DCtx, get_dict_id_from_frame};
 
-const VERSION: u8 = 1;
+/// The summary as it is.
+const PLAIN: u8 = 1;
+/// The summary as a chunk is stored.
+const SQUEEZED: u8 = 2;
 /// Level 3: measured to be the last one that keeps up with a fast disk.
-const ZSTD_LEVEL: i32 = 3;
+pub(super) const ZSTD_LEVEL: i32 = 3;
 const STORED: u8 = 0;
 const ZSTD: u8 = 1;
+const WITH_DICTIONARY: u8 = 2;
 /// The byte before a chunk's content: how it is stored.
 pub(crate) const CHUNK_HEAD: usize = 1;
 
@@ -39,9 +46,12 @@ pub struct MessageRecord {
 
 impl MessageRecord {
     /// The record's payload, with this summary instead of the one in `self`.
-    pub(crate) fn encode_with(&self, summary: &[u8]) -> Vec<u8> {
+    pub(crate) fn encode_with(&self, summary: RecordedSummary<'_>) -> Vec<u8> {
         let mut out = Writer::new();
-        out.u8(VERSION);
+        out.u8(match summary {
+            RecordedSummary::Plain(_) => PLAIN,
+            RecordedSummary::Squeezed(..) => SQUEEZED,
+        });
         out.u64(self.email_id.0);
         out.u64(self.thread_id.0);
         out.number(self.size);
@@ -57,19 +67,21 @@ impl MessageRecord {
             }
         }
         out.number(self.summary_version);
-        out.bytes(summary);
+        match summary {
+            RecordedSummary::Plain(bytes) => out.bytes(bytes),
+            RecordedSummary::Squeezed(len, payload) => {
+                out.number(len);
+                out.bytes(payload);
+            }
+        }
         out.bytes
     }
 
-    pub(crate) fn decode(payload: &[u8]) -> Result<MessageRecord, BadBytes> {
-        let (record, summary) = MessageRecord::decode_apart(payload)?;
-        Ok(MessageRecord { summary: summary.to_vec(), ..record })
-    }
-
     /// The record without its summary, and the summary.
-    pub(crate) fn decode_apart(payload: &[u8]) -> Result<(MessageRecord, &[u8]), BadBytes> {
+    pub(crate) fn decode_apart(payload: &[u8]) -> Result<(MessageRecord, RecordedSummary<'_>), BadBytes> {
         let mut input = Reader::new(payload);
-        if input.u8()? != VERSION {
+        let version = input.u8()?;
+        if !matches!(version, PLAIN | SQUEEZED) {
             return Err(BadBytes);
         }
         let record = MessageRecord {
@@ -84,7 +96,10 @@ impl MessageRecord {
             summary_version: input.u16()?,
             summary: Vec::new(),
         };
-        let summary = input.bytes()?;
+        let summary = match version {
+            SQUEEZED => RecordedSummary::Squeezed(input.u32()?, input.bytes()?),
+            _ => RecordedSummary::Plain(input.bytes()?),
+        };
         input.end()?;
         let raw = |extents: &[Extent]| extents.iter().map(|extent| u64::from(extent.raw_len)).sum::<u64>();
         let (header, body) = (raw(&record.header), raw(&record.body));
@@ -116,10 +131,53 @@ fn extents(input: &mut Reader<'_>) -> Result<Vec<Extent>, BadBytes> {
         .collect()
 }
 
+/// A summary as a message record holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordedSummary<'a> {
+    Plain(&'a [u8]),
+    /// Its length, and a payload as of a chunk.
+    Squeezed(u32, &'a [u8]),
+}
+
+impl RecordedSummary<'_> {
+    /// `dictionary` is that of the record's segment.
+    pub fn inflate(
+        &self,
+        squeezer: &mut Squeezer,
+        dictionary: Option<&Dictionary>,
+    ) -> Result<Vec<u8>, BadBytes> {
+        match self {
+            RecordedSummary::Plain(bytes) => Ok(bytes.to_vec()),
+            RecordedSummary::Squeezed(len, payload) => {
+                let mut out = Vec::new();
+                squeezer.inflate(payload, *len, dictionary, &mut out)?;
+                Ok(out)
+            }
+        }
+    }
+}
+
+/// The id of the dictionary that a chunk's payload needs, which is that of its segment.
+pub(crate) fn needed_by_chunk(payload: &[u8]) -> Option<NonZeroU32> {
+    let (how, frame) = payload.split_first()?;
+    if *how == WITH_DICTIONARY { get_dict_id_from_frame(frame) } else { None }
+}
+
+/// The id of the dictionary that the summary of a message record needs; see [`needed_by_chunk`].
+pub(crate) fn needed_by_summary(payload: &[u8]) -> Option<NonZeroU32> {
+    if payload.first() != Some(&SQUEEZED) {
+        return None;
+    }
+    match MessageRecord::decode_apart(payload).ok()?.1 {
+        RecordedSummary::Squeezed(_, payload) => needed_by_chunk(payload),
+        RecordedSummary::Plain(_) => None,
+    }
+}
+
 /// Compresses and inflates chunks; keeps zstd's work space.
 pub(crate) struct Squeezer {
-    compressor: Option<zstd::bulk::Compressor<'static>>,
-    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+    compressor: Option<CCtx<'static>>,
+    decompressor: Option<DCtx<'static>>,
 }
 
 impl Squeezer {
@@ -128,22 +186,26 @@ impl Squeezer {
     }
 
     /// The payload of a chunk record; stored as it is when compressing does not make it smaller.
-    pub fn squeeze(&mut self, raw: &[u8]) -> Vec<u8> {
-        debug_assert!(raw.len() <= limits::chunk_raw_bytes_max);
-        if self.compressor.is_none() {
-            self.compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).ok();
-        }
+    pub fn squeeze(&mut self, raw: &[u8], dictionary: Option<&Dictionary>) -> Vec<u8> {
         let mut payload = vec![0; CHUNK_HEAD + raw.len()];
         // A buffer of the raw length less one: what does not fit is not smaller.
         let room = &mut payload[CHUNK_HEAD..];
         let room_len = room.len().saturating_sub(1);
-        let squeezed = self
-            .compressor
-            .as_mut()
-            .and_then(|compressor| compressor.compress_to_buffer(raw, &mut room[..room_len]).ok());
+        let room = &mut room[..room_len];
+        if self.compressor.is_none() {
+            self.compressor = CCtx::try_create();
+        }
+        let squeezed = self.compressor.as_mut().and_then(|compressor| {
+            if let Some(encoder) = dictionary.and_then(Dictionary::encoder) {
+                let len = compressor.compress_using_cdict(room, raw, encoder).ok()?;
+                return Some((WITH_DICTIONARY, len));
+            }
+            let len = compressor.compress(room, raw, ZSTD_LEVEL).ok()?;
+            Some((ZSTD, len))
+        });
         match squeezed {
-            Some(len) => {
-                payload[0] = ZSTD;
+            Some((how, len)) => {
+                payload[0] = how;
                 payload.truncate(CHUNK_HEAD + len);
             }
             None => {
@@ -154,32 +216,45 @@ impl Squeezer {
         payload
     }
 
-    /// Adds the content of a chunk record to `out`; it must have `raw_len` bytes.
-    pub fn inflate(&mut self, payload: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<(), BadBytes> {
+    /// Adds the content of a chunk record to `out`; it must have `raw_len` bytes. `dictionary` is that of the chunk's segment.
+    pub fn inflate(
+        &mut self,
+        payload: &[u8],
+        raw_len: u32,
+        dictionary: Option<&Dictionary>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BadBytes> {
         let (head, stored) = payload.split_at_checked(CHUNK_HEAD).ok_or(BadBytes)?;
         let raw_len = raw_len as usize;
-        match head[0] {
-            STORED if stored.len() == raw_len => {
-                out.extend_from_slice(stored);
-                Ok(())
+        if head[0] == STORED {
+            if stored.len() != raw_len {
+                return Err(BadBytes);
             }
-            ZSTD if raw_len <= limits::chunk_raw_bytes_max => {
-                if self.decompressor.is_none() {
-                    self.decompressor = zstd::bulk::Decompressor::new().ok();
-                }
-                let start = out.len();
-                out.resize(start + raw_len, 0);
-                let inflated = self.decompressor.as_mut().and_then(|decompressor| {
-                    decompressor.decompress_to_buffer(stored, &mut out[start..]).ok()
-                });
-                if inflated == Some(raw_len) {
-                    return Ok(());
-                }
-                out.truncate(start);
-                Err(BadBytes)
-            }
-            _ => Err(BadBytes),
+            out.extend_from_slice(stored);
+            return Ok(());
         }
+        if raw_len > limits::inflated_bytes_max {
+            return Err(BadBytes);
+        }
+        if self.decompressor.is_none() {
+            self.decompressor = DCtx::try_create();
+        }
+        let decompressor = self.decompressor.as_mut().ok_or(BadBytes)?;
+        let start = out.len();
+        out.resize(start + raw_len, 0);
+        let room = &mut out[start..];
+        let inflated = match (head[0], dictionary) {
+            (ZSTD, _) => decompressor.decompress(room, stored).ok(),
+            (WITH_DICTIONARY, Some(dictionary)) => {
+                decompressor.decompress_using_ddict(room, stored, dictionary.decoder()).ok()
+            }
+            _ => None,
+        };
+        if inflated == Some(raw_len) {
+            return Ok(());
+        }
+        out.truncate(start);
+        Err(BadBytes)
     }
 }
 
@@ -194,18 +269,19 @@ mod tests {
             let mut raw = unit.repeat(times);
             raw.truncate(limits::chunk_raw_bytes_max);
             let mut squeezer = Squeezer::new();
-            let payload = squeezer.squeeze(&raw);
+            let payload = squeezer.squeeze(&raw, None);
             prop_assert!(payload.len() <= raw.len() + CHUNK_HEAD);
             let mut out = b"before".to_vec();
-            prop_assert_eq!(squeezer.inflate(&payload, raw.len() as u32, &mut out), Ok(()));
+            prop_assert_eq!(squeezer.inflate(&payload, raw.len() as u32, None, &mut out), Ok(()));
             prop_assert_eq!(&out[6..], &raw);
-            prop_assert!(squeezer.inflate(&payload, raw.len() as u32 + 1, &mut out).is_err());
+            prop_assert!(squeezer.inflate(&payload, raw.len() as u32 + 1, None, &mut out).is_err());
         }
 
         #[test]
         fn any_bytes_are_survived(bytes: Vec<u8>, raw_len in 0u32..200_000) {
-            let _ = Squeezer::new().inflate(&bytes, raw_len, &mut Vec::new());
-            let _ = MessageRecord::decode(&bytes);
+            let _ = Squeezer::new().inflate(&bytes, raw_len, None, &mut Vec::new());
+            let _ = MessageRecord::decode_apart(&bytes);
+            let _ = Dictionary::decode(&bytes);
         }
     }
 
@@ -226,12 +302,15 @@ mod tests {
             header: vec![extent(1)],
             body: vec![extent(2), extent(3)],
             summary_version: 7,
-            summary: b"summary".to_vec(),
+            summary: Vec::new(),
         };
-        let bytes = record.encode_with(&record.summary);
-        assert_eq!(MessageRecord::decode(&bytes), Ok(record.clone()));
+        for summary in [RecordedSummary::Plain(b"summary"), RecordedSummary::Squeezed(7, b"\0summary")] {
+            let bytes = record.encode_with(summary);
+            assert_eq!(MessageRecord::decode_apart(&bytes), Ok((record.clone(), summary)));
+            assert_eq!(summary.inflate(&mut Squeezer::new(), None), Ok(b"summary".to_vec()));
+        }
         assert_eq!(record.placed().map(|(start, _)| start).collect::<Vec<_>>(), [0, 10, 30]);
         let wrong = MessageRecord { size: 61, ..record };
-        assert!(MessageRecord::decode(&wrong.encode_with(b"")).is_err());
+        assert!(MessageRecord::decode_apart(&wrong.encode_with(RecordedSummary::Plain(b""))).is_err());
     }
 }

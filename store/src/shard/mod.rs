@@ -8,6 +8,7 @@ mod append;
 mod commit;
 mod content;
 mod copy;
+mod dictionary;
 mod error;
 mod expunge;
 mod flags;
@@ -16,10 +17,12 @@ mod lane_reader;
 mod mailboxes;
 mod message;
 mod read;
+mod train;
 
 pub use append::{AppendResult, NewMessage};
 pub use content::{ContentWriter, StoredContent};
 pub use copy::CopyResult;
+pub use dictionary::{Dictionary, Training};
 pub use error::ChangeError;
 pub use expunge::ExpungeResult;
 pub use flags::{FlagChange, FlagMode, StoreResult};
@@ -41,8 +44,9 @@ use crate::state::ops;
 use crate::state::view::ViewLease;
 use crate::types::{AccountId, Lsn, MailboxId, MessageNumber, ShardId};
 use commit::Lane;
+use dictionary::Sampler;
 use message::Squeezer;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,6 +71,8 @@ pub struct ShardOptions {
     pub reserve_bytes: u64,
     /// A checkpoint is written after this many bytes of log.
     pub checkpoint_log_bytes: u64,
+    /// Bytes of samples from which a dictionary is trained, when somebody does ([`Shard::training`]); 0: none is.
+    pub dictionary_sample_bytes: usize,
     /// Open without writing anything (offline tools).
     pub read_only: bool,
 }
@@ -78,6 +84,7 @@ impl Default for ShardOptions {
             preallocate: false,
             reserve_bytes: crate::limits::log_reserve_bytes_default,
             checkpoint_log_bytes: crate::limits::checkpoint_log_bytes_default,
+            dictionary_sample_bytes: crate::limits::dictionary_sample_bytes_default,
             read_only: false,
         }
     }
@@ -104,6 +111,8 @@ pub struct ShardStats {
     pub messages: u64,
     pub log: LogStats,
     pub checkpoints_written: u64,
+    /// Bytes of the dictionary in use; 0: none.
+    pub dictionary_bytes: u64,
     /// Why the last checkpoint could not be written; opening takes longer then, nothing else.
     pub checkpoint_error: Option<String>,
 }
@@ -128,6 +137,14 @@ pub(crate) struct Inner {
     /// Notified whenever a commit settles or an account is free again.
     pub(crate) turn: Event,
     squeezer: RefCell<Squeezer>,
+    /// What new segments begin with.
+    dictionary: RefCell<Option<Arc<Dictionary>>>,
+    sampler: RefCell<Sampler>,
+    /// Samples are complete, or the shard stops.
+    trainable: Event,
+    stopping: Cell<bool>,
+    /// Clones of it go to lanes; it knows the dictionaries of segments.
+    lanes_reader: LaneReader,
     pub(crate) report: ShardReport,
     pub(crate) checkpoints: Checkpoints,
     observer: RefCell<Option<Observer>>,
@@ -220,7 +237,15 @@ impl Shard {
         if let Some(wall) = wall {
             log.raise_wall(wall);
         }
+        let lanes_reader = LaneReader::new(env.store_uuid, env.shard);
+        let dictionary = train::last_dictionary(&log, lanes_reader.dictionaries()).await;
+        let enough = if options.read_only { 0 } else { options.dictionary_sample_bytes };
         let inner = Inner {
+            dictionary: RefCell::new(dictionary.clone()),
+            sampler: RefCell::new(Sampler::new(enough, dictionary.as_deref())),
+            trainable: Event::new(),
+            stopping: Cell::new(false),
+            lanes_reader,
             checkpoints: Checkpoints::new(report.checkpoint),
             env,
             options,
@@ -255,6 +280,8 @@ impl Shard {
 
     /// Refuses new changes, waits for the queued ones, writes a checkpoint.
     pub async fn stop(&self) {
+        self.inner.stopping.set(true);
+        self.inner.trainable.notify();
         self.inner.log.stop().await;
         self.stop_checkpoints().await;
     }
@@ -293,6 +320,7 @@ impl Shard {
             messages: mailboxes().map(|mailbox| u64::from(mailbox.counts.messages)).sum(),
             log: self.inner.log.stats(),
             checkpoints_written: self.inner.checkpoints.written(),
+            dictionary_bytes: self.dictionary_bytes(),
             checkpoint_error: self.inner.checkpoints.error(),
         }
     }

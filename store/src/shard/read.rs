@@ -1,11 +1,14 @@
 //! Reading messages on the core that owns them: records, summaries, headers, ranges.
 
 use super::Shard;
-use super::message::{Extent, MessageRecord};
+use super::dictionary::Known;
+use super::message::{Extent, MessageRecord, RecordedSummary, needed_by_chunk, needed_by_summary};
 use crate::codec::BadBytes;
 use crate::error::{Damage, ReadError};
+use crate::log::segment::first_record;
 use crate::log::{Address, RecordBytes};
 use crate::types::{EmailId, ThreadId};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 /// Most message records with their summary are smaller; a larger one costs a second read.
@@ -35,26 +38,59 @@ impl Shard {
     /// The message record at a [`crate::types::MessageFacts::address`].
     pub async fn read_message(&self, address: Address) -> Result<MessageRecord, ReadError> {
         let payload = self.inner.log.read(address, MESSAGE_BYTES_GUESS).await?;
-        MessageRecord::decode(&payload).map_err(not_content(address))
+        if let Some(id) = self.unknown(address.segment).then(|| needed_by_summary(&payload)).flatten() {
+            self.learn_dictionary(address.segment, id).await?;
+        }
+        self.decode_message(&payload, address)
     }
 
     /// Message records, neighbours read together; results in the order asked for.
     pub async fn read_messages(&self, addresses: &[Address]) -> Vec<Result<MessageRecord, ReadError>> {
+        let records = self.records_with_dictionaries(addresses).await;
         let decode = |(payload, address): (Result<RecordBytes, ReadError>, &Address)| {
-            MessageRecord::decode(&payload?).map_err(not_content(*address))
+            self.decode_message(&payload?, *address)
         };
-        self.records(addresses).await.into_iter().zip(addresses).map(decode).collect()
+        records.into_iter().zip(addresses).map(decode).collect()
+    }
+
+    /// Message records, not decoded, and the dictionaries that their summaries need.
+    async fn records_with_dictionaries(&self, addresses: &[Address]) -> Vec<Result<RecordBytes, ReadError>> {
+        let mut records = self.records(addresses).await;
+        for (record, address) in records.iter_mut().zip(addresses) {
+            let Ok(payload) = record else { continue };
+            if self.unknown(address.segment)
+                && let Some(id) = needed_by_summary(payload)
+                && let Err(error) = self.learn_dictionary(address.segment, id).await
+            {
+                *record = Err(error);
+            }
+        }
+        records
+    }
+
+    fn decode_message(&self, payload: &[u8], address: Address) -> Result<MessageRecord, ReadError> {
+        let (record, summary) = MessageRecord::decode_apart(payload).map_err(not_content(address))?;
+        Ok(MessageRecord { summary: self.inflate_summary(summary, address)?, ..record })
+    }
+
+    fn inflate_summary(&self, summary: RecordedSummary<'_>, address: Address) -> Result<Vec<u8>, ReadError> {
+        let dictionary = match summary {
+            RecordedSummary::Plain(_) => None,
+            RecordedSummary::Squeezed(..) => self.dictionaries().get(address.segment),
+        };
+        let mut squeezer = self.inner.squeezer.borrow_mut();
+        summary.inflate(&mut squeezer, dictionary.as_deref()).map_err(not_content(address))
     }
 
     /// Summaries, neighbours read together; results in the order asked for.
     pub async fn read_summaries(&self, addresses: &[Address]) -> Vec<Result<StoredSummary, ReadError>> {
-        let records = self.records(addresses).await;
+        let records = self.records_with_dictionaries(addresses).await;
         let decode = |(payload, address): (Result<RecordBytes, ReadError>, &Address)| {
             let payload = payload?;
             let (record, summary) = MessageRecord::decode_apart(&payload).map_err(not_content(*address))?;
             Ok(StoredSummary {
                 version: record.summary_version,
-                bytes: summary.into(),
+                bytes: self.inflate_summary(summary, *address)?.into(),
                 email_id: record.email_id,
                 thread_id: record.thread_id,
             })
@@ -83,7 +119,7 @@ impl Shard {
             }
             extents.push(header);
         }
-        let mut chunks = self.inner.log.read_many(&wanted).await.into_iter();
+        let mut chunks = self.read_chunks(&wanted).await.into_iter();
         let mut assemble = |header: Result<Vec<Extent>, ReadError>| {
             let header = header?;
             // Taken from the iterator in full also when one fails: the next header's begin behind them.
@@ -91,6 +127,45 @@ impl Shard {
             self.inflate(&header, chunks)
         };
         extents.into_iter().map(&mut assemble).collect()
+    }
+
+    /// Chunk records, and the dictionaries that they need.
+    async fn read_chunks(&self, wanted: &[(Address, usize)]) -> Vec<Result<RecordBytes, ReadError>> {
+        let mut chunks = self.inner.log.read_many(wanted).await;
+        for (chunk, (address, _)) in chunks.iter_mut().zip(wanted) {
+            let Ok(payload) = chunk else { continue };
+            if self.unknown(address.segment)
+                && let Some(id) = needed_by_chunk(payload)
+                && let Err(error) = self.learn_dictionary(address.segment, id).await
+            {
+                *chunk = Err(error);
+            }
+        }
+        chunks
+    }
+
+    /// Whether the dictionary of this segment is not known, if it has one.
+    fn unknown(&self, segment: u32) -> bool {
+        self.dictionaries().get(segment).is_none()
+    }
+
+    /// Reads the dictionary with this id for a segment. The error is that of the segment's own; a neighbour's may do.
+    async fn learn_dictionary(&self, segment: u32, id: NonZeroU32) -> Result<(), ReadError> {
+        let mut own = None;
+        for place in Known::places(segment) {
+            let learned = match self.inner.log.dictionary_of(place).await {
+                Ok(Some(record)) => {
+                    self.dictionaries().learn(segment, id, &record).map_err(not_content(first_record(place)))
+                }
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            };
+            match learned {
+                Ok(()) => return Ok(()),
+                Err(error) => own = own.or(Some(error)),
+            }
+        }
+        own.map_or(Ok(()), Err)
     }
 
     fn inflate(
@@ -101,7 +176,12 @@ impl Shard {
         let mut out = Vec::with_capacity(extents.iter().map(|extent| extent.raw_len as usize).sum());
         let mut squeezer = self.inner.squeezer.borrow_mut();
         for (extent, chunk) in extents.iter().zip(chunks) {
-            squeezer.inflate(&chunk?, extent.raw_len, &mut out).map_err(not_content(extent.address))?;
+            let chunk = chunk?;
+            let dictionary =
+                needed_by_chunk(&chunk).and_then(|_| self.dictionaries().get(extent.address.segment));
+            squeezer
+                .inflate(&chunk, extent.raw_len, dictionary.as_deref(), &mut out)
+                .map_err(not_content(extent.address))?;
         }
         Ok(out)
     }
@@ -129,7 +209,7 @@ impl Shard {
         let extents: Vec<Extent> = placed.iter().map(|(_, extent)| *extent).collect();
         let wanted: Vec<(Address, usize)> =
             extents.iter().map(|extent| (extent.address, extent.stored_len as usize)).collect();
-        let chunks = self.inner.log.read_many(&wanted).await;
+        let chunks = self.read_chunks(&wanted).await;
         let mut bytes = self.inflate(&extents, chunks)?;
         bytes.truncate((end - first) as usize);
         bytes.drain(..(start - first) as usize);

@@ -25,6 +25,7 @@ pub fn options() -> ShardOptions {
         preallocate: false,
         reserve_bytes: 0,
         checkpoint_log_bytes: 48 << 10,
+        dictionary_sample_bytes: 20 << 10,
         read_only: false,
     }
 }
@@ -52,6 +53,12 @@ pub fn open(disk: SimDisk, seed: u64, options: ShardOptions) -> World {
     let shard = executor.run_until(opening).unwrap().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     let running = shard.clone();
     executor.spawn(async move { running.run().await });
+    let trained = shard.clone();
+    executor.spawn(async move {
+        while let Some(training) = trained.training().await {
+            trained.use_dictionary(training.run());
+        }
+    });
     World { disk, executor, shard }
 }
 

@@ -51,6 +51,7 @@ pub fn options() -> ShardOptions {
         preallocate: true,
         reserve_bytes: 0,
         checkpoint_log_bytes: 256 * 1024,
+        dictionary_sample_bytes: 24 * 1024,
         read_only: false,
     }
 }
@@ -114,6 +115,12 @@ impl World {
     ) -> World {
         let running = shard.clone();
         executor.spawn(async move { running.run().await });
+        let trained = shard.clone();
+        executor.spawn(async move {
+            while let Some(training) = trained.training().await {
+                trained.use_dictionary(training.run());
+            }
+        });
         let core = Core::new(CoreParts {
             config: Arc::new(Config::default()),
             auth: Rc::new(Open { account }),
