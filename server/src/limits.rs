@@ -208,6 +208,8 @@ pub const FETCH_PIECE_BYTES: usize = 128 << 10;
 pub const FETCH_TRANSFORM_BYTES_MAX: u64 = 256 << 10;
 /// Messages whose headers are read in one batch are together no larger than this.
 pub const FETCH_HEADER_BATCH_BYTES_MAX: u64 = 4 << 20;
+/// Time after which a client that waits for a search is told that it goes on, and between two times (RFC 9585).
+pub const INPROGRESS_MS: u64 = 10_000;
 /// Messages whose state one step of SEARCH looks at before others run: about a hundred microseconds.
 pub const SEARCH_WINDOW_MESSAGES: usize = 8192;
 /// Messages in one APPEND: each holds its summary in memory until the commit.

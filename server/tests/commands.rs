@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use world::{Client, World};
 
 const PLAIN: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@example.org\r\nSubject: Food cart\r\n\
@@ -371,4 +373,27 @@ fn rev2_answers_esearch_and_has_no_recent() {
     client.ok("SELECT INBOX");
     assert_eq!(client.ok("SEARCH ALL"), "* ESEARCH (TAG \"a\") ALL 1\r\n");
     assert_eq!(client.ok("FETCH 1 FLAGS"), "* 1 FETCH (FLAGS ())\r\n");
+}
+
+#[test]
+fn who_waits_for_a_search_is_told_that_it_goes_on() {
+    let going_on = "* OK [INPROGRESS (\"a\" NIL NIL)] Still searching\r\n";
+    let client = three(&World::slow(18, Duration::from_secs(9)));
+    assert_eq!(client.ok("SEARCH BODY lunch"), "* SEARCH 1\r\n", "what is over soon says nothing");
+    let world = World::slow(19, Duration::from_secs(25));
+    let client = three(&world);
+    assert_eq!(client.ok("SEARCH BODY lunch"), format!("{}* SEARCH 1\r\n", going_on.repeat(2)));
+    assert_eq!(client.ok("SEARCH UNSEEN"), "* SEARCH 2 3\r\n");
+    // Between the answers of mailboxes, not in the middle of one.
+    client.ok("COPY 1 Archive");
+    let answer = client.ok("ESEARCH IN (mailboxes (INBOX Archive)) BODY lunch");
+    let lines: Vec<&str> = answer.split_inclusive("\r\n").collect();
+    assert_eq!(lines.iter().filter(|line| **line == going_on).count(), 5, "{answer}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("* ESEARCH ")).count(), 2, "{answer}");
+    assert_eq!(lines.len(), 7, "{answer}");
+    // `limits.search_time` is a minute.
+    let client = three(&World::slow(20, Duration::from_secs(61)));
+    let answer = client.command("SEARCH BODY lunch");
+    assert!(answer.starts_with(&going_on.repeat(5)), "{answer}");
+    assert!(answer[going_on.len() * 5..].starts_with("a NO [LIMIT] "), "{answer}");
 }

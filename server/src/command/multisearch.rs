@@ -103,7 +103,7 @@ async fn one(
     encoding: NameEncoding,
 ) -> Result<(), Refusal> {
     let returns = answer::or_all(command.returns.unwrap_or_default());
-    let found = search::find(s, cx, command).await;
+    let found = search::find_patiently(s, cx, command).await;
     if let Err(refusal) = &found
         && refusal.kind == RefusalKind::No
         && returns.save

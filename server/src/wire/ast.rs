@@ -279,13 +279,15 @@ pub struct StoreChange {
     pub flags: Vec<Flag>,
 }
 
-/// One item of FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516). The macros ALL, FAST, FULL are expanded by the parser.
+/// One item of FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516, RFC 8514). The macros ALL, FAST, FULL are expanded by the parser.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FetchItem {
     Uid,
     Flags,
     InternalDate,
     Rfc822Size,
+    /// RFC 8514
+    SaveDate,
     Envelope,
     /// BODY without a section: BODYSTRUCTURE without extension data.
     Body,
@@ -472,6 +474,11 @@ pub enum SearchKey {
     SentBefore(Day),
     SentOn(Day),
     SentSince(Day),
+    /// RFC 8514
+    SavedBefore(Day),
+    SavedOn(Day),
+    SavedSince(Day),
+    SaveDateSupported,
     /// RFC 5032: seconds.
     Older(NonZeroU32),
     Younger(NonZeroU32),

@@ -57,7 +57,7 @@ fn take_macro(c: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
 }
 
 /// ```text
-/// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822.SIZE" / "BODY" ["STRUCTURE"] / "UID" /
+/// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "SAVEDATE" / "RFC822.SIZE" / "BODY" ["STRUCTURE"] / "UID" /
 ///             "BODY" [".PEEK"] section ["<" number64 "." nz-number64 ">"] /
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary /
 ///             "RFC822" [".HEADER" / ".TEXT"]                                        ; RFC 3501 only
@@ -70,6 +70,7 @@ fn item(c: &mut Cursor<'_>) -> Parsed<FetchItem> {
         (b"UID", false) => FetchItem::Uid,
         (b"FLAGS", false) => FetchItem::Flags,
         (b"INTERNALDATE", false) => FetchItem::InternalDate,
+        (b"SAVEDATE", false) => FetchItem::SaveDate,
         (b"RFC822.SIZE", false) => FetchItem::Rfc822Size,
         (b"ENVELOPE", false) => FetchItem::Envelope,
         (b"BODY", false) => FetchItem::Body,

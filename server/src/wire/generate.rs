@@ -107,6 +107,7 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             FetchItem::Uid,
             FetchItem::Flags,
             FetchItem::InternalDate,
+            FetchItem::SaveDate,
             FetchItem::Rfc822Size,
             FetchItem::Envelope,
             FetchItem::Body,
@@ -146,7 +147,7 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
             K::Unanswered,
             K::Undeleted
         ]),
-        select(vec![K::Undraft, K::Unflagged, K::Unseen, K::New, K::Old, K::Recent]),
+        select(vec![K::Undraft, K::Unflagged, K::Unseen, K::New, K::Old, K::Recent, K::SaveDateSupported]),
         set().prop_map(K::Sequence),
         set().prop_map(K::Uid),
         keyword().prop_map(K::Keyword),
@@ -154,6 +155,7 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
         day().prop_flat_map(|d| {
             select(vec![K::Before(d), K::On(d), K::Since(d), K::SentBefore(d), K::SentOn(d), K::SentSince(d)])
         }),
+        day().prop_flat_map(|d| select(vec![K::SavedBefore(d), K::SavedOn(d), K::SavedSince(d)])),
         nz().prop_flat_map(|n| select(vec![K::Older(n), K::Younger(n)])),
         (0..=i64::MAX as u64).prop_flat_map(|n| select(vec![K::Larger(n), K::Smaller(n)])),
         bytes().prop_flat_map(|n| select(vec![

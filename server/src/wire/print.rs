@@ -342,6 +342,7 @@ fn fetch_item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::Uid => out.extend_from_slice(b"UID"),
         FetchItem::Flags => out.extend_from_slice(b"FLAGS"),
         FetchItem::InternalDate => out.extend_from_slice(b"INTERNALDATE"),
+        FetchItem::SaveDate => out.extend_from_slice(b"SAVEDATE"),
         FetchItem::Rfc822Size => out.extend_from_slice(b"RFC822.SIZE"),
         FetchItem::Envelope => out.extend_from_slice(b"ENVELOPE"),
         FetchItem::Body => out.extend_from_slice(b"BODY"),
@@ -488,6 +489,10 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         K::SentBefore(_) => b"SENTBEFORE",
         K::SentOn(_) => b"SENTON",
         K::SentSince(_) => b"SENTSINCE",
+        K::SavedBefore(_) => b"SAVEDBEFORE",
+        K::SavedOn(_) => b"SAVEDON",
+        K::SavedSince(_) => b"SAVEDSINCE",
+        K::SaveDateSupported => b"SAVEDATESUPPORTED",
         K::Older(_) => b"OLDER",
         K::Younger(_) => b"YOUNGER",
         K::Larger(_) => b"LARGER",
@@ -515,7 +520,15 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         }
         K::Uid(set) => set_argument(out, set),
         K::Keyword(k) | K::Unkeyword(k) => word(out, k.as_str().as_bytes()),
-        K::Before(d) | K::On(d) | K::Since(d) | K::SentBefore(d) | K::SentOn(d) | K::SentSince(d) => {
+        K::Before(d)
+        | K::On(d)
+        | K::Since(d)
+        | K::SentBefore(d)
+        | K::SentOn(d)
+        | K::SentSince(d)
+        | K::SavedBefore(d)
+        | K::SavedOn(d)
+        | K::SavedSince(d) => {
             out.push(b' ');
             encode::date(out, *d);
         }

@@ -149,7 +149,7 @@ fn joined(mut keys: Vec<SearchKey>) -> SearchKey {
     }
 }
 
-/// The keys that hold no other key (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 5032, RFC 5182).
+/// The keys that hold no other key (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 5032, RFC 5182, RFC 8514).
 fn simple(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
     use SearchKey as K;
     if c.peek().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'*' | b'$')) {
@@ -171,6 +171,7 @@ fn simple(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
         b"NEW" => Some(K::New),
         b"OLD" => Some(K::Old),
         b"RECENT" => Some(K::Recent),
+        b"SAVEDATESUPPORTED" => Some(K::SaveDateSupported),
         _ => None,
     };
     if let Some(key) = word {
@@ -193,6 +194,9 @@ fn simple(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
         b"SENTBEFORE" => |c| date::date(c).map(K::SentBefore),
         b"SENTON" => |c| date::date(c).map(K::SentOn),
         b"SENTSINCE" => |c| date::date(c).map(K::SentSince),
+        b"SAVEDBEFORE" => |c| date::date(c).map(K::SavedBefore),
+        b"SAVEDON" => |c| date::date(c).map(K::SavedOn),
+        b"SAVEDSINCE" => |c| date::date(c).map(K::SavedSince),
         b"OLDER" => |c| c.nz_number().map(K::Older),
         b"YOUNGER" => |c| c.nz_number().map(K::Younger),
         b"LARGER" => |c| c.number64().map(K::Larger),
@@ -245,6 +249,10 @@ mod tests {
                 "SEARCH SENTBEFORE 1-Feb-1994 SENTON 29-Feb-2000 SENTSINCE 3-Apr-1996",
                 "SEARCH SENTBEFORE 1-Feb-1994 SENTON 29-Feb-2000 SENTSINCE 3-Apr-1996",
             ),
+            (
+                "SEARCH SAVEDBEFORE 1-Feb-1994 savedon 29-Feb-2000 SAVEDSINCE 3-Apr-1996 SAVEDATESUPPORTED",
+                "SEARCH SAVEDBEFORE 1-Feb-1994 SAVEDON 29-Feb-2000 SAVEDSINCE 3-Apr-1996 SAVEDATESUPPORTED",
+            ),
             ("SEARCH OLDER 60 YOUNGER 4294967295", "SEARCH OLDER 60 YOUNGER 4294967295"),
             ("SEARCH LARGER 0 SMALLER 9223372036854775807", "SEARCH LARGER 0 SMALLER 9223372036854775807"),
             ("SEARCH KEYWORD $Junk UNKEYWORD b", "SEARCH KEYWORD $Junk UNKEYWORD b"),
@@ -282,6 +290,9 @@ mod tests {
             "SEARCH LARGER 9223372036854775808",
             "SEARCH BEFORE 32-Jan-2000",
             "SEARCH BEFORE 1-Jan",
+            "SEARCH SAVEDBEFORE",
+            "SEARCH SAVEDON 1-Jan",
+            "SEARCH SAVEDATESUPPORTED 1-Jan-2000",
             "SEARCH KEYWORD \\Seen",
             "SEARCH KEYWORD \"a\"",
             "SEARCH CHARSET",

@@ -10,16 +10,20 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
+use trawl_index::account::AccountIndex;
 use trawl_server::config::Config;
 use trawl_server::core::{
-    AccountRef, Auth, AuthError, Core, CoreParts, Registry, UidValidities, Unavailable,
+    AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
+use trawl_server::lanes::arrange::{ArrangeJob, Arranged};
 use trawl_server::lanes::inline::InlineLanes;
+use trawl_server::lanes::search::{Found, SearchError, SearchJob};
 use trawl_server::session::{self, Connection, Start};
 use trawl_store::LocalBoxFuture;
-use trawl_store::clock::SimClock;
+use trawl_store::clock::{Clock, SimClock};
 use trawl_store::disk::sim::SimDisk;
 use trawl_store::disk::sim_executor::SimExecutor;
 use trawl_store::seed::SimSeed;
@@ -63,9 +67,43 @@ impl Registry for Everyone {
     }
 }
 
+/// Lanes on which every search takes a while.
+struct Slow {
+    lanes: InlineLanes,
+    clock: SimClock,
+    takes: Duration,
+}
+
+impl Lanes for Slow {
+    fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
+        Box::pin(async move {
+            self.clock.sleep(self.takes).await;
+            self.lanes.search(job).await
+        })
+    }
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+        self.lanes.arrange(job)
+    }
+    fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        self.lanes.index(account)
+    }
+    fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {
+        self.lanes.analyse(message)
+    }
+}
+
 impl World {
     /// A world with one account that has its first mailboxes, INBOX with UIDVALIDITY 1001.
     pub fn new(seed: u64) -> World {
+        World::with_lanes(seed, |shard, _| Rc::new(InlineLanes::new(shard)))
+    }
+
+    /// The same with searches that take so long.
+    pub fn slow(seed: u64, takes: Duration) -> World {
+        World::with_lanes(seed, |shard, clock| Rc::new(Slow { lanes: InlineLanes::new(shard), clock, takes }))
+    }
+
+    fn with_lanes(seed: u64, lanes: impl FnOnce(Shard, SimClock) -> Rc<dyn Lanes>) -> World {
         let clock = SimClock::new(WallTime(1_700_000_000_000));
         let executor = SimExecutor::new(clock.clone(), seed);
         let disk = SimDisk::new();
@@ -87,7 +125,7 @@ impl World {
         let core = Core::new(CoreParts {
             config: Arc::new(Config::default()),
             auth: Rc::new(NoAuth),
-            lanes: Rc::new(InlineLanes::new(shard.clone())),
+            lanes: lanes(shard.clone(), clock.clone()),
             uid_validities: Rc::new(Counting(Cell::new(2000))),
             registry: Rc::new(Everyone),
             clock: Rc::new(clock),

@@ -126,6 +126,10 @@ impl RowBlock<'_> {
     pub fn flags(&self) -> impl ExactSizeIterator<Item = Flags> + '_ {
         self.rows.iter().map(|row| self.page.unpack(row).flags)
     }
+    /// When each message came into this mailbox, in seconds since 1970 (RFC 8514).
+    pub fn save_dates(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.rows.iter().map(|row| row.save_date)
+    }
 }
 
 /// The rows of one mailbox.
@@ -467,11 +471,11 @@ mod tests {
                     for block in rows.blocks(from, to) {
                         prop_assert_eq!(block.first(), at);
                         at += block.messages().len() as u32;
-                        let columns = block.messages().zip(block.flags()).zip(block.low_flags());
-                        seen.extend(columns.map(|((message, flags), low)| (message, flags, low)));
+                        let columns = block.messages().zip(block.flags()).zip(block.low_flags()).zip(block.save_dates());
+                        seen.extend(columns.map(|(((message, flags), low), saved)| (message, flags, low, saved)));
                     }
                     let wanted = plain.values().skip(from as usize).take(to.saturating_sub(from) as usize);
-                    let wanted = wanted.map(|row| (row.message, row.flags, row.flags.0 as u32));
+                    let wanted = wanted.map(|row| (row.message, row.flags, row.flags.0 as u32, row.save_date));
                     prop_assert_eq!(seen, wanted.collect::<Vec<_>>());
                 }
                 prop_assert_eq!(rows.uids(), plain.values().map(|row| row.uid).collect::<UidSet>());

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use trawl_index::summary::{Summary, SummaryView, listed};
-use trawl_store::types::{MessageFacts, Row};
+use trawl_store::types::{MessageFacts, Row, ZonedTime};
 
 use super::partial::show_nul;
 use super::plan::Item;
@@ -47,6 +47,12 @@ pub fn write_state(out: &mut Vec<u8>, item: &Item, known: &Known, keywords: &[Rc
         Item::InternalDate => {
             out.extend_from_slice(b"INTERNALDATE ");
             encode::internal_date(out, known.facts.internal);
+        }
+        Item::SaveDate => {
+            // RFC 8514 4.2. Which zone whoever saved it was in is nobody's concern.
+            let seconds = i64::from(known.row.save_date);
+            out.extend_from_slice(b"SAVEDATE ");
+            encode::internal_date(out, ZonedTime { seconds, zone_minutes: 0 });
         }
         Item::Size => {
             out.extend_from_slice(b"RFC822.SIZE ");
@@ -159,7 +165,7 @@ mod tests {
         let known = Known { seq: 12, row, facts, recent: false };
         let mut out = Vec::new();
         begin(&mut out, known.seq);
-        for item in [Item::Uid, Item::Flags, Item::InternalDate, Item::Size] {
+        for item in [Item::Uid, Item::Flags, Item::InternalDate, Item::SaveDate, Item::Size] {
             assert!(write_state(&mut out, &item, &known, &[]));
             out.push(b' ');
         }
@@ -167,7 +173,8 @@ mod tests {
         end(&mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "* 12 FETCH (UID 77 FLAGS (\\Draft) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4711 )\r\n"
+            "* 12 FETCH (UID 77 FLAGS (\\Draft) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" \
+             SAVEDATE \" 1-Jan-1970 00:00:00 +0000\" RFC822.SIZE 4711 )\r\n"
         );
     }
 }

@@ -18,6 +18,7 @@ pub enum Item {
     Uid,
     Flags,
     InternalDate,
+    SaveDate,
     Size,
     Envelope,
     Body,
@@ -108,7 +109,7 @@ impl Plan {
     /// Adds an item once: an answer that names one twice helps nobody.
     fn add(&mut self, item: Item) {
         let reads = match &item {
-            Item::Uid | Item::Flags | Item::InternalDate | Item::Size => Reads::State,
+            Item::Uid | Item::Flags | Item::InternalDate | Item::SaveDate | Item::Size => Reads::State,
             Item::Envelope | Item::Body | Item::BodyStructure => Reads::Summary,
             Item::Content(content) if content.listed_names().is_some() => Reads::Summary,
             Item::Content(content) if content.is_top_header() => Reads::Header,
@@ -141,6 +142,7 @@ impl Item {
             FetchItem::Uid => Item::Uid,
             FetchItem::Flags => Item::Flags,
             FetchItem::InternalDate => Item::InternalDate,
+            FetchItem::SaveDate => Item::SaveDate,
             FetchItem::Rfc822Size => Item::Size,
             FetchItem::Envelope => Item::Envelope,
             FetchItem::Body => Item::Body,

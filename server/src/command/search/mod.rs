@@ -12,6 +12,7 @@ pub mod state;
 pub mod text;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use futures_lite::future::{self, yield_now};
 use roaring::RoaringBitmap;
@@ -23,7 +24,7 @@ use trawl_store::uid_set::UidSet;
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
 use crate::lanes::search::SearchError;
-use crate::limits::SEARCH_WINDOW_MESSAGES;
+use crate::limits::{INPROGRESS_MS, SEARCH_WINDOW_MESSAGES};
 use crate::mailbox::view::View;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
@@ -71,28 +72,43 @@ pub(super) async fn find(
     cx: &Cx,
     command: &SearchCommand,
 ) -> Result<RoaringBitmap, Refusal> {
-    let (node, candidates) = match resolve(s, cx, command).await? {
-        Rest::Found(positions) => return Ok(positions),
-        Rest::Text { node, candidates } => (node, candidates),
-    };
-    // What takes long is reading text. Dropping that search stops its lanes.
-    in_time(cx, text::find(s, cx, &node, candidates, None)).await
+    in_time(cx, find_patiently(s, cx, command)).await
 }
 
-/// Bounded by `limits.search_time`.
+/// The same for whoever bounds its time ([`in_time`]).
+pub(super) async fn find_patiently(
+    s: &mut Selected,
+    cx: &Cx,
+    command: &SearchCommand,
+) -> Result<RoaringBitmap, Refusal> {
+    match resolve(s, cx, command).await? {
+        Rest::Found(positions) => Ok(positions),
+        // Dropping that search stops its lanes.
+        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await,
+    }
+}
+
+/// Bounded by `limits.search_time`; meanwhile the client is told from time to time that it goes on (RFC 9585). `work` writes whole
+/// responses only.
 pub(super) async fn in_time<T>(
     cx: &Cx,
     work: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {
-    let time = cx.core.config.limits.search_time.0;
-    if time.is_zero() {
-        return work.await;
-    }
-    let too_long = async {
-        cx.core.clock.sleep(time).await;
+    let limit = cx.core.config.limits.search_time.0;
+    let mut left = if limit.is_zero() { Duration::MAX } else { limit };
+    let interval = Duration::from_millis(INPROGRESS_MS);
+    let watch = async {
+        while left > interval {
+            cx.core.clock.sleep(interval).await;
+            left -= interval;
+            // How much there is to do is not known.
+            let line = format!("* OK [INPROGRESS (\"{}\" NIL NIL)] Still searching\r\n", cx.tag);
+            cx.out.push(line.as_bytes());
+        }
+        cx.core.clock.sleep(left).await;
         Err(SearchError::TooLong.into())
     };
-    future::or(work, too_long).await
+    future::or(work, watch).await
 }
 
 /// Answers the keys on state.
@@ -118,7 +134,8 @@ pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<R
                     let row = row?;
                     let facts = account.facts(row.message)?;
                     let (flags, internal) = (row.flags, facts.internal);
-                    Some(SearchRow { flags, internal, sent_day: facts.sent_day, size: facts.size })
+                    let saved = row.save_date;
+                    Some(SearchRow { flags, internal, sent_day: facts.sent_day, size: facts.size, saved })
                 }));
                 evaluation.rows(first, &rows);
             })?;

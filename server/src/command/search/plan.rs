@@ -182,6 +182,11 @@ impl Planner<'_> {
             SearchKey::SentBefore(day) => self.state(StateKey::SentBefore(day.0)),
             SearchKey::SentOn(day) => self.state(StateKey::SentOn(day.0)),
             SearchKey::SentSince(day) => self.state(StateKey::SentSince(day.0)),
+            SearchKey::SavedBefore(day) => self.state(StateKey::SavedBefore(day.0)),
+            SearchKey::SavedOn(day) => self.state(StateKey::SavedOn(day.0)),
+            SearchKey::SavedSince(day) => self.state(StateKey::SavedSince(day.0)),
+            // Of every message in every mailbox.
+            SearchKey::SaveDateSupported => Tree::Everything,
             SearchKey::Older(seconds) => {
                 self.state(StateKey::Older(self.context.now - i64::from(seconds.get())))
             }
@@ -393,6 +398,8 @@ mod tests {
             SearchKey::Unkeyword(word) => !(word.as_str() == KNOWN && flag(Flags::keyword(3))),
             SearchKey::Since(day) => row.internal.day() >= day.0,
             SearchKey::SentBefore(day) => row.sent_day.is_some_and(|sent| sent < day.0),
+            SearchKey::SavedSince(day) => row.saved / 86_400 >= day.0 as u32,
+            SearchKey::SaveDateSupported => true,
             SearchKey::Larger(bytes) => u64::from(row.size) > *bytes,
             SearchKey::Younger(seconds) => row.internal.seconds >= context.now - i64::from(seconds.get()),
             SearchKey::Older(seconds) => row.internal.seconds <= context.now - i64::from(seconds.get()),
@@ -444,6 +451,8 @@ mod tests {
                 .prop_map(|word| SearchKey::Unkeyword(Keyword::new(word).unwrap())),
             (5i32..15).prop_map(|day| SearchKey::Since(Day(day))),
             (-3i32..3).prop_map(|day| SearchKey::SentBefore(Day(day))),
+            (0i32..4).prop_map(|day| SearchKey::SavedSince(Day(day))),
+            Just(SearchKey::SaveDateSupported),
             (0u64..20).prop_map(SearchKey::Larger),
             (1u32..500_000).prop_map(|age| SearchKey::Younger(NonZeroU32::new(age).unwrap())),
             (1u32..500_000).prop_map(|age| SearchKey::Older(NonZeroU32::new(age).unwrap())),
@@ -480,7 +489,11 @@ mod tests {
                         flags = flags.with(Flags::keyword(3));
                     }
                     let internal = ZonedTime { seconds, zone_minutes: 60 };
-                    TestRow { row: SearchRow { flags, internal, sent_day, size }, uid, recent }
+                    TestRow {
+                        row: SearchRow { flags, internal, sent_day, size, saved: uid * 20_000 },
+                        uid,
+                        recent,
+                    }
                 })
                 .collect()
         })

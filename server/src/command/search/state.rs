@@ -7,6 +7,8 @@
 //! What must hold: a key sees nothing but the row; both ways give the same, but where a key that the program requires says no:
 //! there the others may say anything.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 use trawl_store::state::rows::RowBlock;
 use trawl_store::types::{Flags, MessageFacts, MessageNumber, ZonedTime};
@@ -20,10 +22,13 @@ pub struct SearchRow {
     pub sent_day: Option<i32>,
     /// RFC822.SIZE, bytes.
     pub size: u32,
+    /// When it came into the mailbox, seconds since 1970 (RFC 8514).
+    pub saved: u32,
 }
 
-/// One key of RFC 3501 6.4.4, RFC 9051 6.4.4 or RFC 5032 that a row decides alone. Days are days
-/// since 1970-01-01 as written in the message; a message without a Date field matches no SENT key.
+/// One key of RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 5032 or RFC 8514 that a row decides alone. Days are days
+/// since 1970-01-01 as written in the message, of SAVED keys in UTC, which is how FETCH SAVEDATE shows it; a message without
+/// a Date field matches no SENT key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StateKey {
     /// All of these flags are set.
@@ -36,6 +41,9 @@ pub enum StateKey {
     SentBefore(i32),
     SentOn(i32),
     SentSince(i32),
+    SavedBefore(i32),
+    SavedOn(i32),
+    SavedSince(i32),
     /// Strictly more bytes than this.
     Larger(u64),
     /// Strictly fewer bytes than this.
@@ -71,9 +79,9 @@ fn midnight(day: i32) -> i64 {
 }
 
 impl StateKey {
-    /// Whether flags decide it, not facts.
-    fn is_on_flags(&self) -> bool {
-        matches!(self, StateKey::Has(_) | StateKey::Lacks(_))
+    /// Whether the mailbox's row decides it, not the facts of the message.
+    fn is_on_row(&self) -> bool {
+        matches!(self, StateKey::Has(_) | StateKey::Lacks(_)) || self.saved().is_some()
     }
 
     fn on_flags(&self, flags: Flags) -> bool {
@@ -84,10 +92,24 @@ impl StateKey {
         }
     }
 
+    /// The seconds of save dates that match, of a key on them.
+    fn saved(&self) -> Option<Range<i64>> {
+        match *self {
+            StateKey::SavedBefore(day) => Some(i64::MIN..midnight(day)),
+            StateKey::SavedOn(day) => Some(midnight(day)..midnight(day) + DAY_SECONDS),
+            StateKey::SavedSince(day) => Some(midnight(day)..i64::MAX),
+            _ => None,
+        }
+    }
+
     /// Sets the bits of the messages that match, by position; one loop for each kind of key.
     fn on_facts(&self, words: &mut [u64], known: &[(u32, Facts)]) {
         match *self {
-            StateKey::Has(_) | StateKey::Lacks(_) => {}
+            StateKey::Has(_)
+            | StateKey::Lacks(_)
+            | StateKey::SavedBefore(_)
+            | StateKey::SavedOn(_)
+            | StateKey::SavedSince(_) => {}
             StateKey::Before(day) => set_where(words, known, |f| f.local < midnight(day)),
             StateKey::On(day) => {
                 let (from, to) = (midnight(day), midnight(day) + DAY_SECONDS);
@@ -148,7 +170,7 @@ impl BitRun<'_> {
 pub struct Evaluation {
     keys: Vec<StateKey>,
     words: Vec<Vec<u64>>,
-    /// Keys on flags that the program requires: facts, which cost most, are looked up only where these say yes.
+    /// Keys on rows that the program requires: facts, which cost most, are looked up only where these say yes.
     required: Vec<usize>,
     /// Facts of a block, kept for its memory.
     known: Vec<(u32, Facts)>,
@@ -158,8 +180,8 @@ impl Evaluation {
     /// `required` are keys without which no message matches; `messages` is the size of the view, the bound of positions.
     pub fn new(keys: Vec<StateKey>, required: &[usize], messages: u32) -> Evaluation {
         let words = vec![vec![0; messages.div_ceil(64) as usize]; keys.len()];
-        let on_flags = |key: &usize| keys.get(*key).is_some_and(StateKey::is_on_flags);
-        let required = required.iter().copied().filter(on_flags).collect();
+        let on_row = |key: &usize| keys.get(*key).is_some_and(StateKey::is_on_row);
+        let required = required.iter().copied().filter(on_row).collect();
         Evaluation { keys, words, required, known: Vec::new() }
     }
 
@@ -176,8 +198,10 @@ impl Evaluation {
         };
         let known: Vec<(u32, Facts)> = (first..).zip(rows).filter_map(facts).collect();
         for (key, words) in self.keys.iter().zip(&mut self.words) {
-            if key.is_on_flags() {
-                let mut bits = BitRun { words, first };
+            let mut bits = BitRun { words, first };
+            if let Some(saved) = key.saved() {
+                bits.extend(rows.iter(), |row| row.is_some_and(|row| saved.contains(&i64::from(row.saved))));
+            } else if key.is_on_row() {
                 bits.extend(rows.iter(), |row| row.is_some_and(|row| key.on_flags(row.flags)));
             } else {
                 key.on_facts(words, &known);
@@ -203,10 +227,14 @@ impl Evaluation {
                 StateKey::Has(_) | StateKey::Lacks(_) => {
                     bits.extend(block.flags(), |flags| key.on_flags(flags));
                 }
-                _ => {}
+                _ => {
+                    if let Some(saved) = key.saved() {
+                        bits.extend(block.save_dates(), |second| saved.contains(&i64::from(second)));
+                    }
+                }
             }
         }
-        if self.keys.iter().all(StateKey::is_on_flags) {
+        if self.keys.iter().all(StateKey::is_on_row) {
             return;
         }
         self.known.clear();
@@ -252,6 +280,7 @@ mod tests {
             internal: ZonedTime { seconds: 86_400 * 10 + 3_600, zone_minutes: -120 },
             sent_day: Some(5),
             size: 1000,
+            saved: 86_400 * 20,
         }
     }
 
@@ -267,6 +296,9 @@ mod tests {
             StateKey::SentBefore(day) => sent(&|at| at < *day),
             StateKey::SentOn(day) => sent(&|at| at == *day),
             StateKey::SentSince(day) => sent(&|at| at >= *day),
+            StateKey::SavedBefore(day) => i64::from(row.saved).div_euclid(DAY_SECONDS) < i64::from(*day),
+            StateKey::SavedOn(day) => i64::from(row.saved).div_euclid(DAY_SECONDS) == i64::from(*day),
+            StateKey::SavedSince(day) => i64::from(row.saved).div_euclid(DAY_SECONDS) >= i64::from(*day),
             StateKey::Larger(bytes) => u64::from(row.size) > *bytes,
             StateKey::Smaller(bytes) => u64::from(row.size) < *bytes,
             StateKey::Older(second) => row.internal.seconds <= *second,
@@ -308,10 +340,10 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = Option<SearchRow>> {
         let flags = prop_oneof![4 => 0u128..8, 1 => (0u128..8).prop_map(|bits| bits << 31 | bits)];
-        let known = (flags, -5i64..5, -90i16..90, prop::option::of(-3i32..3), 0u32..20).prop_map(
-            |(flags, half_days, zone_minutes, sent_day, size)| {
+        let known = (flags, -5i64..5, -90i16..90, prop::option::of(-3i32..3), 0u32..20, 0u32..9).prop_map(
+            |(flags, half_days, zone_minutes, sent_day, size, saved)| {
                 let internal = ZonedTime { seconds: half_days * 43_200, zone_minutes };
-                SearchRow { flags: Flags(flags), internal, sent_day, size }
+                SearchRow { flags: Flags(flags), internal, sent_day, size, saved: saved * 43_200 }
             },
         );
         prop::option::weighted(0.95, known)
@@ -328,6 +360,9 @@ mod tests {
             (-4i32..4).prop_map(StateKey::SentBefore),
             (-4i32..4).prop_map(StateKey::SentOn),
             (-4i32..4).prop_map(StateKey::SentSince),
+            (-1i32..6).prop_map(StateKey::SavedBefore),
+            (-1i32..6).prop_map(StateKey::SavedOn),
+            (-1i32..6).prop_map(StateKey::SavedSince),
             (0u64..21).prop_map(StateKey::Larger),
             (0u64..21).prop_map(StateKey::Smaller),
             (-300_000i64..300_000).prop_map(StateKey::Older),
@@ -358,7 +393,7 @@ mod tests {
                     message: MessageNumber(n),
                     flags: row.map_or(Flags::default(), |row| row.flags),
                     modseq: ModSeq::FIRST,
-                    save_date: 0,
+                    save_date: row.map_or(0, |row| row.saved),
                 });
             }
             let facts = |message: MessageNumber| {
