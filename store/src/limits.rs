@@ -72,9 +72,6 @@ pub const check_problems_max: usize = 10_000;
 pub const checkpoint_log_bytes_default: u64 = 256 << 20;
 /// Raw bytes of a chunk of message content.
 pub const chunk_raw_bytes_max: usize = 128 * 1024;
-/// Bytes that are inflated at once: a chunk, or a summary.
-pub const inflated_bytes_max: usize =
-    if summary_bytes_max > chunk_raw_bytes_max { summary_bytes_max } else { chunk_raw_bytes_max };
 /// Bytes of a trained dictionary. Twice as many made generated mail 1 % smaller than this, half as many 1 % larger.
 pub const dictionary_bytes_max: usize = 64 << 10;
 /// Payload of its record.
@@ -84,7 +81,7 @@ pub const dictionary_record_bytes_max: usize = dictionary_bytes_max + 9;
 pub const dictionary_sample_bytes_default: usize = 2 << 20;
 /// Samples are at least so many times as large as what is trained from them.
 pub const dictionary_sample_ratio_min: usize = 16;
-/// Bytes that are taken of a header, a body, a summary as a sample: what is behind them gains little.
+/// Bytes that are taken of a header or a body as a sample: what is behind them gains little.
 pub const dictionary_sample_piece_bytes: usize = 8 << 10;
 /// How many times as long the log has to be as when its dictionary was trained, before another is.
 pub const dictionary_retrain_growth: u64 = 16;

@@ -1,7 +1,6 @@
 //! APPEND: new messages into a mailbox, all of them in one commit.
 
 use super::keywords::KeywordTable;
-use super::message::RecordedSummary;
 use super::{ChangeError, MessageRecord, Shard, StoredContent};
 use crate::error::CommitError;
 use crate::limits;
@@ -104,13 +103,7 @@ impl Shard {
                     summary_version: message.summary_version,
                     summary: Vec::new(),
                 };
-                self.sample(&message.summary);
-                let squeezed = self.squeeze_with_dictionary(&message.summary);
-                let summary = match &squeezed {
-                    Some(payload) => RecordedSummary::Squeezed(message.summary.len() as u32, payload),
-                    None => RecordedSummary::Plain(&message.summary),
-                };
-                let (_, address) = log.put(RecordType::Message, &record.encode_with(summary))?;
+                let (_, address) = log.put(RecordType::Message, &record.encode_with(&message.summary))?;
                 let facts = MessageFacts {
                     size: record.size,
                     internal: record.internal,

@@ -1,4 +1,4 @@
-//! Dictionaries that content and summaries are compressed with: training, the Dictionary record, and finding the one
+//! Dictionaries that content is compressed with: training, the Dictionary record, and finding the one
 //! that a segment's records need (`FORMAT.md`, "Dictionary").
 //!
 //! Mail of one shard repeats itself from message to message (header fields, quoting, signatures), and a frame for each part
@@ -6,7 +6,7 @@
 //! written into a segment that begins with the dictionary that it needs; a bad Dictionary record loses nothing while a
 //! neighbour has the same.
 
-use super::message::{Squeezer, ZSTD_LEVEL};
+use super::message::{DICTIONARY_LEVEL, Squeezer};
 use crate::codec::BadBytes;
 use crate::limits;
 use crate::types::Lsn;
@@ -57,7 +57,7 @@ impl Dictionary {
     }
 
     pub(super) fn encoder(&self) -> Option<&CDict<'static>> {
-        self.encoder.get_or_init(|| CDict::try_create(&self.record[HEAD..], ZSTD_LEVEL)).as_ref()
+        self.encoder.get_or_init(|| CDict::try_create(&self.record[HEAD..], DICTIONARY_LEVEL)).as_ref()
     }
 
     pub(super) fn decoder(&self) -> &DDict<'static> {
@@ -65,7 +65,7 @@ impl Dictionary {
     }
 }
 
-/// What a dictionary is trained from: beginnings of headers, bodies and summaries.
+/// What a dictionary is trained from: beginnings of headers and bodies.
 #[derive(Default)]
 pub struct Samples {
     bytes: Vec<u8>,

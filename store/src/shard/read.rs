@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::dictionary::Known;
-use super::message::{Extent, MessageRecord, RecordedSummary, needed_by_chunk, needed_by_summary};
+use super::message::{Extent, MessageRecord, needed_by_chunk};
 use crate::codec::BadBytes;
 use crate::error::{Damage, ReadError};
 use crate::log::segment::first_record;
@@ -38,59 +38,26 @@ impl Shard {
     /// The message record at a [`crate::types::MessageFacts::address`].
     pub async fn read_message(&self, address: Address) -> Result<MessageRecord, ReadError> {
         let payload = self.inner.log.read(address, MESSAGE_BYTES_GUESS).await?;
-        if let Some(id) = self.unknown(address.segment).then(|| needed_by_summary(&payload)).flatten() {
-            self.learn_dictionary(address.segment, id).await?;
-        }
-        self.decode_message(&payload, address)
+        MessageRecord::decode(&payload).map_err(not_content(address))
     }
 
     /// Message records, neighbours read together; results in the order asked for.
     pub async fn read_messages(&self, addresses: &[Address]) -> Vec<Result<MessageRecord, ReadError>> {
-        let records = self.records_with_dictionaries(addresses).await;
         let decode = |(payload, address): (Result<RecordBytes, ReadError>, &Address)| {
-            self.decode_message(&payload?, *address)
+            MessageRecord::decode(&payload?).map_err(not_content(*address))
         };
-        records.into_iter().zip(addresses).map(decode).collect()
-    }
-
-    /// Message records, not decoded, and the dictionaries that their summaries need.
-    async fn records_with_dictionaries(&self, addresses: &[Address]) -> Vec<Result<RecordBytes, ReadError>> {
-        let mut records = self.records(addresses).await;
-        for (record, address) in records.iter_mut().zip(addresses) {
-            let Ok(payload) = record else { continue };
-            if self.unknown(address.segment)
-                && let Some(id) = needed_by_summary(payload)
-                && let Err(error) = self.learn_dictionary(address.segment, id).await
-            {
-                *record = Err(error);
-            }
-        }
-        records
-    }
-
-    fn decode_message(&self, payload: &[u8], address: Address) -> Result<MessageRecord, ReadError> {
-        let (record, summary) = MessageRecord::decode_apart(payload).map_err(not_content(address))?;
-        Ok(MessageRecord { summary: self.inflate_summary(summary, address)?, ..record })
-    }
-
-    fn inflate_summary(&self, summary: RecordedSummary<'_>, address: Address) -> Result<Vec<u8>, ReadError> {
-        let dictionary = match summary {
-            RecordedSummary::Plain(_) => None,
-            RecordedSummary::Squeezed(..) => self.dictionaries().get(address.segment),
-        };
-        let mut squeezer = self.inner.squeezer.borrow_mut();
-        summary.inflate(&mut squeezer, dictionary.as_deref()).map_err(not_content(address))
+        self.records(addresses).await.into_iter().zip(addresses).map(decode).collect()
     }
 
     /// Summaries, neighbours read together; results in the order asked for.
     pub async fn read_summaries(&self, addresses: &[Address]) -> Vec<Result<StoredSummary, ReadError>> {
-        let records = self.records_with_dictionaries(addresses).await;
+        let records = self.records(addresses).await;
         let decode = |(payload, address): (Result<RecordBytes, ReadError>, &Address)| {
             let payload = payload?;
             let (record, summary) = MessageRecord::decode_apart(&payload).map_err(not_content(*address))?;
             Ok(StoredSummary {
                 version: record.summary_version,
-                bytes: self.inflate_summary(summary, *address)?.into(),
+                bytes: summary.into(),
                 email_id: record.email_id,
                 thread_id: record.thread_id,
             })

@@ -48,13 +48,6 @@ impl Shard {
         self.inner.squeezer.borrow_mut().squeeze(raw, dictionary.as_deref())
     }
 
-    /// The same; `None` when there is no dictionary.
-    pub(super) fn squeeze_with_dictionary(&self, raw: &[u8]) -> Option<Vec<u8>> {
-        let dictionary = self.inner.dictionary.borrow();
-        let dictionary = dictionary.as_deref()?;
-        Some(self.inner.squeezer.borrow_mut().squeeze(raw, Some(dictionary)))
-    }
-
     /// Waits until a dictionary should be trained. `None` when the shard stops. Whoever takes it gives the result to
     /// [`Shard::use_dictionary`].
     pub async fn training(&self) -> Option<Training> {
@@ -67,7 +60,7 @@ impl Shard {
         Some(Training { samples, current: inner.dictionary.borrow().clone(), at: self.next_lsn() })
     }
 
-    /// From now on content and summaries are compressed with this, in a new segment; `None`: with what was used so far.
+    /// From now on content is compressed with this, in a new segment; `None`: with what was used so far.
     pub fn use_dictionary(&self, trained: Option<Dictionary>) {
         self.inner.sampler.borrow_mut().done(self.next_lsn());
         if let Some(dictionary) = trained {
