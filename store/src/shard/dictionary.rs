@@ -111,10 +111,11 @@ impl Training {
     /// A dictionary, if it makes samples that it was not trained from smaller by a twentieth than the one in use does.
     pub fn run(self) -> Option<Dictionary> {
         let samples = &self.samples;
-        // One in eight is kept to judge by.
+        // One in nine is kept to judge by: headers and bodies come in turn.
+        let is_judged = |nth: usize| nth % 9 == 8;
         let (mut bytes, mut lens) = (Vec::with_capacity(samples.len()), Vec::new());
         for (nth, piece) in samples.pieces().enumerate() {
-            if nth % 8 != 7 {
+            if !is_judged(nth) {
                 bytes.extend_from_slice(piece);
                 lens.push(piece.len());
             }
@@ -123,7 +124,8 @@ impl Training {
         let trained = zstd::dict::from_continuous(&bytes, &lens, room).ok()?;
         let record = [&[VERSION][..], &self.at.0.to_le_bytes(), &trained].concat();
         let dictionary = Dictionary::decode(&record).ok()?;
-        let judged = || samples.pieces().enumerate().filter(|(nth, _)| nth % 8 == 7).map(|(_, piece)| piece);
+        let judged =
+            || samples.pieces().enumerate().filter(|(nth, _)| is_judged(*nth)).map(|(_, piece)| piece);
         let now = Samples::compressed(judged(), self.current.as_deref());
         let then = Samples::compressed(judged(), Some(&dictionary));
         (then + then / 19 < now).then_some(dictionary)
