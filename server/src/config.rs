@@ -45,7 +45,7 @@ pub struct Config {
 pub struct StorageConfig {
     /// Shards that `trawl init` creates; fixed afterwards. 0: eight, or one for each core where there are more.
     pub shards: u16,
-    /// Log written since the last checkpoint before a shard makes a new one; bounds the time of a start.
+    /// Log written since the last checkpoint before a shard makes a new one, at the latest; bounds the time of a start.
     pub checkpoint_bytes: ByteSize,
 }
 

@@ -104,6 +104,8 @@ pub const INDEX_MAPS_MAX: usize = 16 * 1024;
 pub const INDEX_WINDOW_MESSAGES: u32 = 64 * 1024;
 /// Messages that wait for their analysis.
 pub const ANALYSIS_QUEUE_JOBS_MAX: usize = 256;
+/// Shards that wait for a dictionary; more wait outside, with their samples.
+pub const TRAINING_QUEUE_JOBS_MAX: usize = 8;
 
 // --- closing
 

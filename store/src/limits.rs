@@ -68,7 +68,11 @@ pub const checkpoint_frame_bytes_max: usize = 64 << 20;
 pub const check_batch_messages: usize = 256;
 /// Problems that a check describes; more are counted.
 pub const check_problems_max: usize = 10_000;
-/// Bytes of log after which a checkpoint is written, by default.
+/// A checkpoint is written after so many times its own size of log, so that it costs an eighth of what is written.
+pub const checkpoint_log_ratio: u64 = 8;
+/// But not after less log than this, which is replayed in some ten milliseconds.
+pub const checkpoint_log_bytes_least: u64 = 16 << 20;
+/// Bytes of log after which a checkpoint is written at the latest, by default.
 pub const checkpoint_log_bytes_default: u64 = 256 << 20;
 /// Raw bytes of a chunk of message content.
 pub const chunk_raw_bytes_max: usize = 128 * 1024;

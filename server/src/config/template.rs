@@ -11,7 +11,7 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 [storage]
 # Shards that `trawl init` makes; fixed afterwards. 0: eight, or one for each core where there are more.
 #shards = 0
-# Log written before a new checkpoint; bounds the time of a start.
+# Log that a shard writes before a new checkpoint, at the latest (sooner where checkpoints are small); bounds the time of a start.
 #checkpoint_bytes = "64MiB"
 
 [index]

@@ -1,4 +1,4 @@
-//! The lanes of the process: threads for searches, for sorting, and for the analysis of large messages. (Hashing has its own, `Authenticator`.)
+//! The lanes of the process: threads for searches, for sorting, for the analysis of large messages, and one that trains dictionaries. (Hashing has its own, `Authenticator`.)
 //!
 //! What must hold: one account has every lane of the settings while it is alone, and no other waits for it, because there is one more; more
 //! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick and
@@ -21,6 +21,7 @@ use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
 use crate::lanes::search::{AccountKey, Found, ReadBatch, SearchError, SearchJob};
 use crate::limits::{
     ANALYSIS_QUEUE_JOBS_MAX, ARRANGE_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX,
+    TRAINING_QUEUE_JOBS_MAX,
 };
 
 /// See the module.
@@ -28,10 +29,11 @@ pub struct LanePools {
     search: Arc<SearchQueue>,
     arranging: Pool,
     analysis: Pool,
+    training: Pool,
 }
 
 /// The threads, to be joined at the end.
-pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, [PoolThreads; 2]);
+pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, [PoolThreads; 3]);
 
 impl LanePools {
     /// Starts `lanes` threads of each kind, and one more for searches; they read below `store`.
@@ -57,7 +59,11 @@ impl LanePools {
         let (arranging, sorting) =
             Pool::start_with("sort", lanes, ARRANGE_QUEUE_JOBS_MAX, os::lower_search_priority)?;
         let (analysis, analysing) = Pool::start("analysis", lanes, ANALYSIS_QUEUE_JOBS_MAX)?;
-        Ok((LanePools { search, arranging, analysis }, LaneThreads(searching, [sorting, analysing])))
+        // Seldom; mail that comes meanwhile is stored without a dictionary.
+        let (training, trains) =
+            Pool::start_with("train", 1, TRAINING_QUEUE_JOBS_MAX, os::lower_search_priority)?;
+        let pools = LanePools { search, arranging, analysis, training };
+        Ok((pools, LaneThreads(searching, [sorting, analysing, trains])))
     }
 
     /// Runs a search on as many lanes as it can use; dropping the future stops it.
@@ -92,9 +98,9 @@ impl LanePools {
         }
     }
 
-    /// A dictionary for a shard's log, if it is worth it; takes half a second of a lane.
+    /// A dictionary for a shard's log, if it is worth it; takes half a second.
     pub async fn train(&self, training: Training) -> Option<Dictionary> {
-        self.analysis.run_patiently(move || training.run()).await.ok().flatten()
+        self.training.run_patiently(move || training.run()).await.ok().flatten()
     }
 
     /// Takes no more work.
@@ -102,6 +108,7 @@ impl LanePools {
         self.search.stop();
         self.arranging.stop();
         self.analysis.stop();
+        self.training.stop();
     }
 }
 

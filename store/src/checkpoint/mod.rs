@@ -8,6 +8,7 @@ mod frames;
 
 use crate::disk::Disk;
 use crate::error::StoreError;
+use crate::limits;
 use crate::log::Position;
 use crate::shard::{Env, Shard, shard_dir};
 use crate::state::apply::State;
@@ -86,6 +87,8 @@ pub(crate) struct Checkpoints {
     written: Cell<u64>,
     /// Bytes of log at the last one, or at the last attempt.
     mark: Cell<u64>,
+    /// Bytes of the last one that was written.
+    size: Cell<u64>,
     busy: Cell<bool>,
     stopping: Cell<bool>,
     error: RefCell<Option<String>>,
@@ -97,6 +100,7 @@ impl Checkpoints {
             last: Cell::new(last),
             written: Cell::new(0),
             mark: Cell::new(0),
+            size: Cell::new(0),
             busy: Cell::new(false),
             stopping: Cell::new(false),
             error: RefCell::default(),
@@ -104,6 +108,11 @@ impl Checkpoints {
     }
     pub fn written(&self) -> u64 {
         self.written.get()
+    }
+    /// Bytes of log after which the next one is due: as few as it is cheap beside, at most `most`.
+    fn interval(&self, most: u64) -> u64 {
+        let cheap = self.size.get().saturating_mul(limits::checkpoint_log_ratio);
+        cheap.max(limits::checkpoint_log_bytes_least).min(most)
     }
     pub fn error(&self) -> Option<String> {
         self.error.borrow().clone()
@@ -120,7 +129,8 @@ impl Shard {
     pub(crate) async fn write_checkpoints(&self) {
         let checkpoints = &self.inner.checkpoints;
         loop {
-            let due = || self.log_bytes() - checkpoints.mark.get() >= self.inner.options.checkpoint_log_bytes;
+            let most = self.inner.options.checkpoint_log_bytes;
+            let due = || self.log_bytes() - checkpoints.mark.get() >= checkpoints.interval(most);
             self.inner.turn.until(|| checkpoints.stopping.get() || due()).await;
             if checkpoints.stopping.get() {
                 return;
@@ -156,7 +166,8 @@ impl Shard {
         checkpoints.busy.set(false);
         self.inner.turn.notify();
         match result {
-            Ok(()) => {
+            Ok(bytes) => {
+                checkpoints.size.set(bytes);
                 checkpoints.last.set(Some(lsn));
                 checkpoints.written.set(checkpoints.written.get() + 1);
                 checkpoints.error.take();
@@ -170,7 +181,7 @@ impl Shard {
         position: Position,
         wall: WallTime,
         snapshot: &frames::Snapshot,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let env = &self.inner.env;
         let (disk, dir) = (&*env.disk, shard_dir(env.shard));
         let new = format!("{dir}/{NEW}");
@@ -182,12 +193,14 @@ impl Shard {
         }
         let written = async {
             let mut output = file::Output::create(disk, &new, env, position, wall).await?;
+            let mut bytes = 0;
             for frame in snapshot.frames() {
+                bytes += frame.len() as u64;
                 output.frame(&frame).await?;
             }
-            output.finish().await
+            output.finish().await.map(|()| bytes)
         };
-        written.await.map_err(StoreError::io("write", &new))?;
+        let bytes = written.await.map_err(StoreError::io("write", &new))?;
         let path = format!("{dir}/{}", name(position));
         disk.rename(&new, &path).await.map_err(StoreError::io("rename", &path))?;
         disk.sync_dir(&dir).await.map_err(StoreError::io("sync", &dir))?;
@@ -195,6 +208,26 @@ impl Shard {
             let old = format!("{dir}/{old}");
             disk.remove(&old).await.map_err(StoreError::io("remove", &old))?;
         }
-        Ok(())
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_checkpoints_come_sooner_and_none_comes_later_than_set() {
+        let checkpoints = Checkpoints::new(None);
+        let interval = |size, most| {
+            checkpoints.size.set(size);
+            checkpoints.interval(most) >> 20
+        };
+        assert_eq!(interval(0, 64 << 20), 16);
+        assert_eq!(interval(1 << 20, 64 << 20), 16);
+        assert_eq!(interval(4 << 20, 64 << 20), 32);
+        assert_eq!(interval(100 << 20, 64 << 20), 64);
+        assert_eq!(interval(u64::MAX, 64 << 20), 64);
+        assert_eq!(interval(4 << 20, 1 << 20), 1);
     }
 }

@@ -69,7 +69,7 @@ pub struct ShardOptions {
     pub segment_bytes: u64,
     pub preallocate: bool,
     pub reserve_bytes: u64,
-    /// A checkpoint is written after this many bytes of log.
+    /// A checkpoint is written after this many bytes of log at the latest, sooner where it is small.
     pub checkpoint_log_bytes: u64,
     /// Bytes of samples from which a dictionary is trained, when somebody does ([`Shard::training`]); 0: none is.
     pub dictionary_sample_bytes: usize,
