@@ -45,8 +45,10 @@ pub const EXECUTOR_IO_MEMORY_BYTES: usize = 1 << 20;
 pub const EXECUTOR_PREEMPT_MS: u64 = 1;
 /// How often executors are woken from outside: the longest that a lost wake-up can cost while there is work.
 pub const PACEMAKER_MS: u64 = 5;
-/// The same while no executor has any.
+/// The same while no executor has had any for a while.
 pub const PACEMAKER_IDLE_MS: u64 = 100;
+/// Rounds of [`PACEMAKER_MS`] without any work after which that is so: 0.2 s.
+pub const PACEMAKER_QUIET_ROUNDS: u32 = 40;
 
 /// Wakes that an executor may miss before it has run its first task; then its sleep is interrupted. Starting takes a few milliseconds.
 pub const PACEMAKER_PATIENCE: u32 = 10;

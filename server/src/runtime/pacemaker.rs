@@ -7,7 +7,7 @@
 //! one of them, before anything can be woken: then the system call that the executor sleeps in is interrupted.
 //!
 //! What must hold: a wake comes from outside, again and again, whether or not the last one was noticed. An executor that
-//! did nothing but notice the last wake is left alone for longer, so that an idle server costs next to nothing.
+//! did nothing but notice wakes for a while is left alone for longer, so that an idle server costs next to nothing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{os, signals};
-use crate::limits::{PACEMAKER_IDLE_MS, PACEMAKER_MS, PACEMAKER_PATIENCE};
+use crate::limits::{PACEMAKER_IDLE_MS, PACEMAKER_MS, PACEMAKER_PATIENCE, PACEMAKER_QUIET_ROUNDS};
 
 /// Wakers of the executors that run now.
 #[derive(Default)]
@@ -118,6 +118,7 @@ fn registry() -> std::io::Result<&'static Registry> {
 
 fn beat(registry: &Registry) {
     let mut pulses = lock(&registry.pulses);
+    let mut quiet_rounds = 0u32;
     loop {
         let mut quiet = true;
         pulses.retain(|pulse| {
@@ -137,10 +138,13 @@ fn beat(registry: &Registry) {
             }
             !state.ended
         });
+        // Between two commands, and while a server starts, there are moments without any work.
+        quiet_rounds = if quiet { quiet_rounds.saturating_add(1) } else { 0 };
+        let is_idle = quiet_rounds > PACEMAKER_QUIET_ROUNDS;
         pulses = if pulses.is_empty() {
             registry.added.wait(pulses).unwrap_or_else(PoisonError::into_inner)
         } else {
-            let tick = Duration::from_millis(if quiet { PACEMAKER_IDLE_MS } else { PACEMAKER_MS });
+            let tick = Duration::from_millis(if is_idle { PACEMAKER_IDLE_MS } else { PACEMAKER_MS });
             registry.added.wait_timeout(pulses, tick).unwrap_or_else(PoisonError::into_inner).0
         };
     }
