@@ -76,7 +76,7 @@ pub const checkpoint_log_bytes_least: u64 = 16 << 20;
 pub const checkpoint_log_bytes_default: u64 = 256 << 20;
 /// Raw bytes of a chunk of message content.
 pub const chunk_raw_bytes_max: usize = 128 * 1024;
-/// Bytes of a trained dictionary. Twice as many made generated mail 1 % smaller than this, half as many 1 % larger.
+/// Bytes of a trained dictionary. Twice or half as many made generated mail less than 1 % smaller or larger.
 pub const dictionary_bytes_max: usize = 64 << 10;
 /// Payload of its record.
 pub const dictionary_record_bytes_max: usize = dictionary_bytes_max + 9;

@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 /// Level 3: measured to be the last one that keeps up with a fast disk.
 const ZSTD_LEVEL: i32 = 3;
 /// With a dictionary level 2 makes generated mail an eighth smaller than level 3 does without, in less time; level 3 would save 1 % more and
-/// take half as long again.
+/// take half as long again or more.
 pub(super) const DICTIONARY_LEVEL: i32 = 2;
 const STORED: u8 = 0;
 const ZSTD: u8 = 1;
