@@ -70,7 +70,7 @@ pub const check_batch_messages: usize = 256;
 pub const check_problems_max: usize = 10_000;
 /// A checkpoint is written after so many times its own size of log, so that it costs an eighth of what is written.
 pub const checkpoint_log_ratio: u64 = 8;
-/// But not after less log than this, which is replayed in some ten milliseconds.
+/// But not after less log than this: small shards would write one after the other.
 pub const checkpoint_log_bytes_least: u64 = 16 << 20;
 /// Bytes of log after which a checkpoint is written at the latest, by default.
 pub const checkpoint_log_bytes_default: u64 = 256 << 20;

@@ -5,7 +5,7 @@ mod support;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use support::{ACCOUNT, World, new_message, open, options, validities};
+use support::{ACCOUNT, World, mail, new_message, open, options, validities};
 use trawl_store::disk::sim::SimDisk;
 use trawl_store::shard::{ChangeError, FlagChange, FlagMode};
 use trawl_store::types::{Flags, SpecialUses, Uid, UidValidity};
@@ -24,6 +24,9 @@ fn seen(world: &World) -> Option<Seen> {
     })
 }
 
+/// Messages that are there before the others.
+const MAILS: u32 = 60;
+
 fn text(nth: u32) -> Vec<u8> {
     format!("Subject: {nth}\r\n\r\n{}", "words and words\r\n".repeat(nth as usize * 37 % 400)).into_bytes()
 }
@@ -36,6 +39,13 @@ async fn workload(world: &World, visible: &RefCell<Vec<Option<Seen>>>) -> Result
     shard.create_account(ACCOUNT, "somebody", validities(100)).await?;
     note();
     let (inbox, archive) = (world.mailbox("INBOX"), world.mailbox("Archive"));
+    // Enough to train a dictionary from: what follows is compressed with it.
+    let mut first = Vec::new();
+    for nth in 0..MAILS {
+        first.push(new_message(shard, &mail(nth), Flags::default(), &[]).await?);
+    }
+    shard.append(ACCOUNT, inbox, first).await?;
+    note();
     for nth in 1..=8u32 {
         let message = new_message(shard, &text(nth), Flags::default(), &["k"]).await?;
         shard.append(ACCOUNT, inbox, vec![message]).await?;
@@ -75,6 +85,7 @@ fn undisturbed() -> (Vec<Option<Seen>>, u64) {
     let start = world.disk.crash_points();
     let visible = RefCell::new(Vec::new());
     world.run(workload(&world, &visible)).unwrap();
+    assert!(world.shard.stats().dictionary_bytes > 0, "a segment with a dictionary is begun on the way");
     let mut states = visible.into_inner();
     states.dedup();
     (states, world.disk.crash_points() - start)
@@ -116,7 +127,7 @@ fn crash_at(point: u64, states: &[Option<Seen>], ignore_sync: bool) -> Result<()
         .unwrap_or_default();
     for address in addresses {
         let content = again.run(again.shard.read_all(address)).map_err(|error| error.to_string())?;
-        if (1..=8).all(|nth| text(nth) != content) {
+        if (1..=8).all(|nth| text(nth) != content) && (0..MAILS).all(|nth| mail(nth) != content) {
             return Err("a message holds other bytes".to_owned());
         }
     }

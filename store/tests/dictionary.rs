@@ -5,36 +5,11 @@
 mod support;
 
 use std::collections::BTreeMap;
-use support::{ACCOUNT, World, new_message, open, options, validities};
+use support::{ACCOUNT, World, mail, new_message, open, options, validities};
 use trawl_store::disk::sim::SimDisk;
 use trawl_store::log::Address;
 use trawl_store::shard::{MessageRecord, ShardOptions};
 use trawl_store::types::Flags;
-
-/// Mail as it is: fields that are in every message, and words that come again in another order.
-fn mail(nth: u32) -> Vec<u8> {
-    let word = |n: u32| {
-        ["budget", "meeting", "boat", "harbour", "letter", "Tuesday", "colour", "answer"][n as usize % 8]
-    };
-    let mut text = format!(
-        "Return-Path: <bounces-{nth}@lists.harbour.example>\r\n\
-         Received: from mx{}.harbour.example (mx{}.harbour.example [192.0.2.{}])\r\n\tby mail.trawl.example with ESMTPS id {:08x}\r\n\
-         Authentication-Results: mail.trawl.example; dkim=pass header.d=harbour.example; spf=pass\r\n\
-         List-Unsubscribe: <https://lists.harbour.example/unsubscribe?id={nth}>\r\n\
-         Subject: {} and {}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
-        nth % 7,
-        nth % 7,
-        nth % 200,
-        nth.wrapping_mul(2_654_435_761),
-        word(nth),
-        word(nth / 3),
-    );
-    for n in 0..nth % 9 + 3 {
-        text +=
-            &format!("The {} of the {} is about the {}.\r\n", word(nth ^ n), word(nth / 5 + n), word(n * 3));
-    }
-    text.into_bytes()
-}
 
 /// A world with one account that has got so many messages.
 fn filled(options: ShardOptions, messages: u32) -> World {

@@ -22,7 +22,7 @@ const HEAD: usize = limits::dictionary_record_bytes_max - limits::dictionary_byt
 pub struct Dictionary {
     record: Arc<[u8]>,
     trained: Lsn,
-    /// Some hundred kilobytes, made when something is compressed with it.
+    /// The larger part in memory; made when something is compressed with it.
     encoder: OnceLock<Option<CDict<'static>>>,
     decoder: DDict<'static>,
 }

@@ -14,7 +14,7 @@ use crate::log::record::Salt;
 use crate::log::segment::{self, HeaderRead, SegmentHeader};
 use crate::log::{Address, RecordBytes, RecordType};
 use crate::types::ShardId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -128,12 +128,17 @@ impl LaneReader {
 
     /// Reads the dictionaries that these chunks need and that are not known. A chunk of which it cannot be found will not inflate.
     fn learn_dictionaries(&self, wanted: &[(Address, usize)], chunks: &[Payload], read: ReadBatch<'_>) {
+        // What cannot be found is looked for once, not for each chunk.
+        let mut tried = HashSet::new();
         for (chunk, (address, _)) in chunks.iter().zip(wanted) {
             let number = address.segment;
             let Ok(chunk) = chunk else { continue };
             let Some(id) = needed_by_chunk(chunk).filter(|_| self.dictionaries.get(number).is_none()) else {
                 continue;
             };
+            if !tried.insert((number, id)) {
+                continue;
+            }
             for place in Known::places(number) {
                 let at = [(segment::first_record(place), limits::dictionary_record_bytes_max)];
                 let found = self.read_records(&at, RecordType::Dictionary, read).pop();

@@ -8,6 +8,7 @@ use crate::error::{Damage, ReadError};
 use crate::log::segment::first_record;
 use crate::log::{Address, RecordBytes};
 use crate::types::{EmailId, ThreadId};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
@@ -99,21 +100,25 @@ impl Shard {
     /// Chunk records, and the dictionaries that they need.
     async fn read_chunks(&self, wanted: &[(Address, usize)]) -> Vec<Result<RecordBytes, ReadError>> {
         let mut chunks = self.inner.log.read_many(wanted).await;
+        // What cannot be found is looked for once, not for each chunk.
+        let mut lost: HashMap<(u32, NonZeroU32), ReadError> = HashMap::new();
         for (chunk, (address, _)) in chunks.iter_mut().zip(wanted) {
             let Ok(payload) = chunk else { continue };
-            if self.unknown(address.segment)
-                && let Some(id) = needed_by_chunk(payload)
+            if self.dictionaries().get(address.segment).is_some() {
+                continue;
+            }
+            let Some(id) = needed_by_chunk(payload) else { continue };
+            let key = (address.segment, id);
+            if !lost.contains_key(&key)
                 && let Err(error) = self.learn_dictionary(address.segment, id).await
             {
-                *chunk = Err(error);
+                lost.insert(key, error);
+            }
+            if let Some(error) = lost.get(&key) {
+                *chunk = Err(error.clone());
             }
         }
         chunks
-    }
-
-    /// Whether the dictionary of this segment is not known, if it has one.
-    fn unknown(&self, segment: u32) -> bool {
-        self.dictionaries().get(segment).is_none()
     }
 
     /// Reads the dictionary with this id for a segment. The error is that of the segment's own; a neighbour's may do.

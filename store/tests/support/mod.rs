@@ -85,6 +85,31 @@ pub fn validities(first: u32) -> [UidValidity; 6] {
     std::array::from_fn(|nth| UidValidity::new(first + nth as u32).unwrap())
 }
 
+/// Mail as it is: fields that are in every message, and words that come again in another order.
+pub fn mail(nth: u32) -> Vec<u8> {
+    let word = |n: u32| {
+        ["budget", "meeting", "boat", "harbour", "letter", "Tuesday", "colour", "answer"][n as usize % 8]
+    };
+    let mut text = format!(
+        "Return-Path: <bounces-{nth}@lists.harbour.example>\r\n\
+         Received: from mx{}.harbour.example (mx{}.harbour.example [192.0.2.{}])\r\n\tby mail.trawl.example with ESMTPS id {:08x}\r\n\
+         Authentication-Results: mail.trawl.example; dkim=pass header.d=harbour.example; spf=pass\r\n\
+         List-Unsubscribe: <https://lists.harbour.example/unsubscribe?id={nth}>\r\n\
+         Subject: {} and {}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
+        nth % 7,
+        nth % 7,
+        nth % 200,
+        nth.wrapping_mul(2_654_435_761),
+        word(nth),
+        word(nth / 3),
+    );
+    for n in 0..nth % 9 + 3 {
+        text +=
+            &format!("The {} of the {} is about the {}.\r\n", word(nth ^ n), word(nth / 5 + n), word(n * 3));
+    }
+    text.into_bytes()
+}
+
 /// The summary of a message of so many octets; some are longer than readers expect.
 pub fn summary(octets: usize) -> Vec<u8> {
     format!("summary of {octets} octets ").repeat(if octets.is_multiple_of(3) { 400 } else { 1 }).into_bytes()
