@@ -42,6 +42,39 @@ id!(/// RFC 3501 2.3.1.1 UIDVALIDITY; every new one of a name is greater than al
 id!(/// RFC 7162 mod-sequence: a counter per mailbox, at most 2^63 - 1.
     ModSeq(NonZeroU64));
 
+/// Identifiers of RFC 8474 are unique in the store: neither accounts nor numbers within them are ever used again.
+fn object_id(account: AccountId, number: u32) -> u64 {
+    u64::from(account.0) << 32 | u64::from(number)
+}
+impl EmailId {
+    /// What is recorded of a message.
+    pub fn of(account: AccountId, message: MessageNumber) -> EmailId {
+        EmailId(object_id(account, message.0))
+    }
+    /// The message, if it is one of the account.
+    pub fn message(self, account: AccountId) -> Option<MessageNumber> {
+        number_in(self.0, account)
+    }
+}
+impl ThreadId {
+    /// What is recorded of the messages of a thread with this first message.
+    pub fn of(account: AccountId, first: MessageNumber) -> ThreadId {
+        ThreadId(object_id(account, first.0))
+    }
+    /// The thread's first message, if it is one of the account.
+    pub fn first(self, account: AccountId) -> Option<MessageNumber> {
+        number_in(self.0, account)
+    }
+}
+fn number_in(id: u64, account: AccountId) -> Option<MessageNumber> {
+    (id >> 32 == u64::from(account.0)).then_some(MessageNumber(id as u32))
+}
+impl MailboxObjectId {
+    /// What is recorded of a mailbox that is made.
+    pub fn of(account: AccountId, mailbox: MailboxId) -> MailboxObjectId {
+        MailboxObjectId(object_id(account, mailbox.0))
+    }
+}
 impl Uid {
     pub const MIN: Uid = Uid(NonZeroU32::MIN);
     pub const MAX: Uid = Uid(NonZeroU32::MAX);
@@ -211,6 +244,8 @@ pub struct MessageFacts {
     pub sent_day: Option<i32>,
     /// Where the message record is.
     pub address: Address,
+    /// First message of its thread, which may be itself (RFC 8474 5.2).
+    pub thread: MessageNumber,
 }
 
 /// Totals of a mailbox (RFC 9051 6.3.11 STATUS).

@@ -7,7 +7,7 @@ use support::{ACCOUNT, World, new_message, open, options, validities};
 use trawl_store::disk::sim::{SimDisk, SimFault, SimOp};
 use trawl_store::error::CommitError;
 use trawl_store::shard::{ChangeError, FlagChange, FlagMode};
-use trawl_store::types::{Flags, SpecialUse, SpecialUses, Uid, UidValidity};
+use trawl_store::types::{AccountId, EmailId, Flags, SpecialUse, SpecialUses, ThreadId, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
 fn uid(n: u32) -> Uid {
@@ -230,8 +230,26 @@ fn identities_and_threads_are_recorded_once() {
     assert_eq!(here, there, "a copy is the same message");
     assert_eq!(here[0].thread_id, here[1].thread_id);
     assert_ne!(here[0].thread_id, here[2].thread_id);
+    // In memory as in the records, also when it comes from a checkpoint.
+    let known = |world: &World| {
+        let ids = |a: &trawl_store::state::account::Account| {
+            let rows = a.mailbox(inbox).unwrap().rows();
+            rows.map(|row| {
+                let thread = a.facts(row.message).unwrap().thread;
+                (EmailId::of(ACCOUNT, row.message), ThreadId::of(ACCOUNT, thread))
+            })
+            .collect::<Vec<_>>()
+        };
+        world.shard.with_account(ACCOUNT, ids).unwrap()
+    };
+    let recorded: Vec<_> = here.iter().map(|record| (record.email_id, record.thread_id)).collect();
+    assert_eq!(known(&world), recorded);
+    assert_eq!(recorded[1].1.first(ACCOUNT), recorded[0].0.message(ACCOUNT));
+    assert_eq!(recorded[1].1.first(AccountId(ACCOUNT.0 + 1)), None);
+    world.run(world.shard.checkpoint());
     let again = open(world.disk.after_kill(), 2, options());
-    assert_eq!(records(&again, inbox), here);
+    assert!(again.shard.report().checkpoint.is_some());
+    assert_eq!((records(&again, inbox), known(&again)), (here, recorded));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::io;
 use std::rc::Rc;
 
 const MAGIC: &[u8; 8] = b"TRAWLCKP";
-const FORMAT: u32 = 1;
+/// Format 1 does not say which threads messages belong to.
+const FORMAT: u32 = 2;
 const HEADER: usize = 68;
 const FRAME_HEAD: usize = 8;
 /// Length of the frame that says that all were there.
@@ -108,7 +109,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub async fn open(disk: &dyn Disk, path: &str, env: &Env) -> Result<Input, String> {
+    /// `None` for one of an older format, which says too little to start from.
+    pub async fn open(disk: &dyn Disk, path: &str, env: &Env) -> Result<Option<Input>, String> {
         let text = |error: io::Error| error.to_string();
         let file = disk.open(path, OpenMode::Read).await.map_err(text)?;
         let position = Position { address: Address { segment: 0, offset: 0 }, next: Lsn(0) };
@@ -124,6 +126,7 @@ impl Input {
         let format = if &bytes[..8] == MAGIC { u32_field(8) } else { None };
         match format {
             Some(FORMAT) => {}
+            Some(1..FORMAT) => return Ok(None),
             Some(other) => return Err(format!("format {other}, this program reads {FORMAT}")),
             None => return Err("not a checkpoint".to_owned()),
         }
@@ -138,7 +141,7 @@ impl Input {
             return Err("its header is damaged or of another store".to_owned());
         }
         input.seed = seed;
-        Ok(input)
+        Ok(Some(input))
     }
 
     /// The next `len` bytes.

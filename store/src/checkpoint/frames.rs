@@ -98,6 +98,7 @@ impl Snapshot {
                     out.number(facts.size);
                     out.zoned(facts.internal);
                     out.day(facts.sent_day);
+                    out.number(number.0.wrapping_sub(facts.thread.0));
                 }))
                 .chain(in_frames(THREADS, account.threads.iter(), |out, (hash, thread), _| {
                     out.u64(hash);
@@ -205,8 +206,9 @@ impl Rebuild {
                 while !input.is_empty() {
                     before = before.checked_add(input.u32()?).ok_or(BadBytes)?;
                     let (address, size) = (input.address()?, input.u32()?);
-                    let facts =
-                        MessageFacts { size, internal: input.zoned()?, sent_day: input.day()?, address };
+                    let (internal, sent_day) = (input.zoned()?, input.day()?);
+                    let thread = MessageNumber(before.wrapping_sub(input.u32()?));
+                    let facts = MessageFacts { size, internal, sent_day, address, thread };
                     if !messages.add(MessageNumber(before), &facts) {
                         return Err(BadBytes);
                     }

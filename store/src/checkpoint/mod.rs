@@ -50,14 +50,14 @@ pub(crate) async fn names(disk: &dyn Disk, dir: &str) -> Result<Vec<String>, Sto
     Ok(names)
 }
 
-/// Loads one checkpoint.
-pub(crate) async fn load(disk: &dyn Disk, path: &str, env: &Env) -> Result<Loaded, String> {
-    let mut input = file::Input::open(disk, path, env).await?;
+/// Loads one checkpoint; `None` for one of an older format.
+pub(crate) async fn load(disk: &dyn Disk, path: &str, env: &Env) -> Result<Option<Loaded>, String> {
+    let Some(mut input) = file::Input::open(disk, path, env).await? else { return Ok(None) };
     let mut rebuild = frames::Rebuild::default();
     while let Some(frame) = input.frame().await? {
         rebuild.frame(&frame).map_err(|what| format!("a frame that does not fit: {what}"))?;
     }
-    Ok(Loaded { state: rebuild.finish(), position: input.position, wall: input.wall })
+    Ok(Some(Loaded { state: rebuild.finish(), position: input.position, wall: input.wall }))
 }
 
 /// Loads the newest checkpoint that is good; what is wrong with the others goes to `damaged`.
@@ -69,7 +69,8 @@ pub(crate) async fn load_newest(
 ) -> Result<Option<Loaded>, StoreError> {
     for name in names(disk, dir).await? {
         match load(disk, &format!("{dir}/{name}"), env).await {
-            Ok(loaded) => return Ok(Some(loaded)),
+            Ok(Some(loaded)) => return Ok(Some(loaded)),
+            Ok(None) => {}
             Err(what) => damaged.push(format!("{dir}/{name}: {what}")),
         }
     }

@@ -92,8 +92,8 @@ impl Shard {
                 messages.iter().zip(appended)
             {
                 let record = MessageRecord {
-                    email_id: EmailId(object_id(account, number.0)),
-                    thread_id: ThreadId(object_id(account, first_of_thread.0)),
+                    email_id: EmailId::of(account, number),
+                    thread_id: ThreadId::of(account, first_of_thread),
                     size: message.content.size(),
                     header_len: message.content.header_len(),
                     internal: message.internal,
@@ -109,9 +109,9 @@ impl Shard {
                     internal: record.internal,
                     sent_day: record.sent_day,
                     address,
+                    thread: first_of_thread,
                 };
-                let thread = first_of_thread;
-                added.push(Appended { uid, message: number, facts, flags, thread, thread_hashes });
+                added.push(Appended { uid, message: number, facts, flags, thread_hashes });
             }
             let mut ops: Vec<Op> = keywords.into_op().into_iter().collect();
             ops.push(Op::Append { mailbox, modseq, save_date, messages: added });
@@ -126,11 +126,6 @@ impl Shard {
         let seconds = self.inner.env.clock.wall().0.div_euclid(1_000);
         u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
     }
-}
-
-/// Identifiers of RFC 8474 are unique in the store: neither accounts nor numbers within them are ever used again.
-pub(super) fn object_id(account: AccountId, number: u32) -> u64 {
-    u64::from(account.0) << 32 | u64::from(number)
 }
 
 /// The system flags among `flags`.

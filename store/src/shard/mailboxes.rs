@@ -1,6 +1,5 @@
 //! Accounts and the mailbox tree: create, delete, rename, subscribe. Each has the account to itself.
 
-use super::append::object_id;
 use super::commit::Basis;
 use super::{ChangeError, Shard};
 use crate::limits;
@@ -159,7 +158,7 @@ fn create(
     uid_validity: UidValidity,
     special_uses: SpecialUses,
 ) -> Op {
-    let object_id = MailboxObjectId(object_id(account, mailbox.0));
+    let object_id = MailboxObjectId::of(account, mailbox);
     Op::MailboxCreate { mailbox, object_id, name: name.to_owned(), uid_validity, special_uses }
 }
 

@@ -195,12 +195,12 @@ impl Account {
             Op::Append { modseq, save_date, messages, .. } => {
                 let mut result = Ok(());
                 for message in messages {
-                    let Appended { uid, message: number, facts, flags, thread, thread_hashes } = message;
+                    let Appended { uid, message: number, facts, flags, thread_hashes } = message;
                     if !self.messages.add(*number, facts) {
                         result = Err("a message number given out twice");
                         continue;
                     }
-                    thread_hashes.iter().for_each(|hash| self.threads.add(*hash, *thread));
+                    thread_hashes.iter().for_each(|hash| self.threads.add(*hash, facts.thread));
                     let row = Row {
                         uid: *uid,
                         message: *number,

@@ -63,7 +63,8 @@ impl Head {
                     for message in messages {
                         over.uid_next = message.uid.get() + 1;
                         self.next_message = message.message.0 + 1;
-                        self.threads.extend(message.thread_hashes.iter().map(|hash| (*hash, message.thread)));
+                        self.threads
+                            .extend(message.thread_hashes.iter().map(|hash| (*hash, message.facts.thread)));
                     }
                 }
                 Op::Copy { modseq, first, rows, .. } => {

@@ -9,64 +9,103 @@ use std::rc::Rc;
 
 /// Entries in a page: what one change copies while a snapshot is held (12 KiB).
 pub const PAGE_MESSAGES: usize = 512;
-const NO_SENT_DAY: i32 = i32::MIN;
-/// `internal` holds seconds above these bits and the zone (plus an offset that makes it positive) in them.
+
+/// `times` holds, from the lowest bits: by how many days the Date field is before or after INTERNALDATE, its zone and its
+/// seconds, which is what years of four digits need.
+const DAY_BITS: u32 = 13;
 const ZONE_BITS: u32 = 12;
+const SECOND_BITS: u32 = 64 - DAY_BITS - ZONE_BITS;
 const ZONE_OFFSET: i64 = 1 << (ZONE_BITS - 1);
+/// No readable Date field.
+const NO_DAY: i64 = 0;
+/// Far from INTERNALDATE, as of mail that was imported without its dates: the day is in `Page::far_days`.
+const FAR_DAY: i64 = 1;
+/// The day itself has this.
+const SAME_DAY: i64 = 1 << (DAY_BITS - 1);
 
 #[derive(Clone, Copy)]
 struct Packed {
     address: u64,
-    internal: i64,
+    times: i64,
     size: u32,
-    sent_day: i32,
+    thread: u32,
 }
 
 /// What a message costs in a page.
 pub const PACKED_MESSAGE_BYTES: usize = size_of::<Packed>();
 
 /// No record is at the start of segment 0: a number that was never given out.
-const HOLE: Packed = Packed { address: 0, internal: 0, size: 0, sent_day: NO_SENT_DAY };
+const HOLE: Packed = Packed { address: 0, times: 0, size: 0, thread: 0 };
+
+#[derive(Clone, Default)]
+struct Page {
+    messages: Vec<Packed>,
+    /// By place in the page, ascending.
+    far_days: Vec<(u16, i32)>,
+}
 
 impl Packed {
-    fn new(facts: &MessageFacts) -> Packed {
-        let seconds = facts.internal.seconds.clamp(-(1 << 50), 1 << 50);
-        Packed {
+    /// And the day, if it has no room.
+    fn new(facts: &MessageFacts) -> (Packed, Option<i32>) {
+        let bound = (1 << (SECOND_BITS - 1)) - 1;
+        let zone_minutes = facts.internal.zone_minutes;
+        let internal = ZonedTime { seconds: facts.internal.seconds.clamp(-bound, bound), zone_minutes };
+        let day = facts.sent_day.map_or(NO_DAY, |day| {
+            let places = i64::from(day) - i64::from(internal.day()) + SAME_DAY;
+            if (FAR_DAY + 1..1 << DAY_BITS).contains(&places) { places } else { FAR_DAY }
+        });
+        let zone = i64::from(zone_minutes) + ZONE_OFFSET;
+        let packed = Packed {
             address: u64::from(facts.address.segment) << 32 | u64::from(facts.address.offset),
-            internal: seconds << ZONE_BITS | (i64::from(facts.internal.zone_minutes) + ZONE_OFFSET),
+            times: (internal.seconds << ZONE_BITS | zone) << DAY_BITS | day,
             size: facts.size,
-            sent_day: facts.sent_day.unwrap_or(NO_SENT_DAY),
-        }
+            thread: facts.thread.0,
+        };
+        (packed, facts.sent_day.filter(|_| day == FAR_DAY))
     }
-    fn facts(&self) -> MessageFacts {
-        let zone = (self.internal & ((1 << ZONE_BITS) - 1)) - ZONE_OFFSET;
-        MessageFacts {
-            size: self.size,
-            internal: ZonedTime { seconds: self.internal >> ZONE_BITS, zone_minutes: zone as i16 },
-            sent_day: (self.sent_day != NO_SENT_DAY).then_some(self.sent_day),
-            address: Address { segment: (self.address >> 32) as u32, offset: self.address as u32 },
-        }
+}
+
+impl Page {
+    fn facts(&self, place: usize) -> Option<MessageFacts> {
+        let packed = self.messages.get(place).filter(|packed| packed.address != 0)?;
+        let zone = (packed.times >> DAY_BITS & ((1 << ZONE_BITS) - 1)) - ZONE_OFFSET;
+        let seconds = packed.times >> (DAY_BITS + ZONE_BITS);
+        let internal = ZonedTime { seconds, zone_minutes: zone as i16 };
+        let sent_day = match packed.times & ((1 << DAY_BITS) - 1) {
+            NO_DAY => None,
+            FAR_DAY => {
+                let at = self.far_days.binary_search_by_key(&(place as u16), |(place, _)| *place).ok();
+                at.and_then(|at| self.far_days.get(at)).map(|(_, day)| *day)
+            }
+            places => Some(internal.day() + (places - SAME_DAY) as i32),
+        };
+        Some(MessageFacts {
+            size: packed.size,
+            internal,
+            sent_day,
+            address: Address { segment: (packed.address >> 32) as u32, offset: packed.address as u32 },
+            thread: MessageNumber(packed.thread),
+        })
     }
 }
 
 /// The messages of one account.
 #[derive(Clone, Default)]
 pub struct MessageTable {
-    pages: Vec<Rc<Vec<Packed>>>,
+    pages: Vec<Rc<Page>>,
 }
 
 impl MessageTable {
     /// The number that the next message gets.
     pub fn next(&self) -> MessageNumber {
         let full = self.pages.len().saturating_sub(1) * PAGE_MESSAGES;
-        MessageNumber((full + self.pages.last().map_or(0, |page| page.len())) as u32)
+        MessageNumber((full + self.pages.last().map_or(0, |page| page.messages.len())) as u32)
     }
 
     /// Facts of a message; `None` for numbers that were never given out.
     pub fn get(&self, number: MessageNumber) -> Option<MessageFacts> {
         let index = number.0 as usize;
-        let packed = self.pages.get(index / PAGE_MESSAGES)?.get(index % PAGE_MESSAGES)?;
-        (packed.address != 0).then(|| packed.facts())
+        self.pages.get(index / PAGE_MESSAGES)?.facts(index % PAGE_MESSAGES)
     }
 
     /// Adds a message at its number, which is `next()` or above (numbers between stay holes); `false` (and nothing
@@ -76,25 +115,27 @@ impl MessageTable {
             return false;
         }
         while self.next() < number {
-            self.push(HOLE);
+            self.push(HOLE, None);
         }
-        self.push(Packed::new(facts));
+        let (packed, far_day) = Packed::new(facts);
+        self.push(packed, far_day);
         true
     }
 
-    fn push(&mut self, packed: Packed) {
-        if self.pages.last().is_none_or(|page| page.len() >= PAGE_MESSAGES) {
+    fn push(&mut self, packed: Packed, far_day: Option<i32>) {
+        if self.pages.last().is_none_or(|page| page.messages.len() >= PAGE_MESSAGES) {
             self.pages.reserve_exact(
                 usize::from(self.pages.len() == self.pages.capacity()) * (1 + self.pages.len() / 8),
             );
-            self.pages.push(Rc::new(Vec::new()));
+            self.pages.push(Rc::default());
         }
         let Some(page) = self.pages.last_mut() else { unreachable!("a page was pushed above") };
-        let page = Rc::make_mut(page);
-        if page.len() == page.capacity() {
-            page.reserve_exact(page.len().max(4).min(PAGE_MESSAGES - page.len()));
+        let Page { messages, far_days } = Rc::make_mut(page);
+        far_days.extend(far_day.map(|day| (messages.len() as u16, day)));
+        if messages.len() == messages.capacity() {
+            messages.reserve_exact(messages.len().max(4).min(PAGE_MESSAGES - messages.len()));
         }
-        page.push(packed);
+        messages.push(packed);
     }
 
     /// All messages, ascending by number.
@@ -105,16 +146,14 @@ impl MessageTable {
     /// Messages with numbers from `from` on, ascending.
     pub fn iter_from(&self, from: MessageNumber) -> impl Iterator<Item = (MessageNumber, MessageFacts)> + '_ {
         let from = from.0 as usize;
-        let page = from / PAGE_MESSAGES;
-        self.pages
-            .get(page..)
-            .unwrap_or_default()
-            .iter()
-            .flat_map(|page| page.iter())
-            .zip(page * PAGE_MESSAGES..)
-            .skip(from % PAGE_MESSAGES)
-            .filter(|(packed, _)| packed.address != 0)
-            .map(|(packed, number)| (MessageNumber(number as u32), packed.facts()))
+        let first = from / PAGE_MESSAGES;
+        let places = move |page: usize| if page == first { from % PAGE_MESSAGES } else { 0 };
+        self.pages.iter().enumerate().skip(first).flat_map(move |(number, page)| {
+            (places(number)..page.messages.len()).filter_map(move |place| {
+                let facts = page.facts(place)?;
+                Some((MessageNumber((number * PAGE_MESSAGES + place) as u32), facts))
+            })
+        })
     }
 }
 
@@ -129,11 +168,21 @@ mod tests {
         let facts = |n: u32| MessageFacts {
             size: u32::MAX - n,
             internal: ZonedTime {
-                seconds: -5_000_000_000 + i64::from(n),
+                // From the year 0 to 9999.
+                seconds: -62_167_219_200 + i64::from(n) * 105_189_823,
                 zone_minutes: (n % 2878) as i16 - 1439,
             },
-            sent_day: (!n.is_multiple_of(3)).then_some(n as i32 - 700_000),
+            sent_day: match n % 5 {
+                0 => None,
+                1 => Some(n as i32 - 700_000),
+                // About as far as there is room, on either side.
+                n_of_5 => {
+                    let day = (-62_167_219_200 + i64::from(n) * 105_189_823).div_euclid(86_400) as i32;
+                    Some(day + [-1, 0, 1][n_of_5 as usize - 2] * 4_090 + (n / 5 % 13) as i32 - 6)
+                }
+            },
             address: Address { segment: 1 + n, offset: u32::MAX - n },
+            thread: MessageNumber(n / 2),
         };
         for n in (0..3000).filter(|n: &u32| !n.is_multiple_of(7)) {
             assert!(table.add(MessageNumber(n), &facts(n)));

@@ -88,8 +88,6 @@ pub struct Appended {
     pub message: MessageNumber,
     pub facts: MessageFacts,
     pub flags: Flags,
-    /// First message of its thread.
-    pub thread: MessageNumber,
     /// Hashes that lead to the thread from now on.
     pub thread_hashes: Vec<u64>,
 }
@@ -268,7 +266,7 @@ impl Appended {
         out.zoned(self.facts.internal);
         out.day(self.facts.sent_day);
         out.flags(self.flags);
-        out.number(self.thread.0);
+        out.number(self.facts.thread.0);
         out.count(self.thread_hashes.len());
         self.thread_hashes.iter().for_each(|hash| out.u64(*hash));
     }
@@ -278,12 +276,12 @@ impl Appended {
         let message = MessageNumber(input.u32()?);
         let (address, size, internal, sent_day) =
             (input.address()?, input.u32()?, input.zoned()?, input.day()?);
+        let (flags, thread) = (input.flags()?, MessageNumber(input.u32()?));
         Ok(Appended {
             uid,
             message,
-            facts: MessageFacts { size, internal, sent_day, address },
-            flags: input.flags()?,
-            thread: MessageNumber(input.u32()?),
+            facts: MessageFacts { size, internal, sent_day, address, thread },
+            flags,
             thread_hashes: (0..input.count(8)?).map(|_| input.u64()).collect::<Result<_, _>>()?,
         })
     }
@@ -336,22 +334,24 @@ mod tests {
         let validity = (1u32..).prop_map(|n| UidValidity::new(n).unwrap());
         let flags = any::<u128>().prop_map(Flags);
         let number = any::<u32>().prop_map(MessageNumber);
-        let facts = (any::<u32>(), any::<i64>(), -1439i16..=1439, any::<Option<i32>>(), any::<(u32, u32)>())
-            .prop_map(|(size, seconds, zone_minutes, sent_day, (segment, offset))| MessageFacts {
+        let zoned = (any::<i64>(), -1439i16..=1439);
+        let facts = (any::<u32>(), zoned, any::<Option<i32>>(), any::<(u32, u32)>(), number.clone())
+            .prop_map(|(size, (seconds, zone_minutes), sent_day, (segment, offset), thread)| MessageFacts {
                 size,
                 internal: ZonedTime { seconds, zone_minutes },
                 sent_day,
                 address: Address { segment, offset },
+                thread,
             });
-        let appended = (uid.clone(), number.clone(), facts, flags.clone(), number.clone(), any::<Vec<u64>>())
-            .prop_map(|(uid, message, facts, flags, thread, thread_hashes)| Appended {
+        let appended = (uid.clone(), number.clone(), facts, flags.clone(), any::<Vec<u64>>()).prop_map(
+            |(uid, message, facts, flags, thread_hashes)| Appended {
                 uid,
                 message,
                 facts,
                 flags,
-                thread,
                 thread_hashes,
-            });
+            },
+        );
         prop_oneof![
             any::<String>().prop_map(|name| Op::AccountCreate { name }),
             Just(Op::AccountErase),
