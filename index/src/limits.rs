@@ -127,6 +127,12 @@ pub const INDEX_END_BYTES: usize = 4 << 10;
 /// Bytes of an index file that are written, read or summed up between two looks at the stop flag.
 pub const INDEX_FILE_STEP_BYTES: usize = 1 << 20;
 
+/// Characters of the longest word that others may be spelled like (FUZZY).
+pub const SIMILAR_WORD_CHARS_MAX: usize = 40;
+
+/// Words of one half of a word that are looked at in a segment, which takes some milliseconds.
+pub const SIMILAR_LOOKED_AT_MAX: usize = 20_000;
+
 /// Bytes searched for one needle between two looks at the stop flag: well below a millisecond.
 pub const MATCH_STEP_BYTES_MAX: usize = 1 << 20;
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures_lite::{AsyncRead, AsyncWrite};
 use trawl_index::account::AccountIndex;
@@ -73,6 +74,16 @@ pub trait Lanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>>;
     /// Messages in an order, or as threads.
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>>;
+    /// For each of some normalised words those of the account's index that are spelled like it; none without an index.
+    fn similar<'a>(
+        &'a self,
+        account: &'a AccountRef,
+        words: Vec<String>,
+        cancel: Arc<AtomicBool>,
+    ) -> LocalBoxFuture<'a, Result<Vec<Vec<String>>, SearchError>> {
+        let _ = (account, cancel);
+        Box::pin(async move { Ok(vec![Vec::new(); words.len()]) })
+    }
     /// The search index of an account, opened by a lane if it is not; `None`: there is none, everything is scanned.
     fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>>;
     /// The encoded summary of a message ([`trawl_index::summary::Summary`]).

@@ -170,6 +170,11 @@ pub const SEARCH_SOURCES_MAX: usize = 64;
 pub const SEARCH_MAILBOXES_MAX: usize = 4096;
 /// Criteria of one SORT.
 pub const SORT_CRITERIA_MAX: usize = 32;
+/// Words of a text in a FUZZY key that are looked for one by one (a text with more is looked for as it is written), and words of one command for
+/// which others are looked up that are spelled like them.
+pub const FUZZY_WORDS_MAX: usize = 16;
+/// Words that are looked for instead of one that is spelled like them.
+pub const FUZZY_SIMILAR_WORDS_MAX: usize = 16;
 /// Keys in one SEARCH.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
 /// Items in one FETCH.

@@ -69,7 +69,8 @@ fn arranged(summary: &[u8]) -> bool {
     let mut page = Page::default();
     (0..2).for_each(|message| page.insert(message, &keys));
     let pages = Pages([(0, std::sync::Arc::new(page))].into());
-    let items: Vec<Item> = (0..3).map(|message| Item { message, internal: 0, size: 0 }).collect();
+    let items: Vec<Item> =
+        (0..3).map(|message| Item { message, internal: 0, size: 0, relevancy: 0 }).collect();
     let by = [By::Text(Text::Subject), By::Text(Text::DisplayFrom), By::Text(Text::Cc), By::Date];
     let criteria = by.map(|by| Criterion { by, reverse: true });
     assert!(sort(&items, &pages, &criteria, &|| false).is_ok_and(|order| order.len() == items.len()));

@@ -198,6 +198,29 @@ fn what_arrives_changes_and_leaves_is_found_as_it_is_now() {
     assert_eq!(now, scanned(&mut server));
 }
 
+/// FUZZY finds words that are spelled like what was asked for, which the index knows.
+#[test]
+fn fuzzy_keys_find_words_that_are_spelled_alike() {
+    let server = server();
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    client.ok("SELECT INBOX");
+    for n in 0..3 {
+        let text = format!("Subject: s{n}\r\n\r\nThe conference begins, hello.\r\n");
+        client.ok(&format!("APPEND INBOX {{{}+}}\r\n{text}", text.len()));
+    }
+    server.tool(&["reindex", "anna", "--wait"]);
+    client.ok("NOOP");
+    let mut ask = |program: &str| client.ok(&format!("UID SEARCH {program}")).lines();
+    let wanted = ask("BODY \"conference begins\"");
+    assert_eq!(wanted, [format!("SEARCH {} {} {}", COUNT + 1, COUNT + 2, COUNT + 3)]);
+    assert_eq!(ask("BODY \"conferense begin\""), ["SEARCH"]);
+    assert_eq!(ask("FUZZY BODY \"begin conferense\" BODY hello"), wanted);
+    let scored = ask("RETURN (RELEVANCY) FUZZY (BODY conferense BODY helo BODY conference)");
+    assert!(scored[0].contains("RELEVANCY (40 40 40)"), "{scored:?}");
+    let told = server.tool(&["explain", "anna", "INBOX", "FUZZY BODY \"conferense begins\""]);
+    assert!(told.contains("FUZZY words spelled like them: 3 messages more"), "{told}");
+}
+
 #[test]
 fn the_tool_searches_explains_and_makes_anew() {
     let mut server = server();

@@ -23,6 +23,8 @@ pub struct Item {
     pub internal: i64,
     /// RFC822.SIZE, octets.
     pub size: u32,
+    /// RFC 6203 4: 1 to 100; 0 where nobody asks for it.
+    pub relevancy: u8,
 }
 
 /// The caller wants no answer any more.

@@ -1,4 +1,4 @@
-//! SORT (RFC 5256 3, RFC 5957 4): the order of messages.
+//! SORT (RFC 5256 3, RFC 5957 4, RFC 6203 6): the order of messages.
 //!
 //! Each criterion becomes a column of numbers, also where texts are compared, so that sorting looks at nothing else.
 
@@ -19,6 +19,8 @@ pub enum By {
     /// The sent date (RFC 5256 2.2).
     Date,
     Size,
+    /// The most relevant first (RFC 6203 6).
+    Relevancy,
     Text(Text),
 }
 
@@ -102,6 +104,7 @@ fn column(criterion: Criterion, items: &[Item], pages: &Pages, stop: Stop<'_>) -
     let mut numbers: Vec<u64> = match criterion.by {
         By::Arrival => items.iter().map(|item| ascending(item.internal)).collect(),
         By::Size => items.iter().map(|item| item.size.into()).collect(),
+        By::Relevancy => items.iter().map(|item| (u8::MAX - item.relevancy).into()).collect(),
         By::Date => sent(items, pages).collect(),
         By::Text(text) => {
             let entries = pages.entries(items.iter().map(|item| item.message));
@@ -173,9 +176,14 @@ mod tests {
             };
             let page: &mut Page = Arc::make_mut(pages.0.entry(message / PAGE_MESSAGES).or_default());
             page.insert(message, &SummaryKeys::new(&summary.encode()).unwrap());
-            items.push(Item { message, internal: *internal, size: *size });
+            items.push(Item { message, internal: *internal, size: *size, relevancy: relevancy(*internal) });
         }
         (items, pages)
+    }
+
+    /// Some score, different from the order of dates.
+    fn relevancy(internal: i64) -> u8 {
+        (internal.unsigned_abs() * 49 + 1) as u8
     }
 
     fn never() -> bool {
@@ -187,6 +195,7 @@ mod tests {
             Just(By::Arrival),
             Just(By::Date),
             Just(By::Size),
+            Just(By::Relevancy),
             Just(By::Text(Text::Subject)),
             Just(By::Text(Text::From)),
         ];
@@ -211,6 +220,7 @@ mod tests {
                         By::Arrival => in_a.cmp(in_b),
                         By::Date => sent_a.unwrap_or(*in_a).cmp(&sent_b.unwrap_or(*in_b)),
                         By::Size => size_a.cmp(size_b),
+                        By::Relevancy => relevancy(*in_b).cmp(&relevancy(*in_a)),
                         By::Text(Text::Subject) => crate::normalise(subject_a).cmp(&crate::normalise(subject_b)),
                         By::Text(_) => crate::normalise(local_a).cmp(&crate::normalise(local_b)),
                     };
@@ -228,7 +238,10 @@ mod tests {
     #[test]
     fn many_are_sorted_in_runs() {
         let items: Vec<Item> = (0..50_000u32)
-            .map(|n| Item { message: n, internal: i64::from(n.wrapping_mul(2_654_435_761) >> 20), size: n })
+            .map(|n| {
+                let internal = i64::from(n.wrapping_mul(2_654_435_761) >> 20);
+                Item { message: n, internal, size: n, relevancy: 0 }
+            })
             .collect();
         let by = |by, reverse| [Criterion { by, reverse }];
         let mut wanted: Vec<u32> = (0..items.len() as u32).collect();

@@ -36,7 +36,7 @@ fn pages(messages: &[Message]) -> (Vec<Item>, Pages) {
         };
         Arc::make_mut(pages.0.entry(number / PAGE_MESSAGES).or_default())
             .insert(number, &SummaryKeys::new(&summary.encode()).unwrap());
-        Item { message: number, internal: message.internal, size: 0 }
+        Item { message: number, internal: message.internal, size: 0, relevancy: 0 }
     });
     (items.collect(), pages)
 }
@@ -317,7 +317,7 @@ fn a_long_conversation_needs_no_stack() {
             };
             Arc::make_mut(pages.0.entry(n / PAGE_MESSAGES).or_default())
                 .insert(n, &SummaryKeys::new(&summary.encode()).unwrap());
-            Item { message: n, internal: n.into(), size: 0 }
+            Item { message: n, internal: n.into(), size: 0, relevancy: 0 }
         })
         .collect();
     for algorithm in [Algorithm::References, Algorithm::Refs] {

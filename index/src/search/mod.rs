@@ -20,6 +20,7 @@ mod run;
 mod scope;
 mod several;
 mod side;
+mod similar;
 mod single;
 mod state;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::segment::{Damaged, Segment};
 use program::Program;
 use run::Run;
 
+pub use similar::similar;
 pub use state::docs_of;
 pub use trace::{Step, Trace};
 

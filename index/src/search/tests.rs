@@ -348,3 +348,40 @@ fn state_is_message_numbers() {
         }
     }
 }
+
+#[test]
+fn words_are_found_that_are_spelled_like_another() {
+    let of = |first: u32, words: &[&str]| {
+        let messages: Vec<String> =
+            (0..3).map(|n| format!("Subject: s{n}\r\n\r\n{}", words.join(" "))).collect();
+        let numbered: Vec<(u32, &str)> = (first..).zip(messages.iter().map(String::as_str)).collect();
+        std::sync::Arc::new(segment(&numbered))
+    };
+    let segments = [
+        of(
+            0,
+            &["hello", "help", "helot", "hallo", "jelo", "hel", "meeting", "meting", "greeting", "42", "漢"],
+        ),
+        of(9, &["hello", "hero", "conference", "conferrense", "Émile", "emile"]),
+    ];
+    let stop = AtomicBool::new(false);
+    let similar = |word: &str, most: usize| {
+        let mut found = super::similar(&segments, &[crate::normalise(word)], most, &stop).unwrap().remove(0);
+        found.sort();
+        found
+    };
+    // One edit; what has the word inside is found by the word itself.
+    assert_eq!(similar("helo", 9), ["HEL", "HELLO", "HELP", "HERO", "JELO"]);
+    assert_eq!(similar("helo", 2).len(), 2);
+    assert_eq!(similar("meetign", 9), ["MEETING"]);
+    assert_eq!(similar("meeting", 9), ["METING"]);
+    // Two in a long word, and letters are compared without their accents' case.
+    assert_eq!(similar("conferense", 9), ["CONFERENCE", "CONFERRENSE"]);
+    assert_eq!(similar("émil", 9), Vec::<String>::new());
+    // Short ones are what they are.
+    for word in ["hep", "42", "漢", "", "\u{301}"] {
+        assert_eq!(similar(word, 9), Vec::<String>::new(), "{word}");
+    }
+    let stopped = super::similar(&segments, &["HELO".into()], 9, &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(Halt::Stopped)));
+}

@@ -34,7 +34,10 @@ pub async fn create(
     let validity = cx.core.uid_validities.next().await?;
     let id = auth.shard.create_mailbox(auth.id(), name, special_uses, validity).await?;
     tell_new_name(auth, cx, id, asked.as_bytes().strip_suffix(b"/").unwrap_or(asked.as_bytes()))?;
-    Ok(Done::ok("CREATE done"))
+    // RFC 8474 4.1. Another session may have deleted it since.
+    let object_id = auth.look(|account| account.mailbox(id).map(|mailbox| mailbox.object_id()))?;
+    let object_id = object_id.ok_or_else(Refusal::no_such_mailbox)?;
+    Ok(Done::ok("CREATE done").with_code(Code::MailboxId(object_id)))
 }
 
 /// `DELETE`. A session that deletes the mailbox it has selected has none selected then.

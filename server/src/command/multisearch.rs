@@ -110,10 +110,13 @@ async fn one(
     {
         s.saved = UidSet::new();
     }
-    let positions = found?;
+    let hits = found?;
+    let relevancy = search::relevancy(s, cx, command.returns, &hits).await?;
+    let positions = hits.positions;
     let view = s.view.sequence_numbers();
     if !positions.is_empty() && !answer::only_saves(returns) {
-        let esearch = answer::esearch(returns, &positions, command.by, view);
+        let mut esearch = answer::esearch(returns, &positions, command.by, view);
+        esearch.relevancy = relevancy.map(|scores| answer::relevancy(returns, scores));
         let (name, validity) = s.look(|mailbox| (mailbox.name().clone(), mailbox.uid_validity()))?;
         cx.out.with(|out| encode::esearch_of(out, &cx.tag, &name, encoding, validity, &esearch));
     }

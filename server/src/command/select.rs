@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use trawl_store::types::{MailboxId, SpecialUses, Uid, UidValidity};
+use trawl_store::types::{MailboxId, MailboxObjectId, SpecialUses, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
 use super::expunge;
@@ -63,6 +63,7 @@ fn open(session: Session, cx: &Cx, name: MailboxName, read_only: bool) -> (Sessi
 /// What SELECT tells of a mailbox.
 struct Facts {
     mailbox: MailboxId,
+    object_id: MailboxObjectId,
     name: Rc<str>,
     keywords: Vec<Rc<str>>,
     uid_validity: UidValidity,
@@ -81,6 +82,7 @@ fn look_up(auth: &Authenticated, name: &MailboxName) -> Result<(Facts, View), Re
         let mailbox = account.mailbox(id)?;
         let facts = Facts {
             mailbox: id,
+            object_id: mailbox.object_id(),
             name: mailbox.name().clone(),
             keywords: mailbox.keywords().to_vec(),
             uid_validity: mailbox.uid_validity(),
@@ -109,6 +111,7 @@ fn tell(selected: &Selected, cx: &Cx, facts: &Facts, asked: &MailboxName) {
     let validity = Code::UidValidity(facts.uid_validity);
     write_status(out, None, Status::Ok, Some(&validity), "UIDs are valid");
     write_status(out, None, Status::Ok, Some(&Code::UidNext(facts.uid_next)), "The next UID, at least");
+    write_status(out, None, Status::Ok, Some(&Code::MailboxId(facts.object_id)), "Stays with the mailbox");
     if rev2 {
         let children =
             if facts.has_children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren };

@@ -1,4 +1,5 @@
-//! STATUS: figures of a mailbox that need not be selected (RFC 9051 6.3.11, RFC 8438 SIZE, RFC 7889 APPENDLIMIT).
+//! STATUS: figures of a mailbox that need not be selected (RFC 9051 6.3.11, RFC 8438 SIZE, RFC 7889 APPENDLIMIT, RFC 8474
+//! MAILBOXID).
 
 use trawl_store::state::mailbox::Mailbox;
 
@@ -35,6 +36,7 @@ pub fn values(
         StatusItem::Deleted => u64::from(counts.deleted),
         StatusItem::Size => counts.size,
         StatusItem::AppendLimit => core.config.limits.append_bytes_max.0,
+        StatusItem::MailboxId => mailbox.object_id().0,
     };
     items.iter().map(|item| (*item, Some(value(item)))).collect()
 }

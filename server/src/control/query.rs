@@ -15,9 +15,10 @@ use trawl_store::log::Address;
 use trawl_store::types::{Uid, ZonedTime};
 
 use super::protocol::{Explained, Hit};
+use crate::command::search::fuzzy::Hits;
 use crate::command::search::plan::Rest;
-use crate::command::search::resolve;
 use crate::command::search::text::{self, Looked, Watch};
+use crate::command::search::{find_patiently, resolve_exactly};
 use crate::core::AccountRef;
 use crate::lanes::trace::{SearchTrace, SegmentTrace};
 use crate::limits::{CONTROL_HIT_TEXT_CHARS_MAX, CONTROL_HITS_MAX, CONTROL_LINES_MAX};
@@ -52,12 +53,7 @@ pub async fn search(
     };
     for name in names {
         let (mut selected, cx) = open(core, &account, &name)?;
-        let found = match resolve(&selected, &cx, &command).await.map_err(said)? {
-            Rest::Found(positions) => positions,
-            Rest::Text { node, candidates } => {
-                text::find(&mut selected, &cx, &node, candidates, None).await.map_err(said)?
-            }
-        };
+        let found = find_patiently(&mut selected, &cx, &command).await.map_err(said)?.positions;
         total += found.len();
         let room = max.min(CONTROL_HITS_MAX).saturating_sub(hits.len());
         hits.extend(show(&selected, &name, &found, room).await?);
@@ -78,7 +74,19 @@ pub async fn explain(
     let (mut selected, cx) = open(core, &account, mailbox)?;
     let messages = u64::from(selected.view.len());
     let start = clock.nanos();
-    let rest = resolve(&selected, &cx, &command).await.map_err(said)?;
+    if command.key.is_fuzzy() {
+        let hits = find_patiently(&mut selected, &cx, &command).await.map_err(said)?;
+        let total_us = clock.nanos().saturating_sub(start) / 1000;
+        let lines = tiers(&hits);
+        return Ok(Explained {
+            messages,
+            found: hits.positions.len(),
+            total_us,
+            lines,
+            ..Explained::default()
+        });
+    }
+    let rest = resolve_exactly(&selected, &cx, &command).await.map_err(said)?;
     let state_us = clock.nanos().saturating_sub(start) / 1000;
     let mut explained = Explained { messages, state_us, ..Explained::default() };
     let found = match rest {
@@ -105,6 +113,16 @@ pub async fn explain(
         explained.lines.push("...".to_owned());
     }
     Ok(explained)
+}
+
+/// How many messages each tier of a FUZZY search was the first to find.
+fn tiers(hits: &Hits) -> Vec<String> {
+    const TIERS: [&str; 4] =
+        ["as it is written, in the subject", "as it is written", "all words", "words spelled like them"];
+    // The first one is there for TEXT only.
+    let names = TIERS.len().saturating_sub(hits.tiers.len());
+    let line = |(name, tier): (&&str, &RoaringBitmap)| format!("FUZZY {name}: {} messages more", tier.len());
+    TIERS[names..].iter().zip(&hits.tiers).map(line).collect()
 }
 
 /// A segment and, deeper, what was done with it; the parts of a step stand below it.

@@ -7,6 +7,7 @@ pub mod arrange;
 pub mod inline;
 pub mod queue;
 pub mod search;
+pub mod similar;
 pub mod trace;
 
 pub use search::{Found, SearchError, SearchJob};

@@ -1,9 +1,10 @@
 //! Response codes: the bracketed word of a status response that programs read (RFC 9051 7.1, RFC 5530, RFC 4315 3, RFC 3516 4.3,
-//! RFC 5182 4, RFC 6154 4, RFC 7888 5).
+//! RFC 5182 4, RFC 6154 4, RFC 7888 5, RFC 8474 4).
 
-use trawl_store::types::{Flags, Uid, UidValidity};
+use trawl_store::types::{Flags, MailboxObjectId, Uid, UidValidity};
 
 use super::encode;
+use crate::wire::object_id::{self, Kind};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Code {
@@ -38,6 +39,8 @@ pub enum Code {
     HasChildren,
     InUse,
     Limit,
+    /// RFC 8474 4.1 and 4.2.
+    MailboxId(MailboxObjectId),
     NonExistent,
     NoPerm,
     /// RFC 5182: the search result could not be saved.
@@ -113,6 +116,10 @@ impl Code {
             Code::HasChildren => word(out, "HASCHILDREN"),
             Code::InUse => word(out, "INUSE"),
             Code::Limit => word(out, "LIMIT"),
+            Code::MailboxId(id) => {
+                word(out, "MAILBOXID ");
+                object_id::write(out, Kind::Mailbox, id.0);
+            }
             Code::NonExistent => word(out, "NONEXISTENT"),
             Code::NoPerm => word(out, "NOPERM"),
             Code::NotSaved => word(out, "NOTSAVED"),
@@ -179,6 +186,7 @@ mod tests {
             (Code::PermanentFlags { flags: Flags(0), keywords: vec![], any: false }, "PERMANENTFLAGS ()"),
             (Code::UidNext(uid(u32::MAX)), "UIDNEXT 4294967295"),
             (Code::Unseen(3), "UNSEEN 3"),
+            (Code::MailboxId(MailboxObjectId(1 << 32 | 171)), "MAILBOXID (F00000001000000ab)"),
             (Code::Capability("IMAP4rev1 ID".to_owned()), "CAPABILITY IMAP4rev1 ID"),
         ];
         for (code, want) in cases {

@@ -15,6 +15,7 @@ use crate::wire::date::{MONTHS, civil_from_day};
 use crate::wire::manage::SPECIAL_USES;
 use crate::wire::mutf7;
 use crate::wire::name::NameEncoding;
+use crate::wire::object_id::{self, Kind};
 
 /// A string longer than this is written as a literal even if it could be quoted: some clients have small line buffers.
 const QUOTED_BYTES_MAX: usize = 1000;
@@ -339,6 +340,7 @@ pub fn status_response(out: &mut Vec<u8>, name: &str, encoding: NameEncoding, va
         out.extend_from_slice(item.name().as_bytes());
         out.push(b' ');
         match value {
+            Some(n) if *item == StatusItem::MailboxId => object_id::write(out, Kind::Mailbox, *n),
             Some(n) => number(out, *n),
             None => out.extend_from_slice(b"NIL"),
         }
@@ -373,6 +375,8 @@ pub struct ESearch {
     pub all: Option<Vec<RangeInclusive<u32>>>,
     /// The part that was asked for (RFC 9394); an empty list is NIL.
     pub partial: Option<(PartialRange, Vec<RangeInclusive<u32>>)>,
+    /// Of the results in `partial`, else of all of them, in their order (RFC 6203 4); an empty list is left out.
+    pub relevancy: Option<Vec<u8>>,
 }
 
 /// `* ESEARCH (TAG "tag") [UID] … CRLF` (RFC 4731 3.1, RFC 9051 7.3.4)
@@ -423,6 +427,10 @@ fn results(out: &mut Vec<u8>, e: &ESearch) {
             part => ranges(out, part),
         }
         out.push(b')');
+    }
+    if let Some(scores) = e.relevancy.as_deref().filter(|scores| !scores.is_empty()) {
+        out.extend_from_slice(b" RELEVANCY ");
+        list(out, scores, |out, score| number(out, u64::from(*score)));
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -507,7 +515,14 @@ mod tests {
             written(|o| esearch(o, &tag, &e)),
             "* ESEARCH (TAG \"a1\") UID MIN 2 COUNT 3 ALL 2:4\\r\\n"
         );
-        let none = ESearch { count: Some(0), all: Some(vec![]), ..ESearch::default() };
+        let scored =
+            ESearch { relevancy: Some(vec![4, 99, 42]), all: Some(vec![1..=1, 5..=6]), ..ESearch::default() };
+        assert_eq!(
+            written(|o| esearch(o, &tag, &scored)),
+            "* ESEARCH (TAG \"a1\") ALL 1,5:6 RELEVANCY (4 99 42)\\r\\n"
+        );
+        let none =
+            ESearch { relevancy: Some(vec![]), count: Some(0), all: Some(vec![]), ..ESearch::default() };
         assert_eq!(written(|o| esearch(o, &tag, &none)), "* ESEARCH (TAG \"a1\") COUNT 0\\r\\n");
         let entry = ListEntry {
             attributes: &[ListAttribute::HasNoChildren, ListAttribute::Subscribed],

@@ -19,6 +19,7 @@ use crate::lanes::analyse::analyse;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
 use crate::lanes::search::{AccountKey, Found, ReadBatch, SearchError, SearchJob};
+use crate::lanes::similar::SimilarJob;
 use crate::limits::{
     ANALYSIS_QUEUE_JOBS_MAX, ARRANGE_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX,
     TRAINING_QUEUE_JOBS_MAX,
@@ -85,6 +86,18 @@ impl LanePools {
                 PoolError::Stopped => SearchError::Cancelled,
             })
         })
+    }
+
+    /// Words that are spelled like others; waits for a lane.
+    pub async fn similar(&self, job: SimilarJob) -> Result<Vec<Vec<String>>, SearchError> {
+        let words = job.words.len();
+        match self.arranging.run_patiently(move || job.run()).await {
+            Ok(found) => found,
+            Err(PoolError::Full) => Err(SearchError::Busy),
+            Err(PoolError::Stopped) => Err(SearchError::Cancelled),
+            // Over a damaged index, which the search itself will find out: FUZZY does without it.
+            Err(PoolError::Panicked) => Ok(vec![Vec::new(); words]),
+        }
     }
 
     /// The encoded summary of a message; waits for a lane.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use trawl_index::account::AccountIndex;
 use trawl_store::LocalBoxFuture;
@@ -17,6 +18,7 @@ use crate::auth::{Refusal, prepare};
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
+use crate::lanes::similar::SimilarJob;
 
 /// All seams of one core.
 pub struct Seams {
@@ -92,6 +94,17 @@ impl Lanes for Seams {
     }
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
         Box::pin(self.shared.lanes.arrange(job))
+    }
+    fn similar<'a>(
+        &'a self,
+        account: &'a AccountRef,
+        words: Vec<String>,
+        cancel: Arc<AtomicBool>,
+    ) -> LocalBoxFuture<'a, Result<Vec<Vec<String>>, SearchError>> {
+        Box::pin(async move {
+            let Some(index) = self.index(account).await else { return Ok(vec![Vec::new(); words.len()]) };
+            self.shared.lanes.similar(SimilarJob { snapshot: index.snapshot(), words, cancel }).await
+        })
     }
     fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(indexing::for_search(&self.shared, (account.shard, account.account)))

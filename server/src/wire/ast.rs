@@ -12,6 +12,7 @@ use trawl_index::arrange::{Algorithm, Criterion};
 use trawl_store::types::{SpecialUse, ZonedTime};
 
 use super::name::MailboxName;
+use super::object_id::ObjectId;
 use super::set::{SeqSet, SetArg};
 
 /// The client's tag (RFC 9051 9, `tag`): 1 or more ASTRING characters without `+`.
@@ -224,6 +225,8 @@ pub enum StatusItem {
     Size,
     /// RFC 7889.
     AppendLimit,
+    /// RFC 8474 4.3.
+    MailboxId,
 }
 
 /// What stands before one message literal of APPEND (RFC 9051 6.3.12, RFC 3502).
@@ -279,7 +282,7 @@ pub struct StoreChange {
     pub flags: Vec<Flag>,
 }
 
-/// One item of FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516, RFC 8514). The macros ALL, FAST, FULL are expanded by the parser.
+/// One item of FETCH (RFC 9051 6.4.5, RFC 3501 6.4.5, RFC 3516, RFC 8474, RFC 8514). The macros ALL, FAST, FULL are expanded by the parser.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FetchItem {
     Uid,
@@ -288,6 +291,9 @@ pub enum FetchItem {
     Rfc822Size,
     /// RFC 8514
     SaveDate,
+    /// RFC 8474 5.3
+    EmailId,
+    ThreadId,
     Envelope,
     /// BODY without a section: BODYSTRUCTURE without extension data.
     Body,
@@ -367,6 +373,8 @@ pub struct SearchReturn {
     pub all: bool,
     pub count: bool,
     pub save: bool,
+    /// RFC 6203 4: only beside a FUZZY key.
+    pub relevancy: bool,
     /// Never with `all`.
     pub partial: Option<PartialRange>,
 }
@@ -449,6 +457,8 @@ pub enum SearchKey {
     And(Vec<SearchKey>),
     Or(Box<SearchKey>, Box<SearchKey>),
     Not(Box<SearchKey>),
+    /// RFC 6203
+    Fuzzy(Box<SearchKey>),
     /// A bare set of message sequence numbers, or `$`.
     Sequence(SetArg),
     Uid(SetArg),
@@ -479,6 +489,9 @@ pub enum SearchKey {
     SavedOn(Day),
     SavedSince(Day),
     SaveDateSupported,
+    /// RFC 8474 6
+    EmailId(ObjectId),
+    ThreadId(ObjectId),
     /// RFC 5032: seconds.
     Older(NonZeroU32),
     Younger(NonZeroU32),
@@ -500,3 +513,16 @@ pub enum SearchKey {
 
 /// The UIDs of a response (`COPYUID`, ESEARCH): never `*`, never `$`.
 pub type UidSet = SeqSet;
+
+impl SearchKey {
+    /// Whether FUZZY stands anywhere in it.
+    pub fn is_fuzzy(&self) -> bool {
+        match self {
+            SearchKey::Fuzzy(_) => true,
+            SearchKey::Not(key) => key.is_fuzzy(),
+            SearchKey::Or(a, b) => a.is_fuzzy() || b.is_fuzzy(),
+            SearchKey::And(keys) => keys.iter().any(SearchKey::is_fuzzy),
+            _ => false,
+        }
+    }
+}

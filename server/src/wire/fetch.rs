@@ -57,7 +57,8 @@ fn take_macro(c: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
 }
 
 /// ```text
-/// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "SAVEDATE" / "RFC822.SIZE" / "BODY" ["STRUCTURE"] / "UID" /
+/// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "SAVEDATE" / "EMAILID" / "THREADID" / "RFC822.SIZE" /
+///             "BODY" ["STRUCTURE"] / "UID" /
 ///             "BODY" [".PEEK"] section ["<" number64 "." nz-number64 ">"] /
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary /
 ///             "RFC822" [".HEADER" / ".TEXT"]                                        ; RFC 3501 only
@@ -71,6 +72,8 @@ fn item(c: &mut Cursor<'_>) -> Parsed<FetchItem> {
         (b"FLAGS", false) => FetchItem::Flags,
         (b"INTERNALDATE", false) => FetchItem::InternalDate,
         (b"SAVEDATE", false) => FetchItem::SaveDate,
+        (b"EMAILID", false) => FetchItem::EmailId,
+        (b"THREADID", false) => FetchItem::ThreadId,
         (b"RFC822.SIZE", false) => FetchItem::Rfc822Size,
         (b"ENVELOPE", false) => FetchItem::Envelope,
         (b"BODY", false) => FetchItem::Body,

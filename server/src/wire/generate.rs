@@ -7,13 +7,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use trawl_index::arrange::{Algorithm, Criterion};
+use trawl_index::arrange::{Algorithm, By, Criterion};
 
 use super::ast::*;
 use super::date;
 use super::flags::SYSTEM_FLAGS;
 use super::manage::SPECIAL_USES;
 use super::name::MailboxName;
+use super::object_id::ObjectId;
 use super::set::{Bound, SeqRange, SeqSet, SetArg};
 use super::sort::KEYS;
 use super::status::ITEMS;
@@ -108,6 +109,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             FetchItem::Flags,
             FetchItem::InternalDate,
             FetchItem::SaveDate,
+            FetchItem::EmailId,
+            FetchItem::ThreadId,
             FetchItem::Rfc822Size,
             FetchItem::Envelope,
             FetchItem::Body,
@@ -157,6 +160,10 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
         }),
         day().prop_flat_map(|d| select(vec![K::SavedBefore(d), K::SavedOn(d), K::SavedSince(d)])),
         nz().prop_flat_map(|n| select(vec![K::Older(n), K::Younger(n)])),
+        "[A-Za-z0-9_-]{1,20}".prop_flat_map(|id| {
+            let id = ObjectId::new(&id).unwrap();
+            select(vec![K::EmailId(id.clone()), K::ThreadId(id)])
+        }),
         (0..=i64::MAX as u64).prop_flat_map(|n| select(vec![K::Larger(n), K::Smaller(n)])),
         bytes().prop_flat_map(|n| select(vec![
             K::Bcc(n.clone()),
@@ -170,6 +177,7 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
     leaf.prop_recursive(5, 24, 4, |inner| {
         prop_oneof![
             inner.clone().prop_map(|k| K::Not(Box::new(k))),
+            inner.clone().prop_map(|k| K::Fuzzy(Box::new(k))),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| K::Or(Box::new(a), Box::new(b))),
             vec(inner, 2..4).prop_map(K::And),
         ]
@@ -187,13 +195,8 @@ fn partial_range() -> impl Strategy<Value = PartialRange> {
 
 fn returns() -> impl Strategy<Value = SearchReturn> {
     let partial = option::of(partial_range());
-    (any::<[bool; 5]>(), partial).prop_map(|([min, max, all, count, save], partial)| SearchReturn {
-        min,
-        max,
-        all: all && partial.is_none(),
-        count,
-        save,
-        partial,
+    (any::<[bool; 6]>(), partial).prop_map(|([min, max, all, count, save, relevancy], partial)| {
+        SearchReturn { min, max, all: all && partial.is_none(), count, save, relevancy, partial }
     })
 }
 
@@ -206,8 +209,21 @@ fn sort() -> impl Strategy<Value = CommandBody> {
         charset: Some("UTF-8".to_owned()),
         key,
     });
-    (vec(criterion, 1..4), search)
-        .prop_map(|(criteria, search)| CommandBody::Sort(SortCommand { criteria, search }))
+    (vec(criterion, 1..4), search).prop_map(|(criteria, mut search)| {
+        let by_relevancy = criteria.iter().any(|criterion: &Criterion| criterion.by == By::Relevancy);
+        if by_relevancy && !search.key.is_fuzzy() {
+            search.key = SearchKey::Fuzzy(Box::new(search.key));
+        }
+        CommandBody::Sort(SortCommand { criteria, search: sensible(search) })
+    })
+}
+
+/// RELEVANCY only beside FUZZY.
+fn sensible(mut search: SearchCommand) -> SearchCommand {
+    if let Some(returns) = &mut search.returns {
+        returns.relevancy &= search.key.is_fuzzy();
+    }
+    search
 }
 
 fn multisearch() -> impl Strategy<Value = CommandBody> {
@@ -221,7 +237,7 @@ fn multisearch() -> impl Strategy<Value = CommandBody> {
     let search = (option::of(returns()), search_key());
     (option::of(vec(source, 1..4)), search).prop_map(|(sources, (returns, key))| {
         let search = SearchCommand { by: Numbers::Uid, returns, charset: None, key };
-        CommandBody::MultiSearch(MultiSearchCommand { sources, search })
+        CommandBody::MultiSearch(MultiSearchCommand { sources, search: sensible(search) })
     })
 }
 
@@ -236,7 +252,9 @@ fn thread() -> impl Strategy<Value = CommandBody> {
 fn search() -> impl Strategy<Value = CommandBody> {
     let charset = select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned(), "X\"Y".to_owned()]);
     (by(), option::of(returns()), option::of(charset), search_key()).prop_map(
-        |(by, returns, charset, key)| CommandBody::Search(SearchCommand { by, returns, charset, key }),
+        |(by, returns, charset, key)| {
+            CommandBody::Search(sensible(SearchCommand { by, returns, charset, key }))
+        },
     )
 }
 

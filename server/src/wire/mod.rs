@@ -19,6 +19,7 @@ mod multisearch;
 pub mod mutf7;
 pub mod name;
 mod numbers;
+pub mod object_id;
 pub mod print;
 mod search;
 pub mod set;

@@ -343,6 +343,8 @@ fn fetch_item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::Flags => out.extend_from_slice(b"FLAGS"),
         FetchItem::InternalDate => out.extend_from_slice(b"INTERNALDATE"),
         FetchItem::SaveDate => out.extend_from_slice(b"SAVEDATE"),
+        FetchItem::EmailId => out.extend_from_slice(b"EMAILID"),
+        FetchItem::ThreadId => out.extend_from_slice(b"THREADID"),
         FetchItem::Rfc822Size => out.extend_from_slice(b"RFC822.SIZE"),
         FetchItem::Envelope => out.extend_from_slice(b"ENVELOPE"),
         FetchItem::Body => out.extend_from_slice(b"BODY"),
@@ -434,7 +436,14 @@ fn criterion(out: &mut Vec<u8>, criterion: &Criterion) {
 
 fn returns(out: &mut Vec<u8>, s: &SearchCommand) {
     if let Some(r) = s.returns {
-        let names = [(r.min, "MIN"), (r.max, "MAX"), (r.all, "ALL"), (r.count, "COUNT"), (r.save, "SAVE")];
+        let names = [
+            (r.min, "MIN"),
+            (r.max, "MAX"),
+            (r.all, "ALL"),
+            (r.count, "COUNT"),
+            (r.save, "SAVE"),
+            (r.relevancy, "RELEVANCY"),
+        ];
         let names = names.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
         let partial = r.partial.map(|partial| format!("PARTIAL {partial}"));
         out.extend_from_slice(b" RETURN ");
@@ -465,6 +474,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         K::And(keys) => return list(out, keys, search_key),
         K::Or(..) => b"OR",
         K::Not(_) => b"NOT",
+        K::Fuzzy(_) => b"FUZZY",
         K::Sequence(set) => return set_arg(out, set),
         K::All => b"ALL",
         K::Uid(_) => b"UID",
@@ -493,6 +503,8 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         K::SavedOn(_) => b"SAVEDON",
         K::SavedSince(_) => b"SAVEDSINCE",
         K::SaveDateSupported => b"SAVEDATESUPPORTED",
+        K::EmailId(_) => b"EMAILID",
+        K::ThreadId(_) => b"THREADID",
         K::Older(_) => b"OLDER",
         K::Younger(_) => b"YOUNGER",
         K::Larger(_) => b"LARGER",
@@ -514,7 +526,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
             out.push(b' ');
             search_key(out, b);
         }
-        K::Not(a) => {
+        K::Not(a) | K::Fuzzy(a) => {
             out.push(b' ');
             search_key(out, a);
         }
@@ -532,6 +544,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
             out.push(b' ');
             encode::date(out, *d);
         }
+        K::EmailId(id) | K::ThreadId(id) => word(out, id.as_str().as_bytes()),
         K::Older(n) | K::Younger(n) => word(out, n.to_string().as_bytes()),
         K::Larger(n) | K::Smaller(n) => word(out, n.to_string().as_bytes()),
         K::Bcc(n) | K::Cc(n) | K::From(n) | K::To(n) | K::Subject(n) | K::Body(n) | K::Text(n) => {

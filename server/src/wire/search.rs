@@ -4,6 +4,7 @@
 
 use super::ast::{CommandBody, Numbers, SearchCommand, SearchKey, SearchReturn};
 use super::cursor::{Cursor, Parsed, bad};
+use super::object_id::object_id;
 use super::{date, flags, numbers};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX};
 
@@ -13,9 +14,9 @@ const CHARSET_BYTES_MAX: usize = 64;
 /// ```text
 /// search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]
 ///          SP ["CHARSET" SP charset SP] search-key *(SP search-key)
-/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "PARTIAL" SP partial-range
+/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "RELEVANCY" / "PARTIAL" SP partial-range
 /// ```
-/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 9394.
+/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 6203, RFC 9394.
 pub fn search(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
     c.space()?;
     let returns = returns(c)?;
@@ -26,6 +27,7 @@ pub fn search(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
         c.space()?;
     }
     let key = program(c)?;
+    relevancy_needs_fuzzy(returns.is_some_and(|returns| returns.relevancy), &key)?;
     Ok(CommandBody::Search(SearchCommand { by, returns, charset, key }))
 }
 
@@ -43,6 +45,7 @@ pub(super) fn returns(c: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
             "ALL" => options.all = true,
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
+            "RELEVANCY" => options.relevancy = true,
             "PARTIAL" if options.partial.is_none() => {
                 c.space()?;
                 options.partial = Some(numbers::partial(c)?);
@@ -57,6 +60,11 @@ pub(super) fn returns(c: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
     }
     c.space()?;
     Ok(Some(options))
+}
+
+/// RFC 6203 4 and 6.
+pub(super) fn relevancy_needs_fuzzy(asked: bool, key: &SearchKey) -> Parsed<()> {
+    if asked && !key.is_fuzzy() { bad("RELEVANCY needs a FUZZY key") } else { Ok(()) }
 }
 
 /// `charset`, in upper case.
@@ -77,12 +85,13 @@ enum Open {
         parenthesis: bool,
     },
     Not,
+    Fuzzy,
     /// OR, and its first key once it is there.
     Or(Option<SearchKey>),
 }
 
 /// ```text
-/// search-key = simple / "NOT" SP search-key / "OR" SP search-key SP search-key /
+/// search-key = simple / "NOT" SP search-key / "FUZZY" SP search-key / "OR" SP search-key SP search-key /
 ///              "(" search-key *(SP search-key) ")"
 /// ```
 pub(super) fn program(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
@@ -106,6 +115,11 @@ pub(super) fn program(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
             open.push(Open::Not);
             continue;
         }
+        if c.take_word("FUZZY") {
+            c.space()?;
+            open.push(Open::Fuzzy);
+            continue;
+        }
         if c.take_word("OR") {
             c.space()?;
             open.push(Open::Or(None));
@@ -116,6 +130,7 @@ pub(super) fn program(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
         while let Some(key) = done.take() {
             match open.pop() {
                 Some(Open::Not) => done = Some(SearchKey::Not(Box::new(key))),
+                Some(Open::Fuzzy) => done = Some(SearchKey::Fuzzy(Box::new(key))),
                 Some(Open::Or(None)) => {
                     c.space()?;
                     open.push(Open::Or(Some(key)));
@@ -149,7 +164,7 @@ fn joined(mut keys: Vec<SearchKey>) -> SearchKey {
     }
 }
 
-/// The keys that hold no other key (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 5032, RFC 5182, RFC 8514).
+/// The keys that hold no other key (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 5032, RFC 5182, RFC 8474, RFC 8514).
 fn simple(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
     use SearchKey as K;
     if c.peek().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'*' | b'$')) {
@@ -202,6 +217,8 @@ fn simple(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
         b"LARGER" => |c| c.number64().map(K::Larger),
         b"SMALLER" => |c| c.number64().map(K::Smaller),
         b"UID" => |c| numbers::set(c).map(K::Uid),
+        b"EMAILID" => |c| object_id(c).map(K::EmailId),
+        b"THREADID" => |c| object_id(c).map(K::ThreadId),
         _ => return bad("There is no such search key"),
     };
     c.space()?;
@@ -229,6 +246,14 @@ mod tests {
             ("SEARCH CHARSET utf-8 TEXT {2}\r\n\u{e9}", "SEARCH CHARSET UTF-8 TEXT {2}\r\n\u{e9}"),
             ("SEARCH RETURN () ALL", "SEARCH RETURN () ALL"),
             (
+                "SEARCH return (relevancy all) fuzzy TEXT Helo",
+                "SEARCH RETURN (ALL RELEVANCY) FUZZY TEXT Helo",
+            ),
+            (
+                "SEARCH FUZZY (FROM Dave SINCE 21-Jan-2009) NOT FUZZY SEEN",
+                "SEARCH FUZZY (FROM Dave SINCE 21-Jan-2009) NOT FUZZY SEEN",
+            ),
+            (
                 "SEARCH RETURN (min max ALL count SAVE) UNSEEN",
                 "SEARCH RETURN (MIN MAX ALL COUNT SAVE) UNSEEN",
             ),
@@ -254,6 +279,10 @@ mod tests {
                 "SEARCH SAVEDBEFORE 1-Feb-1994 SAVEDON 29-Feb-2000 SAVEDSINCE 3-Apr-1996 SAVEDATESUPPORTED",
             ),
             ("SEARCH OLDER 60 YOUNGER 4294967295", "SEARCH OLDER 60 YOUNGER 4294967295"),
+            (
+                "SEARCH emailid M6d99ac3275bb4e OR THREADID a_-Z all",
+                "SEARCH EMAILID M6d99ac3275bb4e OR THREADID a_-Z ALL",
+            ),
             ("SEARCH LARGER 0 SMALLER 9223372036854775807", "SEARCH LARGER 0 SMALLER 9223372036854775807"),
             ("SEARCH KEYWORD $Junk UNKEYWORD b", "SEARCH KEYWORD $Junk UNKEYWORD b"),
             (
@@ -293,6 +322,11 @@ mod tests {
             "SEARCH SAVEDBEFORE",
             "SEARCH SAVEDON 1-Jan",
             "SEARCH SAVEDATESUPPORTED 1-Jan-2000",
+            "SEARCH EMAILID",
+            "SEARCH FUZZY",
+            "SEARCH RETURN (RELEVANCY) TEXT Helo",
+            "SEARCH EMAILID \"M1\"",
+            "SEARCH THREADID {2}\r\nM1",
             "SEARCH KEYWORD \\Seen",
             "SEARCH KEYWORD \"a\"",
             "SEARCH CHARSET",

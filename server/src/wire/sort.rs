@@ -1,10 +1,10 @@
-//! SORT and THREAD: criteria, algorithm, charset, keys (RFC 5256 5, RFC 5957 5, RFC 5267 3.1).
+//! SORT and THREAD: criteria, algorithm, charset, keys (RFC 5256 5, RFC 5957 5, RFC 5267 3.1, RFC 6203 6).
 
 use trawl_index::arrange::{Algorithm, By, Criterion, Text};
 
 use super::ast::{CommandBody, Numbers, SearchCommand, SortCommand, ThreadCommand};
 use super::cursor::{Cursor, Parsed, bad};
-use super::search::{charset_name, program, returns};
+use super::search::{charset_name, program, relevancy_needs_fuzzy, returns};
 use crate::limits::SORT_CRITERIA_MAX;
 
 /// ```text
@@ -19,7 +19,10 @@ pub fn sort(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
         return bad("SORT needs a criterion");
     }
     c.space()?;
-    Ok(CommandBody::Sort(SortCommand { criteria, search: search_criteria(c, by, returns)? }))
+    let search = search_criteria(c, by, returns)?;
+    let by_relevancy = criteria.iter().any(|criterion| criterion.by == By::Relevancy);
+    relevancy_needs_fuzzy(by_relevancy || returns.is_some_and(|returns| returns.relevancy), &search.key)?;
+    Ok(CommandBody::Sort(SortCommand { criteria, search }))
 }
 
 /// `thread = ["UID" SP] "THREAD" SP thread-alg SP search-criteria`
@@ -61,13 +64,14 @@ fn criterion(c: &mut Cursor<'_>) -> Parsed<Criterion> {
 }
 
 /// The sort-keys.
-pub const KEYS: [(&str, By); 9] = [
+pub const KEYS: [(&str, By); 10] = [
     ("ARRIVAL", By::Arrival),
     ("CC", By::Text(Text::Cc)),
     ("DATE", By::Date),
     ("DISPLAYFROM", By::Text(Text::DisplayFrom)),
     ("DISPLAYTO", By::Text(Text::DisplayTo)),
     ("FROM", By::Text(Text::From)),
+    ("RELEVANCY", By::Relevancy),
     ("SIZE", By::Size),
     ("SUBJECT", By::Text(Text::Subject)),
     ("TO", By::Text(Text::To)),
@@ -94,6 +98,10 @@ mod tests {
                 "SORT RETURN (PARTIAL -1:-50 COUNT) (DATE) UTF-8 ALL",
                 "SORT RETURN (COUNT PARTIAL -1:-50) (DATE) UTF-8 ALL",
             ),
+            (
+                "SORT return (relevancy) (REVERSE relevancy DATE) utf-8 FUZZY SUBJECT Helo",
+                "SORT RETURN (RELEVANCY) (REVERSE RELEVANCY DATE) UTF-8 FUZZY SUBJECT Helo",
+            ),
             ("THREAD references UTF-8 1:*", "THREAD REFERENCES UTF-8 1:*"),
             (
                 "UID THREAD ORDEREDSUBJECT US-ASCII OR SEEN DRAFT",
@@ -109,6 +117,8 @@ mod tests {
             "SORT (REVERSE) UTF-8 ALL",
             "SORT (REVERSE REVERSE DATE) UTF-8 ALL",
             "SORT (RELEVANCE) UTF-8 ALL",
+            "SORT (RELEVANCY) UTF-8 ALL",
+            "SORT RETURN (RELEVANCY) (DATE) UTF-8 SUBJECT Helo",
             "SORT RETURN (ALL PARTIAL 1:2) (DATE) UTF-8 ALL",
             "SORT RETURN (PARTIAL 1:2 PARTIAL 3:4) (DATE) UTF-8 ALL",
             "THREAD UTF-8 ALL",

@@ -6,7 +6,7 @@ use super::cursor::{Cursor, Parsed, bad};
 const ITEMS_MAX: usize = 32;
 
 /// Names as written.
-pub const ITEMS: [(&str, StatusItem); 8] = [
+pub const ITEMS: [(&str, StatusItem); 9] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -15,6 +15,7 @@ pub const ITEMS: [(&str, StatusItem); 8] = [
     ("DELETED", StatusItem::Deleted),
     ("SIZE", StatusItem::Size),
     ("APPENDLIMIT", StatusItem::AppendLimit),
+    ("MAILBOXID", StatusItem::MailboxId),
 ];
 
 impl StatusItem {
@@ -55,8 +56,8 @@ mod tests {
         good(&[
             ("STATUS inbox (messages)", "STATUS inbox (MESSAGES)"),
             (
-                "STATUS \"a b\" (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE APPENDLIMIT)",
-                "STATUS \"a b\" (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE APPENDLIMIT)",
+                "STATUS \"a b\" (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE APPENDLIMIT MAILBOXID)",
+                "STATUS \"a b\" (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE APPENDLIMIT MAILBOXID)",
             ),
         ]);
         bad(&[

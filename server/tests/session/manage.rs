@@ -10,8 +10,8 @@ fn create_checks_names_and_special_uses() {
     let world = World::new(41);
     let mut client = world.login("ann");
     world.run(async {
-        expect(&mut client, "CREATE a/b/c", &["OK CREATE done"]).await;
-        expect(&mut client, "CREATE trailing/", &["OK CREATE done"]).await;
+        expect(&mut client, "CREATE a/b/c", &["OK [MAILBOXID (F0000000100000007)] CREATE done"]).await;
+        expect(&mut client, "CREATE trailing/", &["OK [MAILBOXID (F0000000100000008)] CREATE done"]).await;
         for (name, want) in [
             ("a/b/c", "NO [ALREADYEXISTS]"),
             ("inbox", "NO [ALREADYEXISTS]"),

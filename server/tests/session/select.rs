@@ -19,6 +19,7 @@ fn select_tells_everything_of_a_mailbox() {
             "* OK [UNSEEN 1] The first unseen message",
             "* OK [UIDVALIDITY 1000] UIDs are valid",
             "* OK [UIDNEXT 3] The next UID, at least",
+            "* OK [MAILBOXID (F0000000100000001)] Stays with the mailbox",
             "OK [READ-WRITE] SELECT done",
         ];
         expect(&mut client, "SELECT inbox", &want).await;

@@ -15,7 +15,7 @@
 //! S: ...                      any untagged lines may come before the next expected one
 //! S: OK [READ-WRITE]          the tagged answer of the oldest command that is not answered yet
 //! S: [closed]                 the server has closed the connection
-//! !: EXPUNGE                  no line of this exchange holds this
+//! !: EXPUNGE                  no line of this exchange holds this; `$name` in it stands for what was captured before
 //! close                       closes the connection of the session
 //! ```
 //!

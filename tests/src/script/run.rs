@@ -159,13 +159,13 @@ impl Runner<'_> {
     }
 
     fn expect(&mut self, number: u32, expected: &[Expected]) -> Result<(), Failure> {
-        let never: Vec<(usize, &str)> = expected
-            .iter()
-            .filter_map(|e| match &e.kind {
-                Kind::Never(text) => Some((e.line, text.as_str())),
-                _ => None,
-            })
-            .collect();
+        let mut never: Vec<(usize, String)> = Vec::new();
+        for e in expected {
+            if let Kind::Never(text) = &e.kind {
+                let text = substitute(text, &self.variables);
+                never.push((e.line, text.map_err(|what| Failure { line: Some(e.line), what })?));
+            }
+        }
         let mut skip = false;
         for e in expected {
             let failed = |what: String| Failure { line: Some(e.line), what };
@@ -230,7 +230,7 @@ impl Runner<'_> {
         pattern: &Pattern,
         tag: Option<&str>,
         skip: bool,
-        never: &[(usize, &str)],
+        never: &[(usize, String)],
     ) -> Result<(), Failure> {
         loop {
             let line = self.line(number, never)?;
@@ -249,11 +249,11 @@ impl Runner<'_> {
         }
     }
 
-    fn line(&mut self, number: u32, never: &[(usize, &str)]) -> Result<Vec<u8>, Failure> {
+    fn line(&mut self, number: u32, never: &[(usize, String)]) -> Result<Vec<u8>, Failure> {
         let line = self.session(number)?.client.line()?;
         self.transcript.push(format!("{number} S: {}", shown(&line)));
         let text = String::from_utf8_lossy(&line);
-        match never.iter().find(|(_, n)| text.contains(n)) {
+        match never.iter().find(|(_, n)| text.contains(n.as_str())) {
             Some((at, n)) => {
                 Err(Failure { line: Some(*at), what: format!("must not be seen: {n} in {}", shown(&line)) })
             }

@@ -25,6 +25,7 @@ pub fn esearch(returns: SearchReturn, order: &[u32], by: Numbers, called: &[u32]
         count: returns.count.then(|| u32::try_from(order.len()).unwrap_or(u32::MAX)),
         all: returns.all.then(|| all(order)),
         partial: returns.partial.map(|partial| (partial, all(part(order, partial)))),
+        relevancy: None,
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn gather(
                 let facts = known.facts(MessageNumber(message));
                 let (internal, size) =
                     facts.as_ref().map_or((0, 0), |facts| (facts.internal.seconds, facts.size));
-                items.push(Item { message, internal, size });
+                items.push(Item { message, internal, size, relevancy: 0 });
                 let Some(facts) = facts.filter(|_| needs_entries) else { continue };
                 let number = message / PAGE_MESSAGES;
                 if page.as_ref().is_none_or(|(at, _)| *at != number) {

@@ -1,4 +1,4 @@
-//! SORT and THREAD (RFC 5256), ESORT (RFC 5267 3), SORT=DISPLAY (RFC 5957): a search, and then its messages in an order.
+//! SORT and THREAD (RFC 5256), ESORT (RFC 5267 3), SORT=DISPLAY (RFC 5957), SORT by RELEVANCY (RFC 6203 6): a search, and then its messages in an order.
 //!
 //! What must hold: the messages are those that SEARCH finds; small answers are made here, others on a lane, and what waits for
 //! lanes is bounded; a client that goes away stops it.
@@ -14,6 +14,7 @@ use roaring::RoaringBitmap;
 use trawl_index::arrange::By;
 use trawl_store::uid_set::UidSet;
 
+use super::search::fuzzy::relevancy;
 use super::search::{self, numbers};
 use crate::lanes::SearchError;
 use crate::lanes::arrange::{ArrangeJob, Arranged, How};
@@ -26,15 +27,19 @@ use crate::wire::ast::{SearchCommand, SortCommand, ThreadCommand};
 /// SORT.
 pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     let SortCommand { criteria, search } = command;
-    let needs_entries = criteria.iter().any(|criterion| !matches!(criterion.by, By::Arrival | By::Size));
-    let sorted = found(s, cx, &search, needs_entries, |_, _| How::Sort(criteria)).await;
+    let is_of_summary = |by| !matches!(by, By::Arrival | By::Size | By::Relevancy);
+    let needs_entries = criteria.iter().any(|criterion| is_of_summary(criterion.by));
+    let returns_relevancy = search.returns.is_some_and(|returns| returns.relevancy);
+    let needs_relevancy = returns_relevancy || criteria.iter().any(|criterion| criterion.by == By::Relevancy);
+    let needs = Needs { entries: needs_entries, relevancy: needs_relevancy };
+    let sorted = found(s, cx, &search, needs, |_, _| How::Sort(criteria)).await;
     if let Err(refusal) = &sorted
         && refusal.kind == RefusalKind::No
         && search.returns.is_some_and(|returns| returns.save)
     {
         s.saved = UidSet::new();
     }
-    let (positions, arranged) = sorted?;
+    let Found { positions, relevancy, arranged } = sorted?;
     let Arranged::Order(order) = arranged else { return Err(SearchError::Failed.into()) };
     let view = s.view.sequence_numbers();
     let called: Vec<u32> = numbers::numbers(view, search.by, &positions).collect();
@@ -46,7 +51,11 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     };
     let returns = search::answer::or_all(returns);
     if !search::answer::only_saves(returns) {
-        let esearch = answer::esearch(returns, &order, search.by, &called);
+        let mut esearch = answer::esearch(returns, &order, search.by, &called);
+        if returns.relevancy {
+            let scores = order.iter().filter_map(|&item| relevancy.get(item as usize).copied()).collect();
+            esearch.relevancy = Some(search::answer::relevancy(returns, scores));
+        }
         cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
     }
     if returns.save {
@@ -63,7 +72,8 @@ pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer
         let called = numbers::numbers(s.view.sequence_numbers(), search.by, positions).collect();
         How::Thread(algorithm, called)
     };
-    let (_, arranged) = found(s, cx, &search, true, how).await?;
+    let needs = Needs { entries: true, relevancy: false };
+    let Found { arranged, .. } = found(s, cx, &search, needs, how).await?;
     let Arranged::Threads(threads) = arranged else { return Err(SearchError::Failed.into()) };
     cx.out.with(|out| {
         out.extend_from_slice(b"* THREAD");
@@ -77,18 +87,37 @@ pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer
     Ok(Done::ok("THREAD done"))
 }
 
+/// What has to be known of messages to arrange them.
+#[derive(Clone, Copy)]
+struct Needs {
+    /// What summaries say.
+    entries: bool,
+    /// How well they match.
+    relevancy: bool,
+}
+
+struct Found {
+    positions: RoaringBitmap,
+    /// In their order, if it was needed.
+    relevancy: Vec<u8>,
+    arranged: Arranged,
+}
+
 /// What was found, and in which order it is.
 async fn found(
     s: &mut Selected,
     cx: &Cx,
     command: &SearchCommand,
-    needs_entries: bool,
+    needs: Needs,
     how: impl FnOnce(&Selected, &RoaringBitmap) -> How,
-) -> Result<(RoaringBitmap, Arranged), Refusal> {
-    let positions = search::find(s, cx, command).await?;
+) -> Result<Found, Refusal> {
+    let hits = search::find(s, cx, command).await?;
+    let relevancy = if needs.relevancy { relevancy::scores(s, cx, &hits).await? } else { Vec::new() };
+    let positions = hits.positions;
     let how = how(s, &positions);
-    let arranged = search::in_time(cx, arranged(s, cx, &positions, how, needs_entries)).await?;
-    Ok((positions, arranged))
+    let arranged = arranged(s, cx, &positions, how, needs.entries, &relevancy);
+    let arranged = search::in_time(cx, arranged).await?;
+    Ok(Found { positions, relevancy, arranged })
 }
 
 /// The messages at these positions, arranged.
@@ -98,10 +127,12 @@ async fn arranged(
     positions: &RoaringBitmap,
     how: How,
     needs_entries: bool,
+    relevancy: &[u8],
 ) -> Result<Arranged, Refusal> {
     // What waits for a lane is bounded for all sessions of the core together: some wait before they gather anything.
     let _held = cx.core.arrange_budget.take(positions.len() * ARRANGE_ITEM_BYTES).await;
-    let (items, pages) = entries::gather(s, cx, positions, needs_entries).await?;
+    let (mut items, pages) = entries::gather(s, cx, positions, needs_entries).await?;
+    items.iter_mut().zip(relevancy).for_each(|(item, score)| item.relevancy = *score);
     let inline_max = match how {
         How::Sort(_) => SORT_INLINE_MESSAGES_MAX,
         How::Thread(..) => THREAD_INLINE_MESSAGES_MAX,

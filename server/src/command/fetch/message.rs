@@ -5,15 +5,17 @@
 use std::rc::Rc;
 
 use trawl_index::summary::{Summary, SummaryView, listed};
-use trawl_store::types::{MessageFacts, Row, ZonedTime};
+use trawl_store::types::{AccountId, EmailId, MessageFacts, Row, ThreadId, ZonedTime};
 
 use super::partial::show_nul;
 use super::plan::Item;
 use crate::response::encode;
+use crate::wire::object_id::{self, Kind};
 
 /// One message of the view while it is answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
+    pub account: AccountId,
     /// Its sequence number in this session.
     pub seq: u32,
     pub row: Row,
@@ -53,6 +55,15 @@ pub fn write_state(out: &mut Vec<u8>, item: &Item, known: &Known, keywords: &[Rc
             let seconds = i64::from(known.row.save_date);
             out.extend_from_slice(b"SAVEDATE ");
             encode::internal_date(out, ZonedTime { seconds, zone_minutes: 0 });
+        }
+        Item::EmailId => {
+            // RFC 8474 5.3
+            out.extend_from_slice(b"EMAILID ");
+            object_id::write(out, Kind::Email, EmailId::of(known.account, known.row.message).0);
+        }
+        Item::ThreadId => {
+            out.extend_from_slice(b"THREADID ");
+            object_id::write(out, Kind::Thread, ThreadId::of(known.account, known.facts.thread).0);
         }
         Item::Size => {
             out.extend_from_slice(b"RFC822.SIZE ");
@@ -122,7 +133,7 @@ mod tests {
     use super::super::transform::testing::run;
     use super::*;
     use trawl_store::log::Address;
-    use trawl_store::types::{Flags, MessageNumber, ModSeq, Uid, ZonedTime};
+    use trawl_store::types::{Flags, MessageNumber, ModSeq, Uid};
 
     proptest::proptest! {
         /// What the summary answers is what selecting from the header answers, byte for byte.
@@ -161,11 +172,13 @@ mod tests {
         };
         let internal = ZonedTime { seconds: 837_596_665, zone_minutes: -420 };
         let address = Address { segment: 1, offset: 4096 };
-        let facts = trawl_store::types::MessageFacts { size: 4711, internal, sent_day: None, address };
-        let known = Known { seq: 12, row, facts, recent: false };
+        let thread = MessageNumber(3);
+        let facts = MessageFacts { size: 4711, internal, sent_day: None, address, thread };
+        let known = Known { account: AccountId(2), seq: 12, row, facts, recent: false };
         let mut out = Vec::new();
         begin(&mut out, known.seq);
-        for item in [Item::Uid, Item::Flags, Item::InternalDate, Item::SaveDate, Item::Size] {
+        let items = [Item::Uid, Item::Flags, Item::InternalDate, Item::SaveDate, Item::Size];
+        for item in items.into_iter().chain([Item::EmailId, Item::ThreadId]) {
             assert!(write_state(&mut out, &item, &known, &[]));
             out.push(b' ');
         }
@@ -174,7 +187,8 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "* 12 FETCH (UID 77 FLAGS (\\Draft) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" \
-             SAVEDATE \" 1-Jan-1970 00:00:00 +0000\" RFC822.SIZE 4711 )\r\n"
+             SAVEDATE \" 1-Jan-1970 00:00:00 +0000\" RFC822.SIZE 4711 \
+             EMAILID (M0000000200000005) THREADID (T0000000200000003) )\r\n"
         );
     }
 }

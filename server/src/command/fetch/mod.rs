@@ -162,7 +162,8 @@ impl Fetch<'_> {
             let known = |uid: &Uid| {
                 let row = view.row(mailbox, *uid)?;
                 let recent = !s.auth.rev2 && view.is_recent(*uid);
-                Some(Known { seq: view.seq(*uid)?, row, facts: account.facts(row.message)?, recent })
+                let (account, facts) = (account.id(), account.facts(row.message)?);
+                Some(Known { account, seq: view.seq(*uid)?, row, facts, recent })
             };
             Some((uids.iter().filter_map(known).collect(), mailbox.keywords().to_vec()))
         })?;

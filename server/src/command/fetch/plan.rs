@@ -19,6 +19,8 @@ pub enum Item {
     Flags,
     InternalDate,
     SaveDate,
+    EmailId,
+    ThreadId,
     Size,
     Envelope,
     Body,
@@ -110,6 +112,7 @@ impl Plan {
     fn add(&mut self, item: Item) {
         let reads = match &item {
             Item::Uid | Item::Flags | Item::InternalDate | Item::SaveDate | Item::Size => Reads::State,
+            Item::EmailId | Item::ThreadId => Reads::State,
             Item::Envelope | Item::Body | Item::BodyStructure => Reads::Summary,
             Item::Content(content) if content.listed_names().is_some() => Reads::Summary,
             Item::Content(content) if content.is_top_header() => Reads::Header,
@@ -143,6 +146,8 @@ impl Item {
             FetchItem::Flags => Item::Flags,
             FetchItem::InternalDate => Item::InternalDate,
             FetchItem::SaveDate => Item::SaveDate,
+            FetchItem::EmailId => Item::EmailId,
+            FetchItem::ThreadId => Item::ThreadId,
             FetchItem::Rfc822Size => Item::Size,
             FetchItem::Envelope => Item::Envelope,
             FetchItem::Body => Item::Body,

@@ -54,7 +54,15 @@ pub fn esearch(returns: SearchReturn, found: &RoaringBitmap, by: Numbers, view: 
         count: returns.count.then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
         all: returns.all.then(|| numbers::ranges(view, by, found)),
         partial: returns.partial.map(|partial| (partial, numbers::ranges(view, by, &part(found, partial)))),
+        relevancy: None,
     }
+}
+
+/// The scores that are answered: of the part that was asked for, else of all results (RFC 6203 4). `scores` are in their order.
+pub fn relevancy(returns: SearchReturn, scores: Vec<u8>) -> Vec<u8> {
+    let Some(partial) = returns.partial else { return scores };
+    let range = partial.of(u32::try_from(scores.len()).unwrap_or(u32::MAX));
+    scores.get(range.start as usize..range.end as usize).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]
@@ -80,8 +88,15 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    const NONE: SearchReturn =
-        SearchReturn { min: false, max: false, all: false, count: false, save: false, partial: None };
+    const NONE: SearchReturn = SearchReturn {
+        min: false,
+        max: false,
+        all: false,
+        count: false,
+        save: false,
+        relevancy: false,
+        partial: None,
+    };
     const EVERY: SearchReturn = SearchReturn { min: true, max: true, all: true, count: true, ..NONE };
 
     #[test]

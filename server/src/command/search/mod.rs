@@ -1,16 +1,18 @@
-//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394).
+//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 6203, RFC 9394).
 //!
 //! State keys are evaluated here, over windows of the view with a yield between them; what is left goes to the search
 //! lanes with the messages that can still match (`text`). What must hold: the answer is about this session's view,
 //! messages that others expunged included until the client is told; it is complete or it is a NO.
 
 pub mod answer;
+pub mod fuzzy;
 pub mod numbers;
 pub mod places;
 pub mod plan;
 pub mod state;
 pub mod text;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -18,9 +20,11 @@ use futures_lite::future::{self, yield_now};
 use roaring::RoaringBitmap;
 use trawl_store::state::account::Account;
 use trawl_store::state::mailbox::Mailbox;
-use trawl_store::types::{Flags, Row, Uid};
+use trawl_store::types::{Flags, MessageFacts, Row, Uid};
 use trawl_store::uid_set::UidSet;
 
+use self::fuzzy::Hits;
+use self::fuzzy::relax::{Fuzz, Tier};
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
 use crate::lanes::search::SearchError;
@@ -29,7 +33,7 @@ use crate::mailbox::view::View;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
-use crate::wire::ast::SearchCommand;
+use crate::wire::ast::{SearchCommand, SearchReturn};
 
 /// What BADCHARSET names: the charsets that are always known. Others of WHATWG are accepted as well.
 const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "KOI8-R"];
@@ -44,7 +48,9 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
     {
         s.saved = UidSet::new();
     }
-    let positions = answer?;
+    let hits = answer?;
+    let relevancy = relevancy(s, cx, command.returns, &hits).await?;
+    let positions = hits.positions;
     let view = s.view.sequence_numbers();
     match command.returns {
         None if !s.auth.rev2 => {
@@ -53,7 +59,8 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
         returns => {
             let returns = answer::or_all(returns.unwrap_or_default());
             if !answer::only_saves(returns) {
-                let esearch = answer::esearch(returns, &positions, command.by, view);
+                let mut esearch = answer::esearch(returns, &positions, command.by, view);
+                esearch.relevancy = relevancy.map(|scores| answer::relevancy(returns, scores));
                 cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
             }
             if returns.save {
@@ -67,24 +74,33 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
 }
 
 /// The positions of the view that match.
-pub(super) async fn find(
-    s: &mut Selected,
-    cx: &Cx,
-    command: &SearchCommand,
-) -> Result<RoaringBitmap, Refusal> {
+pub(super) async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
     in_time(cx, find_patiently(s, cx, command)).await
 }
 
 /// The same for whoever bounds its time ([`in_time`]).
-pub(super) async fn find_patiently(
+pub async fn find_patiently(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
+    if command.key.is_fuzzy() {
+        return fuzzy::find(s, cx, command).await;
+    }
+    let positions = match resolve_exactly(s, cx, command).await? {
+        Rest::Found(positions) => positions,
+        // Dropping that search stops its lanes.
+        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await?,
+    };
+    Ok(Hits { positions, tiers: Vec::new() })
+}
+
+/// The scores of what was found, in the order of the positions, if they are asked for.
+pub(super) async fn relevancy(
     s: &mut Selected,
     cx: &Cx,
-    command: &SearchCommand,
-) -> Result<RoaringBitmap, Refusal> {
-    match resolve(s, cx, command).await? {
-        Rest::Found(positions) => Ok(positions),
-        // Dropping that search stops its lanes.
-        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await,
+    returns: Option<SearchReturn>,
+    hits: &Hits,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    match returns {
+        Some(SearchReturn { relevancy: true, .. }) => fuzzy::relevancy::scores(s, cx, hits).await.map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -111,10 +127,15 @@ pub(super) async fn in_time<T>(
     future::or(work, watch).await
 }
 
+/// Answers the keys on state; FUZZY keys mean what is written.
+pub async fn resolve_exactly(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Rest, Refusal> {
+    resolve(s, cx, command, Fuzz { tier: Tier::Exact, similar: &HashMap::new() }).await
+}
+
 /// Answers the keys on state.
-pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Rest, Refusal> {
+async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Result<Rest, Refusal> {
     let messages = s.view.len();
-    let mut program = compile(s, cx, command)?;
+    let mut program = compile(s, cx, command, fuzz)?;
     let required = program.required();
     let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), &required, messages);
     if !evaluation.is_empty() {
@@ -133,9 +154,9 @@ pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<R
                 rows.extend(view_rows(&s.view, mailbox, window).map(|(_, row)| {
                     let row = row?;
                     let facts = account.facts(row.message)?;
-                    let (flags, internal) = (row.flags, facts.internal);
-                    let saved = row.save_date;
-                    Some(SearchRow { flags, internal, sent_day: facts.sent_day, size: facts.size, saved })
+                    let Row { message, flags, save_date: saved, .. } = row;
+                    let MessageFacts { internal, sent_day, size, thread, .. } = facts;
+                    Some(SearchRow { flags, internal, sent_day, size, saved, message, thread })
                 }));
                 evaluation.rows(first, &rows);
             })?;
@@ -145,7 +166,7 @@ pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<R
     Ok(program.resolve(&evaluation.finish(), messages))
 }
 
-fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Refusal> {
+fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Result<Program, Refusal> {
     let view = &s.view;
     let positions = |uids: &UidSet| {
         let mut positions = RoaringBitmap::new();
@@ -156,6 +177,7 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Re
     };
     let program = s.look(|mailbox| {
         let context = Context {
+            account: s.auth.id(),
             messages: view.len(),
             largest_uid: view.largest_uid().map_or(0, Uid::get),
             saved: &|| positions(&s.saved),
@@ -164,6 +186,7 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Re
             now: cx.core.clock.wall().0.div_euclid(1000),
             keyword: &|name| mailbox.keyword(name).map(Flags::keyword),
             charset: command.charset.as_deref(),
+            fuzz,
         };
         Program::new(&command.key, &context)
     })?;

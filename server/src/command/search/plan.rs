@@ -9,14 +9,18 @@ use std::ops::{Range, RangeInclusive};
 use roaring::RoaringBitmap;
 use trawl_index::mime::charset;
 use trawl_index::query::{Field, Node, TextKey};
-use trawl_store::types::Flags;
+use trawl_store::types::{AccountId, EmailId, Flags, ThreadId};
 
+use super::fuzzy::relax::{self, Fuzz, Relaxed};
 use super::state::StateKey;
+use crate::limits::FUZZY_WORDS_MAX;
 use crate::wire::ast::SearchKey;
+use crate::wire::object_id::Kind;
 use crate::wire::set::SetArg;
 
 /// What a key means depends on the session it is searched in.
 pub struct Context<'a> {
+    pub account: AccountId,
     /// Messages in the view; sequence numbers are 1 to this.
     pub messages: u32,
     /// The largest UID in the view, 0 for an empty one: what `*` means among UIDs.
@@ -33,6 +37,8 @@ pub struct Context<'a> {
     pub keyword: &'a dyn Fn(&str) -> Option<Flags>,
     /// The charset that the client named, if any.
     pub charset: Option<&'a str>,
+    /// What FUZZY means.
+    pub fuzz: Fuzz<'a>,
 }
 
 /// Why a search cannot be understood.
@@ -77,11 +83,8 @@ pub enum Rest {
 
 impl Program {
     pub fn new(key: &SearchKey, context: &Context<'_>) -> Result<Program, Refused> {
-        let charset = match context.charset {
-            None => None,
-            Some(name) => Some(charset::lookup(name.as_bytes()).ok_or(Refused::Charset)?),
-        };
-        let mut planner = Planner { context, charset, state: Vec::new() };
+        let charset = charset(context.charset)?;
+        let mut planner = Planner { context, charset, state: Vec::new(), is_fuzzy: false, is_negated: false };
         let tree = planner.tree(key)?;
         Ok(Program { state: planner.state, tree })
     }
@@ -125,17 +128,32 @@ struct Planner<'a> {
     context: &'a Context<'a>,
     charset: Option<charset::Charset>,
     state: Vec<StateKey>,
+    /// Inside of FUZZY, and of NOT.
+    is_fuzzy: bool,
+    is_negated: bool,
 }
 
 impl Planner<'_> {
     fn tree(&mut self, key: &SearchKey) -> Result<Tree, Refused> {
-        Ok(match key {
+        let widened = if self.relaxes() { relax::widened(key, self.context.fuzz.tier) } else { None };
+        Ok(match widened.as_ref().unwrap_or(key) {
             SearchKey::All => Tree::Everything,
             SearchKey::And(keys) => {
                 Tree::And(keys.iter().map(|key| self.tree(key)).collect::<Result<_, _>>()?)
             }
             SearchKey::Or(a, b) => Tree::Or(vec![self.tree(a)?, self.tree(b)?]),
-            SearchKey::Not(key) => Tree::Not(Box::new(self.tree(key)?)),
+            SearchKey::Not(key) => {
+                let before = std::mem::replace(&mut self.is_negated, true);
+                let tree = self.tree(key);
+                self.is_negated = before;
+                Tree::Not(Box::new(tree?))
+            }
+            SearchKey::Fuzzy(key) => {
+                let before = std::mem::replace(&mut self.is_fuzzy, true);
+                let tree = self.tree(key);
+                self.is_fuzzy = before;
+                tree?
+            }
             SearchKey::Sequence(SetArg::Saved) | SearchKey::Uid(SetArg::Saved) => {
                 Tree::Known((self.context.saved)())
             }
@@ -193,6 +211,14 @@ impl Planner<'_> {
             SearchKey::Younger(seconds) => {
                 self.state(StateKey::Younger(self.context.now - i64::from(seconds.get())))
             }
+            SearchKey::EmailId(id) => {
+                let message = id.number(Kind::Email).and_then(|id| EmailId(id).message(self.context.account));
+                message.map_or(Tree::Nothing, |message| self.state(StateKey::Is(message)))
+            }
+            SearchKey::ThreadId(id) => {
+                let first = id.number(Kind::Thread).and_then(|id| ThreadId(id).first(self.context.account));
+                first.map_or(Tree::Nothing, |first| self.state(StateKey::InThread(first)))
+            }
             SearchKey::Larger(bytes) => self.state(StateKey::Larger(*bytes)),
             SearchKey::Smaller(bytes) => self.state(StateKey::Smaller(*bytes)),
             SearchKey::Bcc(needle) => self.text(Field::Bcc, needle)?,
@@ -223,11 +249,72 @@ impl Planner<'_> {
 
     /// Without CHARSET a needle is UTF-8: rev2 says so, and of rev1's US-ASCII it is a superset.
     fn text(&mut self, field: Field, needle: &[u8]) -> Result<Tree, Refused> {
-        let needle = match self.charset {
-            None => String::from_utf8(needle.to_vec()).ok(),
-            Some(charset) => charset.decode_strict(needle),
-        };
-        Ok(Tree::Text(TextKey { field, needle: needle.ok_or(Refused::Needle)? }))
+        let key = TextKey { field, needle: decoded(self.charset, needle)? };
+        if !self.relaxes() {
+            return Ok(Tree::Text(key));
+        }
+        Ok(match relax::text(key, self.context.fuzz) {
+            Relaxed::Key(key) => Tree::Text(key),
+            Relaxed::AllOf(words) => {
+                let any_of = |keys: Vec<TextKey>| Tree::Or(keys.into_iter().map(Tree::Text).collect());
+                Tree::And(words.into_iter().map(any_of).collect())
+            }
+        })
+    }
+
+    fn relaxes(&self) -> bool {
+        self.is_fuzzy && !self.is_negated
+    }
+}
+
+fn charset(name: Option<&str>) -> Result<Option<charset::Charset>, Refused> {
+    name.map(|name| charset::lookup(name.as_bytes()).ok_or(Refused::Charset)).transpose()
+}
+
+fn decoded(charset: Option<charset::Charset>, needle: &[u8]) -> Result<String, Refused> {
+    let needle = match charset {
+        None => String::from_utf8(needle.to_vec()).ok(),
+        Some(charset) => charset.decode_strict(needle),
+    };
+    needle.ok_or(Refused::Needle)
+}
+
+/// The words of the texts in FUZZY keys, normalised, each once; those that cannot be read are left out.
+pub fn fuzzy_words(key: &SearchKey, charset_name: Option<&str>) -> Vec<String> {
+    let Ok(charset) = charset(charset_name) else { return Vec::new() };
+    let mut words = Vec::new();
+    add_fuzzy_words(key, charset, false, &mut words);
+    words
+}
+
+fn add_fuzzy_words(
+    key: &SearchKey,
+    charset: Option<charset::Charset>,
+    is_fuzzy: bool,
+    words: &mut Vec<String>,
+) {
+    use SearchKey as K;
+    match key {
+        K::Fuzzy(key) => add_fuzzy_words(key, charset, true, words),
+        K::And(keys) => keys.iter().for_each(|key| add_fuzzy_words(key, charset, is_fuzzy, words)),
+        K::Or(a, b) => [a, b].into_iter().for_each(|key| add_fuzzy_words(key, charset, is_fuzzy, words)),
+        K::Bcc(needle)
+        | K::Cc(needle)
+        | K::From(needle)
+        | K::To(needle)
+        | K::Subject(needle)
+        | K::Body(needle)
+        | K::Text(needle)
+        | K::Header { needle, .. }
+            if is_fuzzy && words.len() < FUZZY_WORDS_MAX =>
+        {
+            for word in decoded(charset, needle).map_or_else(|_| Vec::new(), |needle| relax::words(&needle)) {
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -311,11 +398,15 @@ mod tests {
 
     use super::super::state::{Evaluation, SearchRow};
     use super::*;
+    use crate::command::search::fuzzy::relax::Tier;
     use crate::wire::ast::{Day, Keyword};
+    use crate::wire::object_id::ObjectId;
     use crate::wire::set::SeqSet;
     use crate::wire::set::{Bound, SeqRange};
     use proptest::prelude::*;
-    use trawl_store::types::ZonedTime;
+    use proptest::sample::select;
+    use std::collections::HashMap;
+    use trawl_store::types::{MessageNumber, ZonedTime};
 
     const KNOWN: &str = "known";
 
@@ -343,6 +434,7 @@ mod tests {
         let (saved, rows) = (saved.clone(), rows.to_vec());
         let (for_saved, for_places, for_recent) = (rows.clone(), rows.clone(), rows.clone());
         Context {
+            account: AccountId(9),
             messages: rows.len() as u32,
             largest_uid: rows.last().map_or(0, |row| row.uid),
             saved: leak(move || positions(&for_saved, |row| saved.contains(row.uid))),
@@ -354,6 +446,7 @@ mod tests {
             now: 1_000_000,
             keyword: &keyword,
             charset: None,
+            fuzz: Fuzz { tier: Tier::Exact, similar: leak(HashMap::new()) },
         }
     }
 
@@ -384,6 +477,7 @@ mod tests {
             SearchKey::And(keys) => keys.iter().all(|key| naive(key, position, at, context)),
             SearchKey::Or(a, b) => naive(a, position, at, context) || naive(b, position, at, context),
             SearchKey::Not(key) => !naive(key, position, at, context),
+            SearchKey::Fuzzy(key) => naive(key, position, at, context),
             SearchKey::Sequence(SetArg::Saved) | SearchKey::Uid(SetArg::Saved) => {
                 (context.saved)().contains(position)
             }
@@ -400,6 +494,8 @@ mod tests {
             SearchKey::SentBefore(day) => row.sent_day.is_some_and(|sent| sent < day.0),
             SearchKey::SavedSince(day) => row.saved / 86_400 >= day.0 as u32,
             SearchKey::SaveDateSupported => true,
+            SearchKey::EmailId(id) => id.as_str() == format!("M00000009{:08x}", row.message.0),
+            SearchKey::ThreadId(id) => id.as_str() == format!("T00000009{:08x}", row.thread.0),
             SearchKey::Larger(bytes) => u64::from(row.size) > *bytes,
             SearchKey::Younger(seconds) => row.internal.seconds >= context.now - i64::from(seconds.get()),
             SearchKey::Older(seconds) => row.internal.seconds <= context.now - i64::from(seconds.get()),
@@ -453,6 +549,11 @@ mod tests {
             (-3i32..3).prop_map(|day| SearchKey::SentBefore(Day(day))),
             (0i32..4).prop_map(|day| SearchKey::SavedSince(Day(day))),
             Just(SearchKey::SaveDateSupported),
+            "[MT]0000000[89]000000[0-4][0-9a-f]".prop_flat_map(|id| select(vec![
+                SearchKey::EmailId,
+                SearchKey::ThreadId
+            ])
+            .prop_map(move |key| key(ObjectId::new(&id).unwrap()))),
             (0u64..20).prop_map(SearchKey::Larger),
             (1u32..500_000).prop_map(|age| SearchKey::Younger(NonZeroU32::new(age).unwrap())),
             (1u32..500_000).prop_map(|age| SearchKey::Older(NonZeroU32::new(age).unwrap())),
@@ -462,7 +563,8 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(key.clone(), 2..4).prop_map(SearchKey::And),
                 (key.clone(), key.clone()).prop_map(|(a, b)| SearchKey::Or(Box::new(a), Box::new(b))),
-                key.prop_map(|key| SearchKey::Not(Box::new(key))),
+                key.clone().prop_map(|key| SearchKey::Not(Box::new(key))),
+                key.prop_map(|key| SearchKey::Fuzzy(Box::new(key))),
             ]
         })
     }
@@ -490,7 +592,15 @@ mod tests {
                     }
                     let internal = ZonedTime { seconds, zone_minutes: 60 };
                     TestRow {
-                        row: SearchRow { flags, internal, sent_day, size, saved: uid * 20_000 },
+                        row: SearchRow {
+                            flags,
+                            internal,
+                            sent_day,
+                            size,
+                            saved: uid * 20_000,
+                            message: MessageNumber(uid),
+                            thread: MessageNumber(uid / 2),
+                        },
                         uid,
                         recent,
                     }

@@ -24,9 +24,12 @@ pub struct SearchRow {
     pub size: u32,
     /// When it came into the mailbox, seconds since 1970 (RFC 8514).
     pub saved: u32,
+    pub message: MessageNumber,
+    /// First message of its thread.
+    pub thread: MessageNumber,
 }
 
-/// One key of RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 5032 or RFC 8514 that a row decides alone. Days are days
+/// One key of RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 5032, RFC 8474 or RFC 8514 that a row decides alone. Days are days
 /// since 1970-01-01 as written in the message, of SAVED keys in UTC, which is how FETCH SAVEDATE shows it; a message without
 /// a Date field matches no SENT key.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,10 @@ pub enum StateKey {
     SavedBefore(i32),
     SavedOn(i32),
     SavedSince(i32),
+    /// It is this message (EMAILID).
+    Is(MessageNumber),
+    /// This is the first message of its thread (THREADID).
+    InThread(MessageNumber),
     /// Strictly more bytes than this.
     Larger(u64),
     /// Strictly fewer bytes than this.
@@ -62,12 +69,14 @@ struct Facts {
     local: i64,
     sent_day: Option<i32>,
     size: u64,
+    thread: MessageNumber,
 }
 
 impl Facts {
-    fn new(internal: ZonedTime, sent_day: Option<i32>, size: u32) -> Facts {
+    fn new(internal: ZonedTime, sent_day: Option<i32>, size: u32, thread: MessageNumber) -> Facts {
         let seconds = internal.seconds;
-        Facts { seconds, local: seconds + i64::from(internal.zone_minutes) * 60, sent_day, size: size.into() }
+        let local = seconds + i64::from(internal.zone_minutes) * 60;
+        Facts { seconds, local, sent_day, size: size.into(), thread }
     }
 }
 
@@ -81,7 +90,7 @@ fn midnight(day: i32) -> i64 {
 impl StateKey {
     /// Whether the mailbox's row decides it, not the facts of the message.
     fn is_on_row(&self) -> bool {
-        matches!(self, StateKey::Has(_) | StateKey::Lacks(_)) || self.saved().is_some()
+        matches!(self, StateKey::Has(_) | StateKey::Lacks(_) | StateKey::Is(_)) || self.saved().is_some()
     }
 
     fn on_flags(&self, flags: Flags) -> bool {
@@ -107,6 +116,7 @@ impl StateKey {
         match *self {
             StateKey::Has(_)
             | StateKey::Lacks(_)
+            | StateKey::Is(_)
             | StateKey::SavedBefore(_)
             | StateKey::SavedOn(_)
             | StateKey::SavedSince(_) => {}
@@ -119,6 +129,7 @@ impl StateKey {
             StateKey::SentBefore(day) => set_where(words, known, |f| f.sent_day.is_some_and(|at| at < day)),
             StateKey::SentOn(day) => set_where(words, known, |f| f.sent_day == Some(day)),
             StateKey::SentSince(day) => set_where(words, known, |f| f.sent_day.is_some_and(|at| at >= day)),
+            StateKey::InThread(first) => set_where(words, known, |f| f.thread == first),
             StateKey::Larger(bytes) => set_where(words, known, |f| f.size > bytes),
             StateKey::Smaller(bytes) => set_where(words, known, |f| f.size < bytes),
             StateKey::Older(second) => set_where(words, known, |f| f.seconds <= second),
@@ -194,12 +205,14 @@ impl Evaluation {
     /// known are `None` and match nothing.
     pub fn rows(&mut self, first: u32, rows: &[Option<SearchRow>]) {
         let facts = |(position, row): (u32, &Option<SearchRow>)| {
-            row.map(|row| (position, Facts::new(row.internal, row.sent_day, row.size)))
+            row.map(|row| (position, Facts::new(row.internal, row.sent_day, row.size, row.thread)))
         };
         let known: Vec<(u32, Facts)> = (first..).zip(rows).filter_map(facts).collect();
         for (key, words) in self.keys.iter().zip(&mut self.words) {
             let mut bits = BitRun { words, first };
-            if let Some(saved) = key.saved() {
+            if let StateKey::Is(message) = key {
+                bits.extend(rows.iter(), |row| row.is_some_and(|row| row.message == *message));
+            } else if let Some(saved) = key.saved() {
                 bits.extend(rows.iter(), |row| row.is_some_and(|row| saved.contains(&i64::from(row.saved))));
             } else if key.is_on_row() {
                 bits.extend(rows.iter(), |row| row.is_some_and(|row| key.on_flags(row.flags)));
@@ -227,6 +240,7 @@ impl Evaluation {
                 StateKey::Has(_) | StateKey::Lacks(_) => {
                     bits.extend(block.flags(), |flags| key.on_flags(flags));
                 }
+                StateKey::Is(wanted) => bits.extend(block.messages(), |message| message == *wanted),
                 _ => {
                     if let Some(saved) = key.saved() {
                         bits.extend(block.save_dates(), |second| saved.contains(&i64::from(second)));
@@ -248,7 +262,8 @@ impl Evaluation {
             if open >> (position % 64) & 1 == 1
                 && let Some(facts) = facts(message)
             {
-                self.known.push((position, Facts::new(facts.internal, facts.sent_day, facts.size)));
+                let MessageFacts { internal, sent_day, size, thread, .. } = facts;
+                self.known.push((position, Facts::new(internal, sent_day, size, thread)));
             }
         }
         for (key, words) in self.keys.iter().zip(&mut self.words) {
@@ -281,6 +296,8 @@ mod tests {
             sent_day: Some(5),
             size: 1000,
             saved: 86_400 * 20,
+            message: MessageNumber(7),
+            thread: MessageNumber(4),
         }
     }
 
@@ -299,6 +316,8 @@ mod tests {
             StateKey::SavedBefore(day) => i64::from(row.saved).div_euclid(DAY_SECONDS) < i64::from(*day),
             StateKey::SavedOn(day) => i64::from(row.saved).div_euclid(DAY_SECONDS) == i64::from(*day),
             StateKey::SavedSince(day) => i64::from(row.saved).div_euclid(DAY_SECONDS) >= i64::from(*day),
+            StateKey::Is(message) => row.message == *message,
+            StateKey::InThread(first) => row.thread == *first,
             StateKey::Larger(bytes) => u64::from(row.size) > *bytes,
             StateKey::Smaller(bytes) => u64::from(row.size) < *bytes,
             StateKey::Older(second) => row.internal.seconds <= *second,
@@ -340,12 +359,20 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = Option<SearchRow>> {
         let flags = prop_oneof![4 => 0u128..8, 1 => (0u128..8).prop_map(|bits| bits << 31 | bits)];
-        let known = (flags, -5i64..5, -90i16..90, prop::option::of(-3i32..3), 0u32..20, 0u32..9).prop_map(
-            |(flags, half_days, zone_minutes, sent_day, size, saved)| {
+        let known = (flags, -5i64..5, -90i16..90, prop::option::of(-3i32..3), 0u32..20, 0u32..9, 0u32..5)
+            .prop_map(|(flags, half_days, zone_minutes, sent_day, size, saved, thread)| {
                 let internal = ZonedTime { seconds: half_days * 43_200, zone_minutes };
-                SearchRow { flags: Flags(flags), internal, sent_day, size, saved: saved * 43_200 }
-            },
-        );
+                let (message, thread) = (MessageNumber(0), MessageNumber(thread));
+                SearchRow {
+                    flags: Flags(flags),
+                    internal,
+                    sent_day,
+                    size,
+                    saved: saved * 43_200,
+                    message,
+                    thread,
+                }
+            });
         prop::option::weighted(0.95, known)
     }
 
@@ -363,6 +390,8 @@ mod tests {
             (-1i32..6).prop_map(StateKey::SavedBefore),
             (-1i32..6).prop_map(StateKey::SavedOn),
             (-1i32..6).prop_map(StateKey::SavedSince),
+            (0u32..700).prop_map(|n| StateKey::Is(MessageNumber(n))),
+            (0u32..5).prop_map(|n| StateKey::InThread(MessageNumber(n))),
             (0u64..21).prop_map(StateKey::Larger),
             (0u64..21).prop_map(StateKey::Smaller),
             (-300_000i64..300_000).prop_map(StateKey::Older),
@@ -373,12 +402,15 @@ mod tests {
     proptest! {
         #[test]
         fn windows_and_blocks_give_what_one_look_at_each_row_gives(
-            rows in prop::collection::vec(any_row(), 0..700),
+            mut rows in prop::collection::vec(any_row(), 0..700),
             keys in prop::collection::vec(any_key(), 0..5),
             window in 1u32..200,
             requires: bool,
         ) {
             let messages = rows.len() as u32;
+            for (n, row) in (0u32..).zip(&mut rows) {
+                row.iter_mut().for_each(|row| row.message = MessageNumber(n));
+            }
             let mut by_rows = Evaluation::new(keys.clone(), &[], messages);
             let mut first = 0;
             for rows in rows.chunks(window as usize) {
@@ -399,7 +431,8 @@ mod tests {
             let facts = |message: MessageNumber| {
                 let row = rows[message.0 as usize]?;
                 let address = Address { segment: 1, offset: 0 };
-                Some(MessageFacts { size: row.size, internal: row.internal, sent_day: row.sent_day, address })
+                let SearchRow { size, internal, sent_day, thread, .. } = row;
+                Some(MessageFacts { size, internal, sent_day, address, thread })
             };
             let required: Vec<usize> = (0..keys.len()).filter(|_| requires).take(1).collect();
             let mut by_blocks = Evaluation::new(keys.clone(), &required, messages);

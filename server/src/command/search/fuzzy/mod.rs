@@ -1,0 +1,88 @@
+//! Programs with FUZZY keys (RFC 6203): searched tier by tier, from what is written to what is like it.
+//!
+//! Each tier is an exact program for the planner, the index and the scan; how far a message is down the tiers is how relevant it is. Where
+//! an account has no index, no word is known that is spelled like another. What must hold: the message is in the first tier that finds it.
+
+pub mod relax;
+pub mod relevancy;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use roaring::RoaringBitmap;
+
+use self::relax::{Fuzz, Tier};
+use super::plan::{Rest, fuzzy_words};
+use super::{resolve, text};
+use crate::limits::FUZZY_WORDS_MAX;
+use crate::response::status::Refusal;
+use crate::session::{Cx, Selected};
+use crate::wire::ast::{SearchCommand, SearchKey};
+
+/// What a search found.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Hits {
+    pub positions: RoaringBitmap,
+    /// Of a program with FUZZY: the positions that a tier was the first to find, from the strictest on.
+    pub tiers: Vec<RoaringBitmap>,
+}
+
+/// The positions that match a program with FUZZY.
+pub(super) async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
+    let similar = similar(s, cx, command).await?;
+    let mut hits = Hits::default();
+    for tier in tiers(&command.key) {
+        let found = match resolve(s, cx, command, Fuzz { tier, similar: &similar }).await? {
+            Rest::Found(positions) => positions,
+            Rest::Text { node, candidates } => {
+                // What a tier before has found is found.
+                text::find(s, cx, &node, candidates - &hits.positions, None).await?
+            }
+        };
+        let new = found - &hits.positions;
+        hits.positions |= &new;
+        hits.tiers.push(new);
+    }
+    Ok(hits)
+}
+
+/// The tiers that differ.
+fn tiers(key: &SearchKey) -> impl Iterator<Item = Tier> {
+    let subject = has_fuzzy_text(key, false).then_some(Tier::Subject);
+    subject.into_iter().chain([Tier::Exact, Tier::Words, Tier::Similar])
+}
+
+fn has_fuzzy_text(key: &SearchKey, is_fuzzy: bool) -> bool {
+    match key {
+        SearchKey::Fuzzy(key) => has_fuzzy_text(key, true),
+        SearchKey::And(keys) => keys.iter().any(|key| has_fuzzy_text(key, is_fuzzy)),
+        SearchKey::Or(a, b) => has_fuzzy_text(a, is_fuzzy) || has_fuzzy_text(b, is_fuzzy),
+        SearchKey::Text(_) => is_fuzzy,
+        _ => false,
+    }
+}
+
+/// The words that are spelled like those of fuzzy keys.
+async fn similar(
+    s: &Selected,
+    cx: &Cx,
+    command: &SearchCommand,
+) -> Result<HashMap<String, Vec<String>>, Refusal> {
+    let mut words = fuzzy_words(&command.key, command.charset.as_deref());
+    words.truncate(FUZZY_WORDS_MAX);
+    if words.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+    let found = cx.core.lanes.similar(&s.auth.account, words.clone(), Arc::clone(&cancel.0)).await?;
+    Ok(words.into_iter().zip(found).collect())
+}
+
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
