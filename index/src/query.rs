@@ -56,6 +56,27 @@ impl Node {
         };
         size_of::<Node>() + held
     }
+
+    /// Without the state that all of its answer has to meet: for whoever only asks about positions that meet it.
+    pub fn without_outer_state(&self) -> Node {
+        match self {
+            Node::And(nodes) => {
+                let texts = nodes.iter().filter(|node| !matches!(node, Node::State(_)));
+                let mut rest: Vec<Node> = texts.map(Node::without_outer_state).collect();
+                if rest.len() == 1 { rest.remove(0) } else { Node::And(rest) }
+            }
+            node => node.clone(),
+        }
+    }
+
+    pub fn has_state(&self) -> bool {
+        match self {
+            Node::State(_) => true,
+            Node::All | Node::None | Node::Text(_) => false,
+            Node::Not(node) => node.has_state(),
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(Node::has_state),
+        }
+    }
 }
 
 impl Field {

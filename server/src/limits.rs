@@ -170,6 +170,8 @@ pub const SEARCH_SOURCES_MAX: usize = 64;
 pub const SEARCH_MAILBOXES_MAX: usize = 4096;
 /// Criteria of one SORT.
 pub const SORT_CRITERIA_MAX: usize = 32;
+/// Mailboxes that are searched together; each holds a view and what it found.
+pub const SEARCH_TOGETHER_MAILBOXES_MAX: usize = 1024;
 /// Words of a text in a FUZZY key that are looked for one by one (a text with more is looked for as it is written), and words of one command for
 /// which others are looked up that are spelled like them.
 pub const FUZZY_WORDS_MAX: usize = 16;

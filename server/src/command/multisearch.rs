@@ -10,7 +10,9 @@ use trawl_store::types::MailboxId;
 use trawl_store::uid_set::UidSet;
 
 use super::prelude::*;
-use super::search::{self, answer, numbers};
+use super::search::fuzzy::Hits;
+use super::search::{self, answer, numbers, together};
+use crate::limits::SEARCH_TOGETHER_MAILBOXES_MAX;
 use crate::response::status::RefusalKind;
 use crate::wire::ast::{MultiSearchCommand, SearchCommand, Source};
 use crate::wire::name::{MailboxName, NameEncoding};
@@ -39,24 +41,56 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
     let mailboxes = auth.look(|account| mailboxes(account, &sources, selected, &names))?;
     let (account, shard, rev2) = (auth.account.clone(), auth.shard.clone(), auth.rev2);
     search::in_time(cx, async {
-        for mailbox in mailboxes {
-            search::breathe(cx).await?;
-            if let Session::Selected(own) = &mut *session
-                && own.mailbox == mailbox
-            {
-                one(own, cx, &search, encoding).await?;
-                continue;
+        for some in mailboxes.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
+            let own = match &mut *session {
+                Session::Selected(own) if some.contains(&own.mailbox) => Some(&mut **own),
+                _ => None,
+            };
+            let mut others = Vec::with_capacity(some.len());
+            for mailbox in some {
+                if own.as_ref().is_none_or(|own| own.mailbox != *mailbox) {
+                    search::breathe(cx).await?;
+                    // One that is no more is passed over.
+                    others.extend(Selected::glimpse(&account, &shard, rev2, *mailbox));
+                }
             }
-            let Some(mut glimpse) = Selected::glimpse(&account, &shard, rev2, mailbox) else { continue };
-            match one(&mut glimpse, cx, &search, encoding).await {
-                // It is no more.
-                Err(refusal) if refusal.kind == RefusalKind::Bye => {}
-                searched => searched?,
-            }
+            several(own, &mut others, cx, &search, encoding).await?;
         }
         Ok(Done::ok("ESEARCH done"))
     })
     .await
+}
+
+/// Searches the selected mailbox, if it is one of them, and others, and tells what was found in each.
+async fn several(
+    own: Option<&mut Selected>,
+    others: &mut [Selected],
+    cx: &Cx,
+    command: &SearchCommand,
+    encoding: NameEncoding,
+) -> Result<(), Refusal> {
+    let has_own = own.is_some();
+    let mut mailboxes: Vec<&mut Selected> = own.into_iter().chain(others).collect();
+    let found = together::find_each(&mut mailboxes, cx, command).await;
+    if let Err(refusal) = &found
+        && refusal.kind == RefusalKind::No
+        && has_own
+        && command.returns.is_some_and(|returns| returns.save)
+    {
+        mailboxes[0].saved = UidSet::new();
+    }
+    for (nth, (s, hits)) in mailboxes.into_iter().zip(found?).enumerate() {
+        let is_own = has_own && nth == 0;
+        let told = match hits {
+            Some(hits) => tell(s, cx, command, encoding, hits).await,
+            None => Err(Refusal::mailbox_deleted()),
+        };
+        match told {
+            Err(refusal) if refusal.kind == RefusalKind::Bye && !is_own => {}
+            told => told?,
+        }
+    }
+    Ok(())
 }
 
 /// Which mailboxes these are, each once, in one pass over those that there are.
@@ -95,22 +129,15 @@ fn mailboxes(
     found
 }
 
-/// Searches a mailbox and tells what was found in it.
-async fn one(
+/// Tells what was found in a mailbox.
+async fn tell(
     s: &mut Selected,
     cx: &Cx,
     command: &SearchCommand,
     encoding: NameEncoding,
+    hits: Hits,
 ) -> Result<(), Refusal> {
     let returns = answer::or_all(command.returns.unwrap_or_default());
-    let found = search::find_patiently(s, cx, command).await;
-    if let Err(refusal) = &found
-        && refusal.kind == RefusalKind::No
-        && returns.save
-    {
-        s.saved = UidSet::new();
-    }
-    let hits = found?;
     let relevancy = search::relevancy(s, cx, command.returns, &hits).await?;
     let positions = hits.positions;
     let view = s.view.sequence_numbers();

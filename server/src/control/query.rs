@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_lite::future::yield_now;
 use roaring::RoaringBitmap;
 use trawl_index::extract::fields;
 use trawl_index::mime::header;
@@ -18,10 +19,13 @@ use super::protocol::{Explained, Hit};
 use crate::command::search::fuzzy::Hits;
 use crate::command::search::plan::Rest;
 use crate::command::search::text::{self, Looked, Watch};
+use crate::command::search::together::find_each;
 use crate::command::search::{find_patiently, resolve_exactly};
 use crate::core::AccountRef;
 use crate::lanes::trace::{SearchTrace, SegmentTrace};
-use crate::limits::{CONTROL_HIT_TEXT_CHARS_MAX, CONTROL_HITS_MAX, CONTROL_LINES_MAX};
+use crate::limits::{
+    CONTROL_HIT_TEXT_CHARS_MAX, CONTROL_HITS_MAX, CONTROL_LINES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX,
+};
 use crate::response::output::Output;
 use crate::response::status::Refusal;
 use crate::runtime::clock::ProcessStart;
@@ -48,15 +52,32 @@ pub async fn search(
     let command = parse(program)?;
     let (mut hits, mut total) = (Vec::new(), 0);
     let names = match mailbox {
-        Some(name) => vec![name.to_owned()],
+        Some(name) => {
+            open(core, &account, name)?;
+            vec![name.to_owned()]
+        }
         None => mailboxes(core, &account)?,
     };
-    for name in names {
-        let (mut selected, cx) = open(core, &account, &name)?;
-        let found = find_patiently(&mut selected, &cx, &command).await.map_err(said)?.positions;
-        total += found.len();
-        let room = max.min(CONTROL_HITS_MAX).saturating_sub(hits.len());
-        hits.extend(show(&selected, &name, &found, room).await?);
+    for names in names.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
+        // One that is no more by now is passed over.
+        let opened = names.iter().filter_map(|name| Some((name, open(core, &account, name).ok()?)));
+        let (mut named, mut cx) = (Vec::new(), None);
+        for (name, (selected, its_cx)) in opened {
+            cx.get_or_insert(its_cx);
+            named.push((name, selected));
+            yield_now().await;
+        }
+        let Some(cx) = cx else { continue };
+        let mut all: Vec<&mut Selected> = named.iter_mut().map(|(_, selected)| selected).collect();
+        let found = find_each(&mut all, &cx, &command).await.map_err(said)?;
+        for ((name, selected), found) in named.iter().zip(found) {
+            let Some(Hits { positions, .. }) = found else { continue };
+            total += positions.len();
+            let room = max.min(CONTROL_HITS_MAX).saturating_sub(hits.len());
+            if room > 0 && !positions.is_empty() {
+                hits.extend(show(selected, name, &positions, room).await?);
+            }
+        }
     }
     Ok((hits, total))
 }

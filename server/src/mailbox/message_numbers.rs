@@ -37,6 +37,12 @@ impl MessageNumbers {
         self.len == 0
     }
 
+    /// Positions that are the numbers of messages themselves, those below `next`.
+    pub fn themselves(next: u32) -> MessageNumbers {
+        let runs = if next == 0 { Vec::new() } else { vec![Run { position: 0, number: 0 }] };
+        MessageNumbers { runs, len: next, ..MessageNumbers::default() }
+    }
+
     /// Adds the message at the next position.
     pub fn push(&mut self, number: u32) {
         self.repeats = OnceLock::new();
@@ -190,6 +196,9 @@ mod tests {
             numbers.without(from..to, &known, &mut without);
             let wanted = (0u32..).zip(&plain).filter(|(at, n)| (from..to).contains(at) && !known.contains(**n));
             prop_assert_eq!(without, wanted.map(|(at, _)| at).collect::<RoaringBitmap>());
+            let themselves = MessageNumbers::themselves(to);
+            prop_assert_eq!((themselves.len(), themselves.ascend()), (to, true));
+            prop_assert!((0..to).all(|number| themselves.number(number) == number));
             if numbers.ascend() {
                 for number in 0..70 {
                     let wanted = plain.iter().position(|n| *n == number).map(|at| at as u32);

@@ -11,6 +11,7 @@ pub mod places;
 pub mod plan;
 pub mod state;
 pub mod text;
+pub mod together;
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_lite::future;
 use roaring::RoaringBitmap;
-use trawl_index::account::AccountIndex;
+use trawl_index::account::{AccountIndex, Snapshot};
 use trawl_index::prepare::Prepared;
 use trawl_index::query::Node;
 use trawl_store::types::MessageNumber;
@@ -21,7 +21,7 @@ use crate::limits::{
 };
 use crate::mailbox::message_numbers::MessageNumbers;
 use crate::response::status::Refusal;
-use crate::session::{Cx, Selected};
+use crate::session::{Authenticated, Cx, Selected};
 
 /// What a search looked at, for a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,9 +40,68 @@ pub struct Watch {
     pub looked: Looked,
 }
 
+/// What positions are.
+enum Ground<'a> {
+    Of(&'a mut Selected),
+    /// Numbers of messages, of whatever mailbox.
+    Account(&'a Authenticated),
+}
+
+impl Ground<'_> {
+    fn auth(&self) -> &Authenticated {
+        match self {
+            Ground::Of(s) => &s.auth,
+            Ground::Account(auth) => auth,
+        }
+    }
+
+    async fn numbers(&mut self, cx: &Cx) -> Result<Arc<MessageNumbers>, Refusal> {
+        match self {
+            Ground::Of(s) => places::numbers(s, cx).await,
+            Ground::Account(auth) => {
+                let next = auth.look(|account| account.next_message())?;
+                Ok(Arc::new(MessageNumbers::themselves(next.0)))
+            }
+        }
+    }
+
+    /// Those of the positions that the snapshot does not answer for.
+    async fn uncovered(
+        &mut self,
+        cx: &Cx,
+        snapshot: &Arc<Snapshot>,
+        positions: &RoaringBitmap,
+    ) -> Result<RoaringBitmap, Refusal> {
+        match self {
+            Ground::Of(s) => Ok(places::uncovered(s, cx, snapshot).await? & positions),
+            Ground::Account(_) => Ok(positions - snapshot.covered()),
+        }
+    }
+}
+
 /// The positions among `positions` that match `node`, whose state bitmaps hold positions.
 pub async fn find(
     s: &mut Selected,
+    cx: &Cx,
+    node: &Node,
+    positions: RoaringBitmap,
+    watch: Option<&mut Watch>,
+) -> Result<RoaringBitmap, Refusal> {
+    find_on(Ground::Of(s), cx, node, positions, watch).await
+}
+
+/// The messages among `messages`, by number, that match `node`, which has no state.
+pub async fn find_numbers(
+    auth: &Authenticated,
+    cx: &Cx,
+    node: &Node,
+    messages: RoaringBitmap,
+) -> Result<RoaringBitmap, Refusal> {
+    find_on(Ground::Account(auth), cx, node, messages, None).await
+}
+
+async fn find_on(
+    mut ground: Ground<'_>,
     cx: &Cx,
     node: &Node,
     positions: RoaringBitmap,
@@ -55,7 +114,7 @@ pub async fn find(
     }
     for attempt in 1.. {
         let with_index = attempt < SEARCH_ATTEMPTS_MAX;
-        let answer = attempt_of(s, cx, node, open, with_index, watch.as_deref_mut()).await?;
+        let answer = attempt_of(&mut ground, cx, node, open, with_index, watch.as_deref_mut()).await?;
         found |= answer.positions;
         open = answer.left;
         if open.is_empty() || !with_index {
@@ -67,22 +126,23 @@ pub async fn find(
 
 /// With what the index and the memory have now, or by reading everything, which leaves nothing.
 async fn attempt_of(
-    s: &mut Selected,
+    ground: &mut Ground<'_>,
     cx: &Cx,
     node: &Node,
     positions: RoaringBitmap,
     with_index: bool,
     watch: Option<&mut Watch>,
 ) -> Result<Found, Refusal> {
-    let numbers = places::numbers(s, cx).await?;
-    let index = if with_index { cx.core.lanes.index(&s.auth.account).await } else { None };
+    let numbers = ground.numbers(cx).await?;
+    let index = if with_index { cx.core.lanes.index(&ground.auth().account).await } else { None };
     // Nobody can take it apart from here on: the snapshot covers what it covers, everything else is searched as it is.
     let snapshot = index.as_ref().map(|index| index.snapshot());
     let apart = match &snapshot {
-        Some(snapshot) => places::uncovered(s, cx, snapshot).await? & &positions,
+        Some(snapshot) => ground.uncovered(cx, snapshot, &positions).await?,
         None => positions.clone(),
     };
-    let (prepared, scan) = gather(s, cx, &numbers, &apart, index.as_deref()).await?;
+    let auth = ground.auth();
+    let (prepared, scan) = gather(auth, cx, &numbers, &apart, index.as_deref()).await?;
     let looked = Looked {
         candidates: 0,
         indexed: positions.len() - apart.len(),
@@ -99,7 +159,7 @@ async fn attempt_of(
         }),
         _ => None,
     };
-    let order = Order { indexed, prepared, keep: keep(index.as_ref(), &scan), scan, ..base(s, node) };
+    let order = Order { indexed, prepared, keep: keep(index.as_ref(), &scan), scan, ..base(auth, node) };
     let found = run(cx, order).await?;
     if let Some(Watch { looked: all, .. }) = watch {
         // What is left is looked at again.
@@ -111,11 +171,11 @@ async fn attempt_of(
     Ok(found)
 }
 
-fn base(s: &Selected, node: &Node) -> Order {
+fn base(auth: &Authenticated, node: &Node) -> Order {
     Order {
-        account: (s.auth.account.shard, s.auth.id()),
+        account: (auth.account.shard, auth.id()),
         node: node.clone(),
-        reader: s.auth.shard.lane_reader(),
+        reader: auth.shard.lane_reader(),
         indexed: None,
         prepared: Vec::new(),
         scan: Vec::new(),
@@ -139,7 +199,7 @@ type Gathered = (Vec<(u32, Arc<Prepared>)>, Vec<Candidate>);
 
 /// The messages at these positions: those whose texts are in memory, and where the others are.
 async fn gather(
-    s: &Selected,
+    auth: &Authenticated,
     cx: &Cx,
     numbers: &MessageNumbers,
     positions: &RoaringBitmap,
@@ -152,7 +212,7 @@ async fn gather(
             Some(index) if !index.tail().is_empty() => index.tail().get_all(&messages),
             _ => vec![None; messages.len()],
         };
-        s.auth.look(|account| {
+        auth.look(|account| {
             for ((position, message), texts) in window.iter().zip(messages).zip(texts) {
                 if let Some(texts) = texts {
                     prepared.push((*position, texts));

@@ -59,7 +59,7 @@ impl Segments {
     pub fn new(indexed: Indexed, node: &Node) -> Segments {
         Segments {
             indexed,
-            node: without_outer_state(node),
+            node: node.without_outer_state(),
             plan: OnceLock::new(),
             answers: Mutex::default(),
         }
@@ -191,7 +191,7 @@ impl Segments {
         self.plan.get_or_init(|| {
             let Indexed { numbers, positions, .. } = &self.indexed;
             let mut apart = RoaringBitmap::new();
-            if has_state(&self.node) && !numbers.ascend() {
+            if self.node.has_state() && !numbers.ascend() {
                 apart = numbers.repeats() & positions;
             }
             let mut asked = vec![0u64; numbers.len().div_ceil(64) as usize];
@@ -266,30 +266,6 @@ fn image(numbers: &MessageNumbers, positions: &RoaringBitmap) -> RoaringBitmap {
     let appended = set.append(messages);
     debug_assert!(appended.is_ok(), "messages ascend");
     set
-}
-
-/// The program without the state that all of its answer has to meet: the positions asked for meet it.
-fn without_outer_state(node: &Node) -> Node {
-    match node {
-        Node::And(nodes) => {
-            let mut rest: Vec<Node> = nodes
-                .iter()
-                .filter(|node| !matches!(node, Node::State(_)))
-                .map(without_outer_state)
-                .collect();
-            if rest.len() == 1 { rest.remove(0) } else { Node::And(rest) }
-        }
-        node => node.clone(),
-    }
-}
-
-fn has_state(node: &Node) -> bool {
-    match node {
-        Node::State(_) => true,
-        Node::All | Node::None | Node::Text(_) => false,
-        Node::Not(node) => has_state(node),
-        Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(has_state),
-    }
 }
 
 /// The program over messages instead of positions; `apart` are positions that do not count.
