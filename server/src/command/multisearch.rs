@@ -5,10 +5,12 @@
 
 use std::collections::HashSet;
 
+use roaring::RoaringBitmap;
 use trawl_store::state::account::Account;
 use trawl_store::types::MailboxId;
 use trawl_store::uid_set::UidSet;
 
+use super::context::{self, Found};
 use super::prelude::*;
 use super::search::{self, answer, numbers};
 use crate::response::status::RefusalKind;
@@ -31,6 +33,10 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
         Session::Authenticated(auth) => (&**auth, None),
         _ => return Err(Refusal::bad(None, "Log in first")),
     };
+    let returns = answer::or_all(search.returns.unwrap_or_default());
+    if returns.update && selected.is_none() {
+        return Err(Refusal::bad(None, "UPDATE is for the selected mailbox: select one first"));
+    }
     let encoding = auth.encoding();
     let names = |names: &[MailboxName]| -> Vec<String> {
         // A name that cannot be decoded names no mailbox.
@@ -38,25 +44,46 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
     };
     let mailboxes = auth.look(|account| mailboxes(account, &sources, selected, &names))?;
     let (account, shard, rev2) = (auth.account.clone(), auth.shard.clone(), auth.rev2);
-    search::in_time(cx, async {
+    if let Session::Selected(own) = &mut *session {
+        context::begin(own, cx, search.returns)?;
+    }
+    let mut of_own = None;
+    let searched = search::in_time(cx, async {
         for mailbox in mailboxes {
             search::breathe(cx).await?;
             if let Session::Selected(own) = &mut *session
                 && own.mailbox == mailbox
             {
-                one(own, cx, &search, encoding).await?;
+                of_own = Some(one(own, cx, &search, encoding).await?);
                 continue;
             }
             let Some(mut glimpse) = Selected::glimpse(&account, &shard, rev2, mailbox) else { continue };
             match one(&mut glimpse, cx, &search, encoding).await {
                 // It is no more.
                 Err(refusal) if refusal.kind == RefusalKind::Bye => {}
-                searched => searched?,
+                searched => drop(searched?),
             }
         }
-        Ok(Done::ok("ESEARCH done"))
+        Ok(())
     })
-    .await
+    .await;
+    if let Session::Selected(own) = session {
+        match (&searched, of_own) {
+            (Ok(()), Some(positions)) => {
+                if returns.update {
+                    context::keep(own, cx, &search, Found { positions: &positions, sorted: None }, true);
+                }
+                if returns.save {
+                    own.saved =
+                        numbers::uids(own.view.sequence_numbers(), &answer::saved(returns, &positions));
+                }
+            }
+            (Ok(()), None) if returns.update => context::refuse(cx, "The selected mailbox was not searched"),
+            (Err(refusal), _) if refusal.kind == RefusalKind::No && returns.save => own.saved = UidSet::new(),
+            _ => {}
+        }
+    }
+    searched.map(|()| Done::ok("ESEARCH done"))
 }
 
 /// Which mailboxes these are, each once, in one pass over those that there are.
@@ -95,31 +122,21 @@ fn mailboxes(
     found
 }
 
-/// Searches a mailbox and tells what was found in it.
+/// Searches a mailbox and tells what was found in it; gives the positions.
 async fn one(
     s: &mut Selected,
     cx: &Cx,
     command: &SearchCommand,
     encoding: NameEncoding,
-) -> Result<(), Refusal> {
+) -> Result<RoaringBitmap, Refusal> {
     let returns = answer::or_all(command.returns.unwrap_or_default());
-    let found = search::find_patiently(s, cx, command).await;
-    if let Err(refusal) = &found
-        && refusal.kind == RefusalKind::No
-        && returns.save
-    {
-        s.saved = UidSet::new();
-    }
-    let positions = found?;
+    let positions = search::find_patiently(s, cx, command).await?;
     let view = s.view.sequence_numbers();
     if !positions.is_empty() && !answer::only_saves(returns) {
         let esearch = answer::esearch(returns, &positions, command.by, view);
         let (name, validity) = s.look(|mailbox| (mailbox.name().clone(), mailbox.uid_validity()))?;
         cx.out.with(|out| encode::esearch_of(out, &cx.tag, &name, encoding, validity, &esearch));
     }
-    if returns.save {
-        s.saved = numbers::uids(view, &answer::saved(returns, &positions));
-    }
     cx.out.room().await?;
-    Ok(())
+    Ok(positions)
 }

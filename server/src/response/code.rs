@@ -1,9 +1,10 @@
 //! Response codes: the bracketed word of a status response that programs read (RFC 9051 7.1, RFC 5530, RFC 4315 3, RFC 3516 4.3,
-//! RFC 5182 4, RFC 6154 4, RFC 7888 5).
+//! RFC 5182 4, RFC 5267 4.3.1, RFC 6154 4, RFC 7888 5).
 
 use trawl_store::types::{Flags, Uid, UidValidity};
 
 use super::encode;
+use crate::wire::ast::Tag;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Code {
@@ -42,6 +43,8 @@ pub enum Code {
     NoPerm,
     /// RFC 5182: the search result could not be saved.
     NotSaved,
+    /// RFC 5267 4.3.1: the results of this command are not kept up to date, or no more.
+    NoUpdate(Tag),
     OverQuota,
     Parse,
     /// `any`: new keywords can be made (`\*`).
@@ -116,6 +119,10 @@ impl Code {
             Code::NonExistent => word(out, "NONEXISTENT"),
             Code::NoPerm => word(out, "NOPERM"),
             Code::NotSaved => word(out, "NOTSAVED"),
+            Code::NoUpdate(tag) => {
+                word(out, "NOUPDATE ");
+                encode::quoted(out, tag.as_str().as_bytes());
+            }
             Code::OverQuota => word(out, "OVERQUOTA"),
             Code::Parse => word(out, "PARSE"),
             Code::PermanentFlags { flags, keywords, any } => {
@@ -179,6 +186,7 @@ mod tests {
             (Code::PermanentFlags { flags: Flags(0), keywords: vec![], any: false }, "PERMANENTFLAGS ()"),
             (Code::UidNext(uid(u32::MAX)), "UIDNEXT 4294967295"),
             (Code::Unseen(3), "UNSEEN 3"),
+            (Code::NoUpdate(Tag::new(b"B02").unwrap()), "NOUPDATE \"B02\""),
             (Code::Capability("IMAP4rev1 ID".to_owned()), "CAPABILITY IMAP4rev1 ID"),
         ];
         for (code, want) in cases {

@@ -187,14 +187,18 @@ fn partial_range() -> impl Strategy<Value = PartialRange> {
 
 fn returns() -> impl Strategy<Value = SearchReturn> {
     let partial = option::of(partial_range());
-    (any::<[bool; 5]>(), partial).prop_map(|([min, max, all, count, save], partial)| SearchReturn {
-        min,
-        max,
-        all: all && partial.is_none(),
-        count,
-        save,
-        partial,
-    })
+    (any::<[bool; 7]>(), partial).prop_map(
+        |([min, max, all, count, save, update, context], partial)| SearchReturn {
+            min,
+            max,
+            all: all && partial.is_none(),
+            count,
+            save,
+            partial,
+            update,
+            context,
+        },
+    )
 }
 
 fn sort() -> impl Strategy<Value = CommandBody> {
@@ -326,6 +330,7 @@ fn body() -> impl Strategy<Value = CommandBody> {
         (mailbox(), status_items()).prop_map(|(mailbox, items)| B::Status { mailbox, items }),
         set().prop_map(|set| B::UidExpunge { set }),
         search(),
+        vec("[ -~]{0,9}".prop_map(String::into_bytes), 1..4).prop_map(B::CancelUpdate),
         multisearch(),
         sort(),
         thread(),

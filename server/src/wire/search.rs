@@ -13,9 +13,9 @@ const CHARSET_BYTES_MAX: usize = 64;
 /// ```text
 /// search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]
 ///          SP ["CHARSET" SP charset SP] search-key *(SP search-key)
-/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "PARTIAL" SP partial-range
+/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "PARTIAL" SP partial-range / "UPDATE" / "CONTEXT"
 /// ```
-/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 9394.
+/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 9394, RFC 5267.
 pub fn search(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
     c.space()?;
     let returns = returns(c)?;
@@ -43,6 +43,8 @@ pub(super) fn returns(c: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
             "ALL" => options.all = true,
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
+            "UPDATE" => options.update = true,
+            "CONTEXT" => options.context = true,
             "PARTIAL" if options.partial.is_none() => {
                 c.space()?;
                 options.partial = Some(numbers::partial(c)?);
@@ -232,6 +234,10 @@ mod tests {
                 "SEARCH RETURN (min max ALL count SAVE) UNSEEN",
                 "SEARCH RETURN (MIN MAX ALL COUNT SAVE) UNSEEN",
             ),
+            (
+                "SEARCH RETURN (update CONTEXT count PARTIAL 1:2) ALL",
+                "SEARCH RETURN (COUNT PARTIAL 1:2 UPDATE CONTEXT) ALL",
+            ),
             ("SEARCH RETURN (COUNT) CHARSET US-ASCII ALL", "SEARCH RETURN (COUNT) CHARSET US-ASCII ALL"),
             (
                 "SEARCH UNDELETED (OR (OR (OR FROM x TO x) SUBJECT x) BODY x)",
@@ -300,6 +306,7 @@ mod tests {
             "SEARCH CHARSET \"\" ALL",
             "SEARCH RETURN ALL",
             "SEARCH RETURN (FOO) ALL",
+            "SEARCH RETURN (UPDATE (UID)) ALL",
             "SEARCH RETURN (MIN)",
             "SEARCH ALL SEENX",
         ]);
