@@ -128,9 +128,9 @@ pub fn compare(criteria: &[Criterion], pages: &Pages, a: &Item, b: &Item) -> Ord
                 };
                 sent(of_a, a).cmp(&sent(of_b, b))
             }
-            By::Text(text) => {
-                of_a.map_or(&b""[..], |entry| entry.text(text)).cmp(of_b.map_or(&b""[..], |entry| entry.text(text)))
-            }
+            By::Text(text) => of_a
+                .map_or(&b""[..], |entry| entry.text(text))
+                .cmp(of_b.map_or(&b""[..], |entry| entry.text(text))),
         };
         if criterion.reverse { by.reverse() } else { by }
     };

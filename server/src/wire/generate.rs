@@ -187,18 +187,9 @@ fn partial_range() -> impl Strategy<Value = PartialRange> {
 
 fn returns() -> impl Strategy<Value = SearchReturn> {
     let partial = option::of(partial_range());
-    (any::<[bool; 7]>(), partial).prop_map(
-        |([min, max, all, count, save, update, context], partial)| SearchReturn {
-            min,
-            max,
-            all: all && partial.is_none(),
-            count,
-            save,
-            partial,
-            update,
-            context,
-        },
-    )
+    (any::<[bool; 7]>(), partial).prop_map(|([min, max, all, count, save, update, context], partial)| {
+        SearchReturn { min, max, all: all && partial.is_none(), count, save, partial, update, context }
+    })
 }
 
 fn sort() -> impl Strategy<Value = CommandBody> {

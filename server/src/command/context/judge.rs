@@ -34,7 +34,9 @@ pub async fn update(s: &mut Selected, cx: &Cx) -> Result<(), Refusal> {
     for mut context in held {
         let lines = match judge(s, cx, &mut context, &changed).await {
             Ok(lines) => lines,
-            Err(refusal) if matches!(refusal.kind, RefusalKind::Bye | RefusalKind::Gone) => return Err(refusal),
+            Err(refusal) if matches!(refusal.kind, RefusalKind::Bye | RefusalKind::Gone) => {
+                return Err(refusal);
+            }
             // The client is gone, or the server stops: nobody follows any more.
             Err(_) if cx.cancel.is_set() => return Ok(()),
             Err(refusal) => {

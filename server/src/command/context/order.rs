@@ -94,7 +94,8 @@ async fn halve(
         // In the order of the mailbox, as the UIDs are.
         let item = |uid: u32| items.get((looked.rank(uid) as usize).checked_sub(1)?);
         for (at, middle, uid, other) in pairs {
-            let (Some(item), Some(place), Some(other_item)) = (item(uid), open.get_mut(at), item(other)) else {
+            let (Some(item), Some(place), Some(other_item)) = (item(uid), open.get_mut(at), item(other))
+            else {
                 return Err(SearchError::Failed.into());
             };
             match compare(criteria, &pages, other_item, item).then(other.cmp(&uid)) {
