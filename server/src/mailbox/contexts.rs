@@ -33,6 +33,8 @@ struct Seen {
     expunges: ModSeq,
     /// Messages below this were judged.
     next: Uid,
+    /// When the search that began last did so: seconds since 1970.
+    began: i64,
 }
 
 /// One result that is kept up to date.
@@ -90,14 +92,21 @@ impl Contexts {
     }
 
     /// A search begins whose results will be kept up to date: what happens from here on is not overlooked.
-    pub fn begin(&mut self, view: &View, mailbox: &Mailbox) {
+    pub fn begin(&mut self, view: &View, mailbox: &Mailbox, now: i64) {
         let fresh =
-            Seen { changes: mailbox.highest_modseq(), expunges: view.expunges_told(), next: view.next_uid() };
+            Seen { changes: mailbox.highest_modseq(), expunges: view.expunges_told(), next: view.next_uid(), began: now };
         match &mut self.seen {
             // The search still finds what has left the others already.
-            Some(seen) if !self.held.is_empty() => seen.expunges = fresh.expunges,
+            Some(seen) if !self.held.is_empty() => {
+                *seen = Seen { expunges: fresh.expunges, began: now, ..*seen };
+            }
             seen => *seen = Some(fresh),
         }
+    }
+
+    /// When the search that began last did so.
+    pub fn began(&self) -> Option<i64> {
+        self.seen.map(|seen| seen.began)
     }
 
     /// Whether there may be one more, and all of them together be as large as this.

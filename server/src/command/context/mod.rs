@@ -34,7 +34,7 @@ pub fn begin(s: &mut Selected, cx: &Cx, returns: Option<SearchReturn>) -> Result
         return Err(Refusal::bad(None, "Tag reuse: results of a command with this tag are kept up to date"));
     }
     let mut contexts = std::mem::take(&mut s.contexts);
-    let begun = s.look(|mailbox| contexts.begin(&s.view, mailbox));
+    let begun = s.look(|mailbox| contexts.begin(&s.view, mailbox, judge::now(cx)));
     s.contexts = contexts;
     begun
 }
@@ -63,7 +63,7 @@ pub fn keep(s: &mut Selected, cx: &Cx, command: &SearchCommand, found: Found<'_>
     s.contexts.add(context);
 }
 
-/// `None`: it would be too large.
+/// `None`: it would be too large, or was not begun.
 fn made(
     s: &Selected,
     cx: &Cx,
@@ -84,7 +84,7 @@ fn made(
         criteria: criteria.unwrap_or_default(),
         results: Results::new(uids, order),
         largest: s.view.largest_uid().map_or(0, Uid::get),
-        aged: judge::now(cx),
+        aged: s.contexts.began()?,
         memory: cx.core.contexts_budget.none(),
     };
     let octets = context.octets();
