@@ -93,8 +93,12 @@ impl Contexts {
 
     /// A search begins whose results will be kept up to date: what happens from here on is not overlooked.
     pub fn begin(&mut self, view: &View, mailbox: &Mailbox, now: i64) {
-        let fresh =
-            Seen { changes: mailbox.highest_modseq(), expunges: view.expunges_told(), next: view.next_uid(), began: now };
+        let fresh = Seen {
+            changes: mailbox.highest_modseq(),
+            expunges: view.expunges_told(),
+            next: view.next_uid(),
+            began: now,
+        };
         match &mut self.seen {
             // The search still finds what has left the others already.
             Some(seen) if !self.held.is_empty() => {

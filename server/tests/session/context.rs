@@ -1,6 +1,7 @@
 //! Contexts (RFC 5267): a client that does to its copy of a result what it is told, and nothing else, always has what the same
 //! search finds anew.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -71,14 +72,14 @@ impl Copy {
                 assert!(numbers.iter().all(|n| (1..=exists).contains(n)), "{name} ({value}): {exists} exist");
             }
             match (name, position) {
-                ("ADDTO", 0) => {
-                    assert!(!numbers.iter().any(|n| self.numbers.contains(n)), "{name} ({value}): {self:?}");
-                    self.numbers.extend(numbers);
-                    self.numbers.sort_unstable();
-                }
-                ("REMOVEFROM", 0) => {
-                    assert!(numbers.iter().all(|n| self.numbers.contains(n)), "{name} ({value}): {self:?}");
-                    self.numbers.retain(|n| !numbers.contains(n));
+                (_, 0) => {
+                    let mut copy: BTreeSet<u32> = self.numbers.iter().copied().collect();
+                    let new = |n: u32| match name {
+                        "ADDTO" => copy.insert(n),
+                        _ => copy.remove(&n),
+                    };
+                    assert!(numbers.into_iter().all(new), "{name} ({value}): {self:?}");
+                    self.numbers = copy.into_iter().collect();
                 }
                 ("ADDTO", _) => drop(self.numbers.splice(position - 1..position - 1, numbers)),
                 ("REMOVEFROM", _) => {
@@ -470,6 +471,60 @@ fn copies_follow_what_happened_meanwhile() {
             cast.check("later").await;
         }
         assert!(cast.watched.copies.iter().all(|copy| !copy.lost));
+    });
+}
+
+/// Few that join many: each finds its place.
+#[test]
+fn one_after_the_other_finds_its_place() {
+    let world = World::new(74);
+    let (mut client, mut other) = (world.select("ann", "INBOX"), world.select("ann", "INBOX"));
+    world.run(async {
+        for n in 0..70 {
+            other.append("INBOX", &message(n * 5)).await;
+        }
+        let mut watched = Watched::default();
+        watched.apply(&client.ok("NOOP").await);
+        for criteria in CRITERIA {
+            watched.watch(&mut client, true, true, &format!("{criteria} UTF-8 ALL")).await;
+        }
+        for n in 0..24 {
+            other.append("INBOX", &message(n)).await;
+            if n % 3 == 0 {
+                other.append("INBOX", &message(n * 11)).await;
+                other.ok(&format!("UID COPY {} INBOX", n + 1)).await;
+            }
+            watched.apply(&client.ok("NOOP").await);
+            watched.check(&mut client, "one more", |_| false).await;
+        }
+    });
+}
+
+/// So much that the mailbox does not remember all of it.
+#[test]
+fn very_much_is_expunged() {
+    let world = World::new(75);
+    let (mut client, mut other) = (world.select("ann", "INBOX"), world.select("ann", "INBOX"));
+    world.run(async {
+        for n in 0..3 {
+            other.append("INBOX", &message(n)).await;
+        }
+        for _ in 0..14 {
+            other.ok("COPY 1:* INBOX").await;
+        }
+        let mut watched = Watched::default();
+        watched.apply(&client.ok("NOOP").await);
+        assert!(watched.exists > 2 * 16_384);
+        watched.watch(&mut client, true, false, "ALL").await;
+        watched.watch(&mut client, false, false, "SUBJECT alpha").await;
+        watched.watch(&mut client, false, true, "(REVERSE ARRIVAL) UTF-8 UNDELETED").await;
+        let odd: Vec<String> = (1..=watched.exists).step_by(2).map(|uid| uid.to_string()).collect();
+        other.ok(&format!("UID STORE {} +FLAGS.SILENT (\\Deleted)", odd.join(","))).await;
+        other.ok("EXPUNGE").await;
+        watched.apply(&client.ok("FETCH 2 UID").await);
+        watched.apply(&client.ok("NOOP").await);
+        watched.check(&mut client, "very much", |_| false).await;
+        assert!(watched.copies.iter().all(|copy| !copy.lost && !copy.numbers.is_empty()));
     });
 }
 
