@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::lanes::analyse::Budget;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
-use crate::limits::{ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX};
+use crate::limits::{ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX, CONTEXTS_BUDGET_BYTES_MAX};
 use crate::mailbox::arranged::Kept;
 
 /// A connection's bytes, TLS or not.
@@ -152,6 +152,8 @@ pub struct Core {
     pub analyse_budget: Budget,
     /// Memory for messages that are sorted or threaded at once.
     pub arrange_budget: Budget,
+    /// Memory for results that are kept up to date (RFC 5267).
+    pub contexts_budget: Budget,
     /// What was compared of them, for the next time.
     pub arranged: Kept,
     pub counters: Cell<Counters>,
@@ -186,6 +188,7 @@ impl Core {
             stop: Stop::default(),
             analyse_budget: Budget::new(ANALYSE_BUDGET_BYTES_MAX),
             arrange_budget: Budget::new(ARRANGE_BUDGET_BYTES_MAX),
+            contexts_budget: Budget::new(CONTEXTS_BUDGET_BYTES_MAX),
             arranged,
             counters: Cell::default(),
             started,

@@ -247,6 +247,23 @@ pub const ANALYSE_INLINE_BYTES_MAX: u64 = 64 << 10;
 pub const ANALYSE_BUDGET_BYTES_MAX: u64 = 256 << 20;
 
 const _: () = assert!(ANALYSE_INLINE_BYTES_MAX < SEARCH_BATCH_BYTES_MAX);
+// --- contexts (RFC 5267)
+
+/// Searches of one session whose results are kept up to date. RFC 5267 4.3.1 wants one at least.
+pub const CONTEXTS_MAX: usize = 32;
+/// What they may hold together: a sorted result takes four octets a message and the bitmap that each has, an eighth of one to two.
+pub const CONTEXTS_BYTES_MAX: u64 = 8 << 20;
+/// The same for all sessions of a core.
+pub const CONTEXTS_BUDGET_BYTES_MAX: u64 = 256 << 20;
+/// Ranges of numbers in one response that tells of changes: some 20 KiB.
+pub const CONTEXT_RESPONSE_RANGES_MAX: usize = 1_000;
+/// How often messages are looked for that have become too old, or old enough, for OLDER and YOUNGER (RFC 5032 2).
+pub const CONTEXT_AGES_MS: u64 = 60_000;
+/// Tags in one CANCELUPDATE.
+pub const CANCEL_TAGS_MAX: usize = 1_000;
+
+const _: () = const { assert!(CONTEXTS_BYTES_MAX < CONTEXTS_BUDGET_BYTES_MAX) };
+
 // --- sessions
 
 /// Output that is pending before a handler waits for a slow reader: one response beyond it may be held.

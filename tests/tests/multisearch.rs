@@ -36,8 +36,9 @@ fn fill(client: &mut Client) {
         let mut append = format!("APPEND box{mailbox}");
         for n in 0..MESSAGES {
             let word = (mailbox * MESSAGES + n) % 11;
-            let text =
-                format!("Subject: box {mailbox}\r\n\r\nThe common text, number {n} of some, and word{word}.\r\n");
+            let text = format!(
+                "Subject: box {mailbox}\r\n\r\nThe common text, number {n} of some, and word{word}.\r\n"
+            );
             append.push_str(&format!(" {{{}+}}\r\n{text}", text.len()));
         }
         assert!(client.try_command(append.as_bytes()).unwrap().is_ok());

@@ -11,7 +11,7 @@ mod thread;
 
 pub use entry::{Entry, Text};
 pub use page::{PAGE_MESSAGES, Page, Pages};
-pub use sort::{By, Criterion, sort};
+pub use sort::{By, Criterion, compare, sort};
 pub use thread::{Algorithm, Threads, thread};
 
 /// A message to be sorted or threaded. They are given in the order of the mailbox, which decides between equals.

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::entry::Text;
+use super::entry::{Entry, Text};
 use super::page::Pages;
 use super::{Item, Stop, Stopped};
 
@@ -115,6 +115,30 @@ fn column(criterion: Criterion, items: &[Item], pages: &Pages, stop: Stop<'_>) -
         numbers.iter_mut().for_each(|n| *n = !*n);
     }
     Ok(numbers)
+}
+
+/// How two messages compare by the criteria, as [`sort`] has it; equals are in the order of the mailbox, which is not known here.
+pub fn compare(criteria: &[Criterion], pages: &Pages, a: &Item, b: &Item) -> Ordering {
+    let entry = |item: &Item| pages.entries(std::iter::once(item.message)).next().flatten();
+    let (of_a, of_b) = (entry(a), entry(b));
+    let by = |criterion: &Criterion| {
+        let by = match criterion.by {
+            By::Arrival => a.internal.cmp(&b.internal),
+            By::Size => a.size.cmp(&b.size),
+            By::Relevancy => b.relevancy.cmp(&a.relevancy),
+            By::Date => {
+                let sent = |entry: Option<Entry<'_>>, item: &Item| {
+                    entry.and_then(|entry| entry.sent()).unwrap_or(item.internal)
+                };
+                sent(of_a, a).cmp(&sent(of_b, b))
+            }
+            By::Text(text) => of_a
+                .map_or(&b""[..], |entry| entry.text(text))
+                .cmp(of_b.map_or(&b""[..], |entry| entry.text(text))),
+        };
+        if criterion.reverse { by.reverse() } else { by }
+    };
+    criteria.iter().map(by).find(|by| by.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// The indices of the items in the order of the criteria, and of the mailbox where these do not decide.
@@ -231,6 +255,11 @@ mod tests {
                 }
                 a.cmp(&b)
             });
+            for pair in wanted.windows(2) {
+                let by = compare(&criteria, &pages, &items[pair[0] as usize], &items[pair[1] as usize]);
+                prop_assert!(by.then(pair[0].cmp(&pair[1])).is_lt());
+                prop_assert_eq!(by.reverse(), compare(&criteria, &pages, &items[pair[1] as usize], &items[pair[0] as usize]));
+            }
             prop_assert_eq!(sort(&items, &pages, &criteria, &never), Ok(wanted));
         }
     }

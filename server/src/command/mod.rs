@@ -7,6 +7,7 @@ pub mod append;
 pub mod arrange;
 pub mod auth;
 pub mod capability;
+pub mod context;
 pub mod copy;
 pub mod expunge;
 pub mod fetch;
@@ -145,6 +146,7 @@ pub const TABLE: &[Row] = rows![
     "SEARCH"       SELECTED          Withheld run!(Selected, B::Search(search) => search::search, search);
     "UID SEARCH"   SELECTED          Told     run!(Selected, B::Search(search) => search::search, search);
     "ESEARCH"      LOGGED_IN         Told     run!(Any, B::MultiSearch(search) => multisearch::esearch, search);
+    "CANCELUPDATE" SELECTED          Told     run!(Selected, B::CancelUpdate(tags) => context::cancel_update, tags);
     "SORT"         SELECTED          Withheld run!(Selected, B::Sort(sort) => arrange::sort, sort);
     "UID SORT"     SELECTED          Told     run!(Selected, B::Sort(sort) => arrange::sort, sort);
     "THREAD"       SELECTED          Withheld run!(Selected, B::Thread(thread) => arrange::thread, thread);

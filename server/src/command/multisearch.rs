@@ -5,10 +5,12 @@
 
 use std::collections::HashSet;
 
+use roaring::RoaringBitmap;
 use trawl_store::state::account::Account;
 use trawl_store::types::MailboxId;
 use trawl_store::uid_set::UidSet;
 
+use super::context::{self, Found};
 use super::prelude::*;
 use super::search::fuzzy::Hits;
 use super::search::{self, answer, numbers, together};
@@ -33,6 +35,10 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
         Session::Authenticated(auth) => (&**auth, None),
         _ => return Err(Refusal::bad(None, "Log in first")),
     };
+    let returns = answer::or_all(search.returns.unwrap_or_default());
+    if returns.update && selected.is_none() {
+        return Err(Refusal::bad(None, "UPDATE is for the selected mailbox: select one first"));
+    }
     let encoding = auth.encoding();
     let names = |names: &[MailboxName]| -> Vec<String> {
         // A name that cannot be decoded names no mailbox.
@@ -40,7 +46,11 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
     };
     let mailboxes = auth.look(|account| mailboxes(account, &sources, selected, &names))?;
     let (account, shard, rev2) = (auth.account.clone(), auth.shard.clone(), auth.rev2);
-    search::in_time(cx, async {
+    if let Session::Selected(own) = &mut *session {
+        context::begin(own, cx, search.returns)?;
+    }
+    let mut of_own = None;
+    let searched = search::in_time(cx, async {
         for some in mailboxes.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
             let own = match &mut *session {
                 Session::Selected(own) if some.contains(&own.mailbox) => Some(&mut **own),
@@ -54,32 +64,45 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
                     others.extend(Selected::glimpse(&account, &shard, rev2, *mailbox));
                 }
             }
-            several(own, &mut others, cx, &search, encoding).await?;
+            let positions = several(own, &mut others, cx, &search, encoding).await?;
+            of_own = positions.or(of_own.take());
         }
-        Ok(Done::ok("ESEARCH done"))
+        Ok(())
     })
-    .await
+    .await;
+    if let Session::Selected(own) = session {
+        match (&searched, of_own) {
+            (Ok(()), Some(positions)) => {
+                if returns.update {
+                    context::keep(own, cx, &search, Found { positions: &positions, sorted: None }, true);
+                }
+                if returns.save {
+                    own.saved =
+                        numbers::uids(own.view.sequence_numbers(), &answer::saved(returns, &positions));
+                }
+            }
+            (Ok(()), None) if returns.update => context::refuse(cx, "The selected mailbox was not searched"),
+            (Err(refusal), _) if refusal.kind == RefusalKind::No && returns.save => own.saved = UidSet::new(),
+            _ => {}
+        }
+    }
+    searched.map(|()| Done::ok("ESEARCH done"))
 }
 
-/// Searches the selected mailbox, if it is one of them, and others, and tells what was found in each.
+/// Searches the selected mailbox, if it is one of them, and others, and tells what was found in each; gives the positions in the
+/// selected one.
 async fn several(
     own: Option<&mut Selected>,
     others: &mut [Selected],
     cx: &Cx,
     command: &SearchCommand,
     encoding: NameEncoding,
-) -> Result<(), Refusal> {
+) -> Result<Option<RoaringBitmap>, Refusal> {
     let has_own = own.is_some();
     let mut mailboxes: Vec<&mut Selected> = own.into_iter().chain(others).collect();
-    let found = together::find_each(&mut mailboxes, cx, command).await;
-    if let Err(refusal) = &found
-        && refusal.kind == RefusalKind::No
-        && has_own
-        && command.returns.is_some_and(|returns| returns.save)
-    {
-        mailboxes[0].saved = UidSet::new();
-    }
-    for (nth, (s, hits)) in mailboxes.into_iter().zip(found?).enumerate() {
+    let found = together::find_each(&mut mailboxes, cx, command).await?;
+    let mut of_own = None;
+    for (nth, (s, hits)) in mailboxes.into_iter().zip(found).enumerate() {
         let is_own = has_own && nth == 0;
         let told = match hits {
             Some(hits) => tell(s, cx, command, encoding, hits).await,
@@ -87,10 +110,11 @@ async fn several(
         };
         match told {
             Err(refusal) if refusal.kind == RefusalKind::Bye && !is_own => {}
-            told => told?,
+            told if is_own => of_own = Some(told?),
+            told => drop(told?),
         }
     }
-    Ok(())
+    Ok(of_own)
 }
 
 /// Which mailboxes these are, each once, in one pass over those that there are.
@@ -129,14 +153,14 @@ fn mailboxes(
     found
 }
 
-/// Tells what was found in a mailbox.
+/// Tells what was found in a mailbox; gives the positions.
 async fn tell(
     s: &mut Selected,
     cx: &Cx,
     command: &SearchCommand,
     encoding: NameEncoding,
     hits: Hits,
-) -> Result<(), Refusal> {
+) -> Result<RoaringBitmap, Refusal> {
     let returns = answer::or_all(command.returns.unwrap_or_default());
     let relevancy = search::relevancy(s, cx, command.returns, &hits).await?;
     let positions = hits.positions;
@@ -147,9 +171,6 @@ async fn tell(
         let (name, validity) = s.look(|mailbox| (mailbox.name().clone(), mailbox.uid_validity()))?;
         cx.out.with(|out| encode::esearch_of(out, &cx.tag, &name, encoding, validity, &esearch));
     }
-    if returns.save {
-        s.saved = numbers::uids(view, &answer::saved(returns, &positions));
-    }
     cx.out.room().await?;
-    Ok(())
+    Ok(positions)
 }

@@ -8,6 +8,7 @@ use trawl_store::uid_set::UidSet;
 use super::expunge;
 use super::prelude::*;
 use super::search::places::Places;
+use crate::mailbox::contexts::Contexts;
 use crate::mailbox::view::View;
 use crate::response::encode::{ListAttribute, ListEntry};
 use crate::session::selected::write_flags;
@@ -45,8 +46,9 @@ fn open(session: Session, cx: &Cx, name: MailboxName, read_only: bool) -> (Sessi
         Ok((facts, view)) => {
             let saved = UidSet::new();
             let (mailbox, uid_validity) = (facts.mailbox, facts.uid_validity);
+            let (places, contexts) = (Places::default(), Contexts::default());
             let mut selected =
-                Selected { auth, mailbox, uid_validity, read_only, view, saved, places: Places::default() };
+                Selected { auth, mailbox, uid_validity, read_only, view, saved, places, contexts };
             selected.begin_recent(&cx.core);
             tell(&selected, cx, &facts, &name);
             let done = if read_only {

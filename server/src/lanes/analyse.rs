@@ -45,7 +45,7 @@ fn minimal(message: &[u8]) -> Summary {
     }
 }
 
-/// Bytes of messages that wait to be analysed, or to be sorted, over all connections of a core. Clones are the same budget.
+/// Bytes of messages that wait to be analysed, or to be sorted, or of results that are kept up to date, over all connections of a core. Clones are the same budget.
 ///
 /// What a connection takes in does not bound its memory by itself; this does for all of them together.
 #[derive(Clone)]
@@ -68,12 +68,29 @@ impl Budget {
         self.left.set(self.left.get() - bytes);
         Held { budget: self.clone(), bytes }
     }
+
+    /// Holds nothing yet: see [`Held::resize`].
+    pub fn none(&self) -> Held {
+        Held { budget: self.clone(), bytes: 0 }
+    }
 }
 
 /// Bytes taken from a [`Budget`].
 pub struct Held {
     budget: Budget,
     bytes: u64,
+}
+
+impl Held {
+    /// Holds so many bytes from now on; `false`: there are not so many free, and nothing changes.
+    pub fn resize(&mut self, bytes: u64) -> bool {
+        let Some(left) = (self.budget.left.get() + self.bytes).checked_sub(bytes) else { return false };
+        self.budget.left.set(left);
+        if std::mem::replace(&mut self.bytes, bytes) > bytes {
+            self.budget.freed.notify();
+        }
+        true
+    }
 }
 
 impl Drop for Held {

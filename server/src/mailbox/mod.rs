@@ -1,6 +1,7 @@
 //! A mailbox as one session sees it: its own sequence numbers, and what it is still to be told.
 
 pub mod arranged;
+pub mod contexts;
 pub mod message_numbers;
 pub mod numbers;
 pub mod recent;

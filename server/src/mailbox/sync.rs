@@ -1,4 +1,5 @@
-//! Telling a session what others did to its mailbox: EXPUNGE, EXISTS, RECENT, FLAGS, FETCH (FLAGS).
+//! Telling a session what others did to its mailbox: EXPUNGE, EXISTS, RECENT, FLAGS, FETCH (FLAGS), and what came of it for the
+//! results that it is kept up to date with (RFC 5267): what left them before EXPUNGE, what else changed behind the others.
 //!
 //! Runs between a command's own responses and its tagged answer, and during IDLE; never while no command is in progress.
 //! EXPUNGE is withheld by FETCH, STORE and SEARCH (RFC 9051 7.5.1); their UID forms may tell it. What must hold: a
@@ -6,6 +7,7 @@
 
 use std::rc::Rc;
 
+use crate::command::context;
 use crate::core::Core;
 use crate::response::encode;
 use crate::response::output::Output;
@@ -22,7 +24,7 @@ pub enum Expunges {
 
 /// Tells everything now: for commands that make EXPUNGE responses themselves.
 pub async fn now(selected: &mut Selected, cx: &Cx) -> Result<(), Refusal> {
-    sync(selected, &cx.core, &cx.out, Expunges::Told).await
+    sync(selected, cx, Expunges::Told).await
 }
 
 /// Tells of keywords that the client does not know yet, before a FLAGS item that may hold them.
@@ -39,13 +41,13 @@ pub fn keywords(selected: &mut Selected, out: &Output) -> Result<(), Refusal> {
 }
 
 /// Brings the session's view up to its mailbox and tells the client. BYE when the mailbox is no more (RFC 2180 3.3).
-pub async fn sync(
-    selected: &mut Selected,
-    core: &Core,
-    out: &Output,
-    expunges: Expunges,
-) -> Result<(), Refusal> {
-    let told = advance(selected, core, expunges)?;
+pub async fn sync(selected: &mut Selected, cx: &Cx, expunges: Expunges) -> Result<(), Refusal> {
+    let out = &cx.out;
+    let told = advance(selected, &cx.core, expunges)?;
+    for line in &told.removed {
+        out.push(line);
+        out.room().await?;
+    }
     for seq in &told.expunged {
         out.with(|buffer| encode::numbered(buffer, *seq, "EXPUNGE"));
         out.room().await?;
@@ -63,11 +65,17 @@ pub async fn sync(
         out.push(line);
         out.room().await?;
     }
+    if !selected.contexts.is_empty() {
+        // In a box, so that sessions that have none do not hold it.
+        Box::pin(context::update(selected, cx)).await?;
+    }
     Ok(())
 }
 
 /// Everything a sync tells, made in one step: the mailbox may change while a slow client takes it.
 struct Told {
+    /// REMOVEFROM for what was expunged (RFC 5267 4.3.4).
+    removed: Vec<Vec<u8>>,
     expunged: Vec<u32>,
     exists: Option<u32>,
     keywords: Option<Vec<Rc<str>>>,
@@ -79,6 +87,7 @@ fn advance(selected: &mut Selected, core: &Core, expunges: Expunges) -> Result<T
     let told = shard.with_account(account, |account| {
         let mailbox = selected.mailbox_of(account)?;
         let before = selected.view.next_uid();
+        let removed = selected.contexts.expunged(&selected.view, mailbox, selected.auth.encoding());
         let changes = selected.view.advance(mailbox, expunges == Expunges::Told);
         if changes.exists.is_some() {
             selected.mark_recent(core, mailbox, before);
@@ -92,6 +101,7 @@ fn advance(selected: &mut Selected, core: &Core, expunges: Expunges) -> Result<T
             line
         });
         Some(Told {
+            removed,
             flags: flags.collect(),
             expunged: changes.expunged,
             exists: changes.exists,

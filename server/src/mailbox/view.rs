@@ -126,6 +126,11 @@ impl View {
         self.next
     }
 
+    /// Expunges with MODSEQs up to this were told; what was expunged later is in the view.
+    pub fn expunges_told(&self) -> ModSeq {
+        self.expunges_told
+    }
+
     pub fn contains(&self, uid: Uid) -> bool {
         self.uids.position(uid).is_some()
     }

@@ -1,9 +1,10 @@
 //! Response codes: the bracketed word of a status response that programs read (RFC 9051 7.1, RFC 5530, RFC 4315 3, RFC 3516 4.3,
-//! RFC 5182 4, RFC 6154 4, RFC 7888 5, RFC 8474 4).
+//! RFC 5182 4, RFC 5267 4.3.1, RFC 6154 4, RFC 7888 5, RFC 8474 4).
 
 use trawl_store::types::{Flags, MailboxObjectId, Uid, UidValidity};
 
 use super::encode;
+use crate::wire::ast::Tag;
 use crate::wire::object_id::{self, Kind};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +46,8 @@ pub enum Code {
     NoPerm,
     /// RFC 5182: the search result could not be saved.
     NotSaved,
+    /// RFC 5267 4.3.1: the results of this command are not kept up to date, or no more.
+    NoUpdate(Tag),
     OverQuota,
     Parse,
     /// `any`: new keywords can be made (`\*`).
@@ -123,6 +126,10 @@ impl Code {
             Code::NonExistent => word(out, "NONEXISTENT"),
             Code::NoPerm => word(out, "NOPERM"),
             Code::NotSaved => word(out, "NOTSAVED"),
+            Code::NoUpdate(tag) => {
+                word(out, "NOUPDATE ");
+                encode::quoted(out, tag.as_str().as_bytes());
+            }
             Code::OverQuota => word(out, "OVERQUOTA"),
             Code::Parse => word(out, "PARSE"),
             Code::PermanentFlags { flags, keywords, any } => {
@@ -187,6 +194,7 @@ mod tests {
             (Code::UidNext(uid(u32::MAX)), "UIDNEXT 4294967295"),
             (Code::Unseen(3), "UNSEEN 3"),
             (Code::MailboxId(MailboxObjectId(1 << 32 | 171)), "MAILBOXID (F00000001000000ab)"),
+            (Code::NoUpdate(Tag::new(b"B02").unwrap()), "NOUPDATE \"B02\""),
             (Code::Capability("IMAP4rev1 ID".to_owned()), "CAPABILITY IMAP4rev1 ID"),
         ];
         for (code, want) in cases {

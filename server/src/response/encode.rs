@@ -386,6 +386,63 @@ pub fn esearch(out: &mut Vec<u8>, tag: &Tag, e: &ESearch) {
     results(out, e);
 }
 
+/// The mailbox that a response is about, if it says so (RFC 7377 2.1).
+pub type OfMailbox<'a> = Option<(&'a str, NameEncoding, UidValidity)>;
+
+/// What is done to the client's copy of a result (RFC 5267 4.3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UpdateKind {
+    AddTo,
+    RemoveFrom,
+}
+
+/// Results to be added or removed, in the order of the copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdatePair {
+    /// From 1; 0 where the order is that of the mailbox (RFC 5267 4.3.3).
+    pub position: u32,
+    /// How many there are.
+    pub count: u32,
+    pub numbers: Vec<RangeInclusive<u32>>,
+}
+
+/// A data item ADDTO or REMOVEFROM.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Update {
+    pub kind: UpdateKind,
+    pub pairs: Vec<UpdatePair>,
+}
+
+/// `* ESEARCH (TAG "tag" …) [UID] 1*(SP ("ADDTO" / "REMOVEFROM") SP "(" position SP set … ")") CRLF` (RFC 5267 5)
+pub fn esearch_updates(out: &mut Vec<u8>, tag: &Tag, of: OfMailbox<'_>, uid: bool, updates: &[Update]) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    quoted(out, tag.as_str().as_bytes());
+    if let Some((name, encoding, validity)) = of {
+        correlate(out, name, encoding, validity);
+    }
+    out.extend_from_slice(if uid { b") UID" } else { b")" });
+    for update in updates {
+        out.extend_from_slice(match update.kind {
+            UpdateKind::AddTo => b" ADDTO ",
+            UpdateKind::RemoveFrom => b" REMOVEFROM ",
+        });
+        list(out, &update.pairs, |out, pair| {
+            number(out, u64::from(pair.position));
+            out.push(b' ');
+            ranges(out, &pair.numbers);
+        });
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `SP "MAILBOX" SP mailbox SP "UIDVALIDITY" SP nz-number`
+fn correlate(out: &mut Vec<u8>, name: &str, encoding: NameEncoding, validity: UidValidity) {
+    out.extend_from_slice(b" MAILBOX ");
+    mailbox(out, name, encoding);
+    out.extend_from_slice(b" UIDVALIDITY ");
+    number(out, u64::from(validity.get()));
+}
+
 /// `* ESEARCH (TAG "tag" MAILBOX name UIDVALIDITY n) UID … CRLF` (RFC 7377 2.1)
 pub fn esearch_of(
     out: &mut Vec<u8>,
@@ -397,10 +454,7 @@ pub fn esearch_of(
 ) {
     out.extend_from_slice(b"* ESEARCH (TAG ");
     quoted(out, tag.as_str().as_bytes());
-    out.extend_from_slice(b" MAILBOX ");
-    mailbox(out, name, encoding);
-    out.extend_from_slice(b" UIDVALIDITY ");
-    number(out, u64::from(validity.get()));
+    correlate(out, name, encoding, validity);
     results(out, e);
 }
 

@@ -271,7 +271,7 @@ impl Driver {
         let (mut session, mut answer) = table::dispatch(session, &cx, row, input).await;
         if let Session::Selected(selected) = &mut session
             && !matches!(&answer, Err(Refusal { kind: RefusalKind::Bye | RefusalKind::Gone, .. }))
-            && let Err(refusal) = sync::sync(selected, &self.link.core, &self.link.out, row.expunges).await
+            && let Err(refusal) = sync::sync(selected, &cx, row.expunges).await
         {
             answer = Err(refusal);
         }

@@ -6,6 +6,7 @@ use futures_lite::future;
 use trawl_store::event::Event as Changed;
 
 use super::{Cx, Session};
+use crate::command::context;
 use crate::mailbox::sync;
 use crate::response::status::{Answer, Code, Done, Refusal};
 use crate::wire::fragment::Event;
@@ -45,6 +46,15 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
             cx.core.stop.wait().await;
             Ok(())
         };
-        future::or(future::or(cx.reader.more(), change), stop).await?;
+        // Time alone changes the result of a search for OLDER or YOUNGER (RFC 5032 2).
+        let ages = matches!(session, Session::Selected(selected) if selected.contexts.have_ages());
+        let ages = async {
+            match ages {
+                true => cx.core.clock.sleep(context::AGES).await,
+                false => future::pending().await,
+            }
+            Ok(())
+        };
+        future::or(future::or(cx.reader.more(), change), future::or(stop, ages)).await?;
     }
 }

@@ -11,6 +11,7 @@ use trawl_store::uid_set::UidSet;
 use super::Authenticated;
 use crate::command::search::places::Places;
 use crate::core::{AccountRef, Core};
+use crate::mailbox::contexts::Contexts;
 use crate::mailbox::recent;
 use crate::mailbox::view::View;
 use crate::response::encode::{self, Status};
@@ -30,6 +31,8 @@ pub struct Selected {
     pub saved: UidSet,
     /// What searches keep of the view.
     pub places: Places,
+    /// Results of searches that the client is kept up to date with (RFC 5267 4.3).
+    pub contexts: Contexts,
 }
 
 impl Selected {
@@ -42,8 +45,8 @@ impl Selected {
         let (uid_validity, view) = opened.flatten()?;
         let auth =
             Authenticated { account: account.clone(), shard: shard.clone(), rev2, ticket: Box::new(()) };
-        let (saved, places) = (UidSet::new(), Places::default());
-        Some(Selected { auth, mailbox, uid_validity, read_only: true, view, saved, places })
+        let (saved, places, contexts) = (UidSet::new(), Places::default(), Contexts::default());
+        Some(Selected { auth, mailbox, uid_validity, read_only: true, view, saved, places, contexts })
     }
 
     /// The selected mailbox as this session knows it: `None` when it was deleted, or got another UIDVALIDITY.

@@ -135,6 +135,8 @@ pub enum CommandBody {
         set: SetArg,
     },
     Search(SearchCommand),
+    /// RFC 5267 4.3.5: tags of commands, as they were written.
+    CancelUpdate(Vec<Vec<u8>>),
     MultiSearch(MultiSearchCommand),
     Sort(SortCommand),
     Thread(ThreadCommand),
@@ -377,6 +379,10 @@ pub struct SearchReturn {
     pub relevancy: bool,
     /// Never with `all`.
     pub partial: Option<PartialRange>,
+    /// RFC 5267 4.3: tell of changes from now on.
+    pub update: bool,
+    /// RFC 5267 4.2: a hint that the search will be used again.
+    pub context: bool,
 }
 
 /// partial-range (RFC 9394 4): which of the results, as they were written.

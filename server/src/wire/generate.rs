@@ -195,9 +195,12 @@ fn partial_range() -> impl Strategy<Value = PartialRange> {
 
 fn returns() -> impl Strategy<Value = SearchReturn> {
     let partial = option::of(partial_range());
-    (any::<[bool; 6]>(), partial).prop_map(|([min, max, all, count, save, relevancy], partial)| {
-        SearchReturn { min, max, all: all && partial.is_none(), count, save, relevancy, partial }
-    })
+    (any::<[bool; 8]>(), partial).prop_map(
+        |([min, max, all, count, save, relevancy, update, context], partial)| {
+            let all = all && partial.is_none();
+            SearchReturn { min, max, all, count, save, relevancy, partial, update, context }
+        },
+    )
 }
 
 fn sort() -> impl Strategy<Value = CommandBody> {
@@ -344,6 +347,7 @@ fn body() -> impl Strategy<Value = CommandBody> {
         (mailbox(), status_items()).prop_map(|(mailbox, items)| B::Status { mailbox, items }),
         set().prop_map(|set| B::UidExpunge { set }),
         search(),
+        vec("[ -~]{0,9}".prop_map(String::into_bytes), 1..4).prop_map(B::CancelUpdate),
         multisearch(),
         sort(),
         thread(),

@@ -7,6 +7,7 @@
 pub mod append;
 pub mod ast;
 mod auth;
+mod context;
 mod copy;
 pub mod cursor;
 pub mod date;

@@ -55,6 +55,7 @@ pub fn name(body: &CommandBody) -> &'static str {
         CommandBody::UidExpunge { .. } => "UID EXPUNGE",
         CommandBody::Search(SearchCommand { by: Numbers::Sequence, .. }) => "SEARCH",
         CommandBody::Search(SearchCommand { by: Numbers::Uid, .. }) => "UID SEARCH",
+        CommandBody::CancelUpdate(_) => "CANCELUPDATE",
         CommandBody::MultiSearch(_) => "ESEARCH",
         CommandBody::Sort(SortCommand { search, .. }) if search.by == Numbers::Uid => "UID SORT",
         CommandBody::Sort(_) => "SORT",
@@ -142,6 +143,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::UidExpunge { set } => set_argument(out, set),
         CommandBody::Search(s) => search(out, s),
+        CommandBody::CancelUpdate(tags) => tags.iter().for_each(|tag| {
+            out.push(b' ');
+            encode::quoted(out, tag);
+        }),
         CommandBody::MultiSearch(MultiSearchCommand { sources, search: program }) => {
             if let Some(sources) = sources {
                 out.extend_from_slice(b" IN ");
@@ -446,8 +451,10 @@ fn returns(out: &mut Vec<u8>, s: &SearchCommand) {
         ];
         let names = names.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
         let partial = r.partial.map(|partial| format!("PARTIAL {partial}"));
+        let contexts = [(r.update, "UPDATE"), (r.context, "CONTEXT")];
+        let contexts = contexts.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
         out.extend_from_slice(b" RETURN ");
-        let names: Vec<String> = names.chain(partial).collect();
+        let names: Vec<String> = names.chain(partial).chain(contexts).collect();
         list(out, &names, |out, name| out.extend_from_slice(name.as_bytes()));
     }
 }

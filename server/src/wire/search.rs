@@ -14,9 +14,9 @@ const CHARSET_BYTES_MAX: usize = 64;
 /// ```text
 /// search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]
 ///          SP ["CHARSET" SP charset SP] search-key *(SP search-key)
-/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "RELEVANCY" / "PARTIAL" SP partial-range
+/// search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "RELEVANCY" / "PARTIAL" SP partial-range / "UPDATE" / "CONTEXT"
 /// ```
-/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 6203, RFC 9394.
+/// RFC 9051 6.4.4, RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 9394.
 pub fn search(c: &mut Cursor<'_>, by: Numbers) -> Parsed<CommandBody> {
     c.space()?;
     let returns = returns(c)?;
@@ -46,6 +46,8 @@ pub(super) fn returns(c: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
             "COUNT" => options.count = true,
             "SAVE" => options.save = true,
             "RELEVANCY" => options.relevancy = true,
+            "UPDATE" => options.update = true,
+            "CONTEXT" => options.context = true,
             "PARTIAL" if options.partial.is_none() => {
                 c.space()?;
                 options.partial = Some(numbers::partial(c)?);
@@ -257,6 +259,10 @@ mod tests {
                 "SEARCH RETURN (min max ALL count SAVE) UNSEEN",
                 "SEARCH RETURN (MIN MAX ALL COUNT SAVE) UNSEEN",
             ),
+            (
+                "SEARCH RETURN (update CONTEXT count PARTIAL 1:2) ALL",
+                "SEARCH RETURN (COUNT PARTIAL 1:2 UPDATE CONTEXT) ALL",
+            ),
             ("SEARCH RETURN (COUNT) CHARSET US-ASCII ALL", "SEARCH RETURN (COUNT) CHARSET US-ASCII ALL"),
             (
                 "SEARCH UNDELETED (OR (OR (OR FROM x TO x) SUBJECT x) BODY x)",
@@ -334,6 +340,7 @@ mod tests {
             "SEARCH CHARSET \"\" ALL",
             "SEARCH RETURN ALL",
             "SEARCH RETURN (FOO) ALL",
+            "SEARCH RETURN (UPDATE (UID)) ALL",
             "SEARCH RETURN (MIN)",
             "SEARCH ALL SEENX",
         ]);

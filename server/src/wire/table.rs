@@ -5,7 +5,7 @@
 
 use super::ast::{Command, CommandBody, Numbers, Tag};
 use super::cursor::{Cursor, Parsed, SyntaxError, bad};
-use super::{auth, copy, fetch, flags, list, manage, multisearch, search, sort, status};
+use super::{auth, context, copy, fetch, flags, list, manage, multisearch, search, sort, status};
 
 /// Parses what follows the name. The cursor stands right after the name, before the space if there is one.
 type Arguments = fn(&mut Cursor<'_>) -> Parsed<CommandBody>;
@@ -13,6 +13,7 @@ type Arguments = fn(&mut Cursor<'_>) -> Parsed<CommandBody>;
 /// Names in upper case. APPEND is not here: it never arrives as one command.
 const COMMANDS: &[(&str, Arguments)] = &[
     ("AUTHENTICATE", auth::authenticate),
+    ("CANCELUPDATE", context::cancel_update),
     ("CAPABILITY", |_| Ok(CommandBody::Capability)),
     ("CHECK", |_| Ok(CommandBody::Check)),
     ("CLOSE", |_| Ok(CommandBody::Close)),

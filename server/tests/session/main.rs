@@ -5,6 +5,7 @@
 
 mod arrange;
 mod auth;
+mod context;
 mod driver;
 mod idle;
 mod list;

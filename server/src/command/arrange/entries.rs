@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
-use trawl_index::arrange::{Item, PAGE_MESSAGES, Page, Pages};
+use trawl_index::arrange::{By, Criterion, Item, PAGE_MESSAGES, Page, Pages};
 use trawl_index::summary::{self, SummaryKeys};
 use trawl_store::log::Address;
 use trawl_store::types::MessageNumber;
@@ -16,6 +16,11 @@ use crate::limits::{ARRANGE_BATCH_MESSAGES, ARRANGE_STEP_BYTES_MAX};
 use crate::mailbox::arranged::AccountKey;
 use crate::response::status::{Code, Refusal};
 use crate::session::{Cx, Selected};
+
+/// Whether these criteria compare more than what the mailbox knows.
+pub fn are_needed(criteria: &[Criterion]) -> bool {
+    criteria.iter().any(|criterion| !matches!(criterion.by, By::Arrival | By::Size | By::Relevancy))
+}
 
 /// The messages at these positions, in order, with the pages that have what is compared of them.
 pub async fn gather(

@@ -1,4 +1,5 @@
-//! SORT and THREAD (RFC 5256), ESORT (RFC 5267 3), SORT=DISPLAY (RFC 5957), SORT by RELEVANCY (RFC 6203 6): a search, and then its messages in an order.
+//! SORT and THREAD (RFC 5256), ESORT and CONTEXT=SORT (RFC 5267), SORT=DISPLAY (RFC 5957), SORT by RELEVANCY (RFC 6203 6): a search, and then its
+//! messages in an order.
 //!
 //! What must hold: the messages are those that SEARCH finds; small answers are made here, others on a lane, and what waits for
 //! lanes is bounded; a client that goes away stops it.
@@ -14,6 +15,7 @@ use roaring::RoaringBitmap;
 use trawl_index::arrange::By;
 use trawl_store::uid_set::UidSet;
 
+use super::context;
 use super::search::fuzzy::relevancy;
 use super::search::{self, numbers};
 use crate::lanes::SearchError;
@@ -22,17 +24,17 @@ use crate::limits::{ARRANGE_ITEM_BYTES, SORT_INLINE_MESSAGES_MAX, THREAD_INLINE_
 use crate::response::encode;
 use crate::response::status::{Answer, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
-use crate::wire::ast::{SearchCommand, SortCommand, ThreadCommand};
+use crate::wire::ast::{Numbers, SearchCommand, SortCommand, ThreadCommand};
 
 /// SORT.
 pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     let SortCommand { criteria, search } = command;
-    let is_of_summary = |by| !matches!(by, By::Arrival | By::Size | By::Relevancy);
-    let needs_entries = criteria.iter().any(|criterion| is_of_summary(criterion.by));
+    context::begin(s, cx, search.returns)?;
     let returns_relevancy = search.returns.is_some_and(|returns| returns.relevancy);
-    let needs_relevancy = returns_relevancy || criteria.iter().any(|criterion| criterion.by == By::Relevancy);
-    let needs = Needs { entries: needs_entries, relevancy: needs_relevancy };
-    let sorted = found(s, cx, &search, needs, |_, _| How::Sort(criteria)).await;
+    let by_relevancy = criteria.iter().any(|criterion| criterion.by == By::Relevancy);
+    let needs =
+        Needs { entries: entries::are_needed(&criteria), relevancy: returns_relevancy || by_relevancy };
+    let sorted = found(s, cx, &search, needs, |_, _| How::Sort(criteria.clone())).await;
     if let Err(refusal) = &sorted
         && refusal.kind == RefusalKind::No
         && search.returns.is_some_and(|returns| returns.save)
@@ -58,6 +60,18 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
         }
         cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
     }
+    if returns.update {
+        let uids: Vec<u32> = numbers::numbers(view, Numbers::Uid, &positions).collect();
+        let order = order.iter().filter_map(|&item| uids.get(item as usize).copied()).collect();
+        context::keep(
+            s,
+            cx,
+            &search,
+            context::Found { positions: &positions, sorted: Some((criteria, order)) },
+            false,
+        );
+    }
+    let view = s.view.sequence_numbers();
     if returns.save {
         s.saved = numbers::uids(view, &answer::saved(returns, &order, &positions));
     }
@@ -121,7 +135,7 @@ async fn found(
 }
 
 /// The messages at these positions, arranged.
-async fn arranged(
+pub(super) async fn arranged(
     s: &mut Selected,
     cx: &Cx,
     positions: &RoaringBitmap,

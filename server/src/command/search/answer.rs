@@ -9,14 +9,15 @@ use crate::mailbox::numbers::SequenceNumbers;
 use crate::response::encode::ESearch;
 use crate::wire::ast::{Numbers, PartialRange, SearchReturn};
 
-/// `RETURN ()` and the silent default of rev2 mean ALL.
+/// `RETURN ()` and the silent default of rev2 mean ALL; UPDATE or CONTEXT alone is not that.
 pub fn or_all(returns: SearchReturn) -> SearchReturn {
     if returns == SearchReturn::default() { SearchReturn { all: true, ..returns } } else { returns }
 }
 
-/// SAVE alone: no ESEARCH is sent.
+/// SAVE, and nothing that an answer could say: no ESEARCH is sent.
 pub fn only_saves(returns: SearchReturn) -> bool {
-    returns == SearchReturn { save: true, ..SearchReturn::default() }
+    let SearchReturn { min, max, all, count, save, relevancy, partial, update: _, context: _ } = returns;
+    save && !(min || max || all || count || relevancy || partial.is_some())
 }
 
 /// The positions that `$` holds after a search with SAVE found `found`.
@@ -96,6 +97,8 @@ mod tests {
         save: false,
         relevancy: false,
         partial: None,
+        update: false,
+        context: false,
     };
     const EVERY: SearchReturn = SearchReturn { min: true, max: true, all: true, count: true, ..NONE };
 
@@ -112,6 +115,9 @@ mod tests {
             "* ESEARCH (TAG \"A1\") UID MIN 4 MAX 6 COUNT 2 ALL 4,6\r\n"
         );
         assert_eq!(answer(EVERY, Numbers::Sequence, &[]), "* ESEARCH (TAG \"A1\") COUNT 0\r\n");
+        // Not empty, so it is not ALL (RFC 4731 3.1).
+        let update = or_all(SearchReturn { update: true, ..NONE });
+        assert_eq!(answer(update, Numbers::Uid, &[4]), "* ESEARCH (TAG \"A1\") UID\r\n");
         let max = SearchReturn { max: true, ..NONE };
         assert_eq!(
             answer(max, Numbers::Uid, &[4, u32::MAX]),
@@ -124,6 +130,7 @@ mod tests {
         let found = set(&[3, 5, 8]);
         let save = SearchReturn { save: true, ..NONE };
         assert!(only_saves(save) && or_all(save) == save && !only_saves(EVERY));
+        assert!(only_saves(SearchReturn { update: true, ..save }));
         assert_eq!(saved(save, &found), found);
         assert_eq!(saved(SearchReturn { min: true, ..save }, &found), set(&[3]));
         assert_eq!(saved(SearchReturn { max: true, ..save }, &found), set(&[8]));

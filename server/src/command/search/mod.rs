@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 6203, RFC 9394).
+//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 9394).
 //!
 //! State keys are evaluated here, over windows of the view with a yield between them; what is left goes to the search
 //! lanes with the messages that can still match (`text`). What must hold: the answer is about this session's view,
@@ -28,6 +28,7 @@ use self::fuzzy::Hits;
 use self::fuzzy::relax::{Fuzz, Tier};
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
+use super::context::{self, Found};
 use crate::lanes::search::SearchError;
 use crate::limits::{INPROGRESS_MS, SEARCH_WINDOW_MESSAGES};
 use crate::mailbox::view::View;
@@ -42,6 +43,7 @@ const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "
 /// SEARCH.
 pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer {
     let saves = command.returns.is_some_and(|returns| returns.save);
+    context::begin(s, cx, command.returns)?;
     let answer = find(s, cx, &command).await;
     if let Err(refusal) = &answer
         && refusal.kind == RefusalKind::No
@@ -64,6 +66,10 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
                 esearch.relevancy = relevancy.map(|scores| answer::relevancy(returns, scores));
                 cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
             }
+            if returns.update {
+                context::keep(s, cx, &command, Found { positions: &positions, sorted: None }, false);
+            }
+            let view = s.view.sequence_numbers();
             if returns.save {
                 let kept = answer::saved(returns, &positions);
                 s.saved = numbers::uids(view, &kept);
@@ -84,11 +90,8 @@ pub async fn find_patiently(s: &mut Selected, cx: &Cx, command: &SearchCommand) 
     if command.key.is_fuzzy() {
         return fuzzy::find(s, cx, command).await;
     }
-    let positions = match resolve_exactly(s, cx, command).await? {
-        Rest::Found(positions) => positions,
-        // Dropping that search stops its lanes.
-        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await?,
-    };
+    let rest = resolve_exactly(s, cx, command).await?;
+    let positions = finish(s, cx, rest).await?;
     Ok(Hits { positions, tiers: Vec::new() })
 }
 
@@ -102,6 +105,28 @@ pub(super) async fn relevancy(
     match returns {
         Some(SearchReturn { relevancy: true, .. }) => fuzzy::relevancy::scores(s, cx, hits).await.map(Some),
         _ => Ok(None),
+    }
+}
+
+/// Those of the positions `among` that match, for whoever bounds the time; the others are not looked at. FUZZY keys mean what is
+/// written.
+pub(super) async fn find_among(
+    s: &mut Selected,
+    cx: &Cx,
+    command: &SearchCommand,
+    among: RoaringBitmap,
+) -> Result<RoaringBitmap, Refusal> {
+    let fuzz = Fuzz { tier: Tier::Exact, similar: &HashMap::new() };
+    let program = compile(s, cx, command, fuzz)?.among(among.clone());
+    let rest = evaluate(s, cx, program, Some(&among)).await?;
+    finish(s, cx, rest).await
+}
+
+async fn finish(s: &mut Selected, cx: &Cx, rest: Rest) -> Result<RoaringBitmap, Refusal> {
+    match rest {
+        Rest::Found(positions) => Ok(positions),
+        // Dropping that search stops its lanes.
+        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await,
     }
 }
 
@@ -135,8 +160,18 @@ pub async fn resolve_exactly(s: &Selected, cx: &Cx, command: &SearchCommand) -> 
 
 /// Answers the keys on state.
 async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Result<Rest, Refusal> {
+    let program = compile(s, cx, command, fuzz)?;
+    evaluate(s, cx, program, None).await
+}
+
+/// `among`: the program holds no other positions, so that no other rows need be read.
+async fn evaluate(
+    s: &Selected,
+    cx: &Cx,
+    mut program: Program,
+    among: Option<&RoaringBitmap>,
+) -> Result<Rest, Refusal> {
     let messages = s.view.len();
-    let mut program = compile(s, cx, command, fuzz)?;
     let required = program.required();
     let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), &required, messages);
     if !evaluation.is_empty() {
@@ -144,6 +179,9 @@ async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>)
         let mut rows = Vec::new();
         for first in reach.clone().step_by(SEARCH_WINDOW_MESSAGES) {
             let window = first..reach.end.min(first.saturating_add(SEARCH_WINDOW_MESSAGES as u32));
+            if among.is_some_and(|among| among.range_cardinality(window.clone()) == 0) {
+                continue;
+            }
             look(s, |account, mailbox| {
                 if shows_as_is(&s.view, mailbox) {
                     for block in mailbox.blocks(window.start, window.end) {

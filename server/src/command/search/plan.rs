@@ -89,6 +89,16 @@ impl Program {
         Ok(Program { state: planner.state, tree })
     }
 
+    /// The same program, of these positions only.
+    pub fn among(self, positions: RoaringBitmap) -> Program {
+        let mut trees = match self.tree {
+            Tree::And(trees) => trees,
+            tree => vec![tree],
+        };
+        trees.push(Tree::Known(positions));
+        Program { tree: Tree::And(trees), ..self }
+    }
+
     /// Positions outside of this range do not match, whatever rows and texts say: no row there need be read.
     pub fn reach(&self, messages: u32) -> Range<u32> {
         let mut universe = RoaringBitmap::new();
