@@ -397,3 +397,22 @@ fn who_waits_for_a_search_is_told_that_it_goes_on() {
     assert!(answer.starts_with(&going_on.repeat(5)), "{answer}");
     assert!(answer[going_on.len() * 5..].starts_with("a NO [LIMIT] "), "{answer}");
 }
+
+/// RFC 5267 4.3.1: a result that cannot be followed is given up, and the client is told; the command itself is done.
+#[test]
+fn a_result_that_cannot_be_followed_is_given_up() {
+    let world = World::slow(21, Duration::from_secs(61));
+    let client = world.inbox();
+    assert_eq!(client.ok("SEARCH RETURN (UPDATE) UNSEEN"), "* ESEARCH (TAG \"a\")\r\n");
+    // In an empty mailbox there is no text to be searched.
+    assert_eq!(client.ok("SEARCH RETURN (UPDATE ALL) BODY lunch"), "* ESEARCH (TAG \"a\")\r\n");
+    let answer = client.command("APPEND INBOX {17+}\r\nSubject: x\r\n\r\ny\r\n");
+    let lines: Vec<&str> = answer.lines().filter(|line| !line.contains("INPROGRESS")).collect();
+    assert_eq!(lines[2], "* ESEARCH (TAG \"t2\") ADDTO (0 1)", "{answer}");
+    assert!(lines[3].starts_with("* NO [NOUPDATE \"t3\"] "), "{answer}");
+    assert!(lines[4].starts_with("a OK [APPENDUID 1001 1] "), "{answer}");
+    // The other one goes on, and this one is not tried again.
+    let answer = client.ok("STORE 1 +FLAGS.SILENT (\\Seen)");
+    assert_eq!(answer, "* ESEARCH (TAG \"t2\") REMOVEFROM (0 1)\r\n");
+    client.ok("CANCELUPDATE \"t3\"");
+}

@@ -14,6 +14,7 @@ pub mod resync;
 pub mod row;
 pub mod search;
 pub mod search_fresh;
+pub mod search_update;
 pub mod sort;
 pub mod store;
 pub mod sync;
@@ -56,6 +57,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         all.push(Box::new(search::Search { name, class }));
     }
     all.push(Box::new(search_fresh::SearchFresh));
+    all.push(Box::new(search_update::SearchUpdate));
     all.push(Box::new(sort::Sort));
     all.push(Box::new(thread::Thread));
     all.push(Box::new(peak::Peak));
@@ -63,7 +65,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
     all
 }
 
-/// The scenarios of a list of names; `search` stands for all of `search-...` but `search-fresh`. The error is the name that is unknown.
+/// The scenarios of a list of names; `search` stands for the queries of `search-...`. The error is the name that is unknown.
 pub fn chosen(names: &[String]) -> std::result::Result<Vec<Box<dyn Scenario>>, String> {
     let known: Vec<&'static str> = all().iter().map(|s| s.name()).collect();
     let means = |name: &str, wanted: &str| {

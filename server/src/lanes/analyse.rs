@@ -45,7 +45,8 @@ fn minimal(message: &[u8]) -> Summary {
     }
 }
 
-/// Bytes of messages that wait to be analysed, or to be sorted, or of results that are kept up to date, over all connections of a core. Clones are the same budget.
+/// Bytes of messages that wait to be analysed, or to be sorted, or of results that are kept up to date, over all connections of a core.
+/// Clones are the same budget.
 ///
 /// What a connection takes in does not bound its memory by itself; this does for all of them together.
 #[derive(Clone)]
@@ -134,5 +135,15 @@ mod tests {
             drop(first);
             assert!(poll_once(&mut whole).await.is_some());
         });
+    }
+
+    #[test]
+    fn what_is_held_can_grow_and_shrink() {
+        let budget = Budget::new(100);
+        let (mut one, mut other) = (budget.none(), budget.none());
+        assert!(one.resize(60) && !other.resize(41) && other.resize(40));
+        assert!(!one.resize(61) && one.resize(10) && other.resize(90) && !other.resize(91));
+        drop(one);
+        assert!(other.resize(100));
     }
 }

@@ -40,8 +40,11 @@ fn set(text: &str) -> Vec<u32> {
     text.split(',').flat_map(range).collect()
 }
 
+/// Names and values.
+type Items = Vec<(String, String)>;
+
 /// The tag of an ESEARCH response, whether it is about UIDs, and its items.
-fn esearch(line: &str) -> Option<(&str, bool, Vec<(String, String)>)> {
+fn esearch(line: &str) -> Option<(&str, bool, Items)> {
     let (tag, rest) = line.strip_prefix("* ESEARCH (TAG \"")?.split_once('"')?;
     let (_, mut rest) = rest.split_once(')')?;
     let by_uid = rest.strip_prefix(" UID");
@@ -124,8 +127,14 @@ impl Watched {
         }
     }
 
-    /// Begins a context and gives the tag.
-    async fn watch(&mut self, client: &mut Client, by_uid: bool, sorted: bool, search: &str) -> String {
+    /// Begins a context.
+    async fn watch(&mut self, client: &mut Client, by_uid: bool, sorted: bool, search: &str) {
+        let tag = self.begin(client, by_uid, sorted, search).await;
+        self.finish(client, &tag).await;
+    }
+
+    /// Sends the command and gives its tag.
+    async fn begin(&mut self, client: &mut Client, by_uid: bool, sorted: bool, search: &str) -> String {
         let uid = if by_uid { "UID " } else { "" };
         let command = if sorted { "SORT" } else { "SEARCH" };
         let tag = client.begin(&format!("{uid}{command} RETURN (UPDATE ALL) {search}")).await;
@@ -138,10 +147,13 @@ impl Watched {
             lost: false,
         };
         self.copies.push(copy);
-        let lines = client.finish(&tag).await;
-        assert!(lines.last().unwrap().starts_with("OK"), "{search}: {lines:?}");
-        self.apply(&lines);
         tag
+    }
+
+    async fn finish(&mut self, client: &mut Client, tag: &str) {
+        let lines = client.finish(tag).await;
+        assert!(lines.last().unwrap().starts_with("OK"), "{lines:?}");
+        self.apply(&lines);
     }
 
     /// Each copy is what its search finds now, in a session that has been told everything.
@@ -191,6 +203,17 @@ const CRITERIA: [&str; 9] = [
     "(TO)",
     "(CC REVERSE DATE)",
     "(REVERSE ARRIVAL)",
+];
+
+/// Some may tell of EXPUNGE and some may not.
+const LOOKS: [&str; 7] = [
+    "NOOP",
+    "FETCH 1:* FLAGS",
+    "UID FETCH 1:* FLAGS",
+    "SEARCH UNSEEN",
+    "UID SEARCH UNSEEN",
+    "CHECK",
+    "STORE 1 +FLAGS.SILENT (\\Answered)",
 ];
 
 /// Some alike, so that orders are decided late.
@@ -245,16 +268,23 @@ enum Step {
         who: usize,
         nth: u32,
     },
-    /// Commands that may not tell of EXPUNGE, and such that may.
     Look {
         who: usize,
         how: usize,
+    },
+    /// The same of the watcher, while others do something.
+    Meanwhile {
+        how: usize,
+        others: Vec<Step>,
     },
     Watch {
         keys: usize,
         criteria: Option<usize>,
         by_uid: bool,
+        meanwhile: Vec<Step>,
     },
+    /// NOOP, and each copy is right.
+    Check,
     Cancel {
         nth: usize,
     },
@@ -281,8 +311,12 @@ fn step() -> impl Strategy<Value = Step> {
     let watch = (0..KEYS.len(), prop::option::of(0..CRITERIA.len()), any::<bool>());
     prop_oneof![
         8 => others(0..3),
-        3 => (0..3usize, 0..7usize).prop_map(|(who, how)| Step::Look { who, how }),
-        2 => watch.prop_map(|(keys, criteria, by_uid)| Step::Watch { keys, criteria, by_uid }),
+        3 => (0..3usize, 0..LOOKS.len()).prop_map(|(who, how)| Step::Look { who, how }),
+        2 => (0..LOOKS.len(), prop::collection::vec(others(1..3), 1..4))
+            .prop_map(|(how, others)| Step::Meanwhile { how, others }),
+        2 => (watch, prop::collection::vec(others(1..3), 0..3)).prop_map(
+            |((keys, criteria, by_uid), meanwhile)| Step::Watch { keys, criteria, by_uid, meanwhile }),
+        5 => Just(Step::Check),
         1 => (0..6usize).prop_map(|nth| Step::Cancel { nth }),
         2 => prop::collection::vec(others(1..3), 1..5).prop_map(Step::Idle),
     ]
@@ -333,26 +367,23 @@ impl Cast {
             }
             Step::Copy { who, nth } => self.command(*who, &format!("UID COPY {nth} INBOX")).await,
             Step::Read { who, nth } => self.command(*who, &format!("FETCH {nth} BODY[]")).await,
-            Step::Look { who, how } => {
-                let how = [
-                    "NOOP",
-                    "FETCH 1:* FLAGS",
-                    "UID FETCH 1:* FLAGS",
-                    "SEARCH UNSEEN",
-                    "UID SEARCH UNSEEN",
-                    "CHECK",
-                    "STORE 1 +FLAGS.SILENT (\\Answered)",
-                ][*how];
-                self.command(*who, how).await;
+            Step::Look { who, how } => self.command(*who, LOOKS[*how]).await,
+            Step::Meanwhile { how, others } => {
+                let tag = self.clients[0].begin(LOOKS[*how]).await;
+                Box::pin(self.perform_all(others)).await;
+                let lines = self.clients[0].finish(&tag).await;
+                self.watched.apply(&lines);
             }
-            Step::Watch { keys, criteria, by_uid } => {
+            Step::Watch { keys, criteria, by_uid, meanwhile } => {
                 let keys = KEYS[*keys];
                 let search = match criteria {
                     Some(criteria) => format!("{} UTF-8 {keys}", CRITERIA[*criteria]),
                     None => keys.to_owned(),
                 };
                 let client = &mut self.clients[0];
-                self.watched.watch(client, *by_uid, criteria.is_some(), &search).await;
+                let tag = self.watched.begin(client, *by_uid, criteria.is_some(), &search).await;
+                Box::pin(self.perform_all(meanwhile)).await;
+                self.watched.finish(&mut self.clients[0], &tag).await;
             }
             Step::Cancel { nth } => {
                 if *nth < self.watched.copies.len() {
@@ -360,7 +391,14 @@ impl Cast {
                     self.command(0, &format!("CANCELUPDATE \"{}\"", copy.tag)).await;
                 }
             }
+            Step::Check => self.check("step").await,
             Step::Idle(steps) => Box::pin(self.idle(steps)).await,
+        }
+    }
+
+    async fn perform_all(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.perform(step).await;
         }
     }
 
@@ -371,9 +409,7 @@ impl Cast {
         let lines = self.clients[0].finish(&ping).await;
         self.watched.apply(&lines);
         let idling = self.clients[0].begin("IDLE").await;
-        for step in steps {
-            self.perform(step).await;
-        }
+        self.perform_all(steps).await;
         self.command(1, "NOOP").await;
         // The first may be seen by what is under way already; what tells of the second began after all of the steps.
         for sign in ['+', '-'] {
@@ -409,7 +445,7 @@ proptest! {
     #[test]
     fn copies_follow_the_mailbox(
         seed in any::<u64>(), first in 0..20usize, watches in prop::collection::vec((0..KEYS.len(), prop::option::of(0..CRITERIA.len()), any::<bool>()), 1..5),
-        steps in prop::collection::vec(step(), 1..40),
+        steps in prop::collection::vec(step(), 1..60),
     ) {
         let world = World::new(seed);
         let mut cast = Cast {
@@ -424,12 +460,10 @@ proptest! {
             }
             cast.command(0, "NOOP").await;
             for (keys, criteria, by_uid) in watches {
-                cast.perform(&Step::Watch { keys, criteria, by_uid }).await;
+                cast.perform(&Step::Watch { keys, criteria, by_uid, meanwhile: Vec::new() }).await;
             }
-            for (n, step) in steps.iter().enumerate() {
-                cast.perform(step).await;
-                cast.check(&format!("seed {seed}, step {n}: {step:?}")).await;
-            }
+            cast.perform_all(&steps).await;
+            cast.check("in the end").await;
         });
     }
 }
@@ -452,7 +486,7 @@ fn copies_follow_what_happened_meanwhile() {
             [(0, None), (0, Some(0)), (1, Some(3)), (6, Some(7)), (8, None), (13, Some(4))]
         {
             for by_uid in [false, true] {
-                cast.perform(&Step::Watch { keys, criteria, by_uid }).await;
+                cast.perform(&Step::Watch { keys, criteria, by_uid, meanwhile: Vec::new() }).await;
             }
         }
         for round in 0..4 {
@@ -497,6 +531,33 @@ fn one_after_the_other_finds_its_place() {
             watched.apply(&client.ok("NOOP").await);
             watched.check(&mut client, "one more", |_| false).await;
         }
+    });
+}
+
+/// It leaves the results once, also if it would come back for not being the largest any more.
+#[test]
+fn the_largest_is_expunged_and_another_comes() {
+    let world = World::new(76);
+    let (mut client, mut other) = (world.select("ann", "INBOX"), world.select("ann", "INBOX"));
+    world.run(async {
+        for n in 0..3 {
+            other.append("INBOX", &message(n)).await;
+        }
+        let mut watched = Watched::default();
+        watched.apply(&client.ok("NOOP").await);
+        for keys in ["NOT UID *", "UID *", "UID 7:*"] {
+            watched.watch(&mut client, false, false, keys).await;
+        }
+        other.ok("STORE 3 +FLAGS.SILENT (\\Deleted)").await;
+        other.ok("EXPUNGE").await;
+        watched.apply(&client.ok("FETCH 1 UID").await);
+        other.append("INBOX", &message(3)).await;
+        watched.apply(&client.ok("FETCH 1 UID").await);
+        let lines = client.ok("NOOP").await;
+        assert_eq!(lines, ["* 3 EXPUNGE"]);
+        watched.apply(&lines);
+        watched.check(&mut client, "another", |_| false).await;
+        assert_eq!(watched.copies[0].numbers, [1, 2]);
     });
 }
 

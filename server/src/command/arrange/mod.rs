@@ -63,13 +63,8 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     if returns.update {
         let uids: Vec<u32> = numbers::numbers(view, Numbers::Uid, &positions).collect();
         let order = order.iter().filter_map(|&item| uids.get(item as usize).copied()).collect();
-        context::keep(
-            s,
-            cx,
-            &search,
-            context::Found { positions: &positions, sorted: Some((criteria, order)) },
-            false,
-        );
+        let found = context::Found { positions: &positions, sorted: Some((criteria, order)) };
+        context::keep(s, cx, &search, found, false);
     }
     let view = s.view.sequence_numbers();
     if returns.save {

@@ -670,6 +670,12 @@ mod tests {
             Rest::Text { candidates, .. } => assert_eq!(candidates, seen),
             rest => panic!("{rest:?}"),
         }
+        match Program::new(&body(), &context).unwrap().among(seen.clone()).resolve(&[], 9) {
+            Rest::Text { candidates, .. } => assert_eq!(candidates, seen),
+            rest => panic!("{rest:?}"),
+        }
+        let everything = program.clone().among(seen.clone()).reach(9);
+        assert_eq!(everything, 2..6);
         assert_eq!(program.resolve(&[RoaringBitmap::new()], 9), Rest::Found(RoaringBitmap::new()));
     }
 }
