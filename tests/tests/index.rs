@@ -198,6 +198,68 @@ fn what_arrives_changes_and_leaves_is_found_as_it_is_now() {
     assert_eq!(now, scanned(&mut server));
 }
 
+/// MIN, MAX and PARTIAL look from their end on and say what all results say, in a mailbox that they look at in several steps.
+#[test]
+fn the_first_and_the_last_are_those_of_all() {
+    let server = server();
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    client.ok("SELECT INBOX");
+    for _ in 0..3 {
+        client.ok("COPY 1:* INBOX");
+        client.ok("NOOP");
+    }
+    client.ok("STORE 5000,9000:9010 +FLAGS.SILENT (\\Flagged)");
+    for with_index in [false, true] {
+        if with_index {
+            server.tool(&["reindex", "anna", "--wait"]);
+        }
+        let mut some = 0;
+        for program in PROGRAMS.iter().chain(&["BODY the FLAGGED", "OR FLAGGED BODY zzqqxx"]) {
+            let mut ask = |returns: &str| {
+                let line = client.ok(&format!("UID SEARCH RETURN ({returns}) {program}")).lines().remove(0);
+                line.split_once(" UID").unwrap().1.trim_start().to_owned()
+            };
+            let all = uids(ask("ALL").strip_prefix("ALL ").unwrap_or_default());
+            some += usize::from(all.len() > 100);
+            let (first, last) = (all.first(), all.last());
+            let named =
+                |name: &str, uid: Option<&u32>| uid.map_or(String::new(), |uid| format!("{name} {uid}"));
+            assert_eq!(ask("MIN"), named("MIN", first), "{program}");
+            assert_eq!(ask("MAX"), named("MAX", last), "{program}");
+            let both = [named("MIN", first), named("MAX", last)].join(" ");
+            assert_eq!(ask("MIN MAX"), both.trim(), "{program}");
+            for (partial, part) in [
+                ("1:50", &all[..all.len().min(50)]),
+                ("-1:-50", &all[all.len().saturating_sub(50)..]),
+                ("101:150", &all[all.len().min(100)..all.len().min(150)]),
+                ("-5000:-5001", &all[all.len().saturating_sub(5001)..all.len().saturating_sub(4999)]),
+            ] {
+                let answer = ask(&format!("PARTIAL {partial}"));
+                let answer = answer.strip_prefix(&format!("PARTIAL ({partial} ")).unwrap();
+                let answer = uids(answer.trim_end_matches(')'));
+                assert_eq!(answer, part, "{partial} of {program}");
+            }
+        }
+        assert!(some > 10, "{some}");
+        // The same messages with other flags are in other places of the mailbox.
+        let flagged = client.ok("UID SEARCH RETURN (COUNT) UID 1:4000,9500 OR FLAGGED BODY zzqqxx").lines();
+        let wanted = client.ok("UID SEARCH RETURN (COUNT) UID 1:4000,9500 FLAGGED").lines();
+        let count = |lines: &[String]| lines[0].split_once(" COUNT ").unwrap().1.to_owned();
+        assert_eq!(count(&flagged), count(&wanted));
+    }
+}
+
+/// The numbers of a sequence set, or of NIL.
+fn uids(set: &str) -> Vec<u32> {
+    let ranges = set.split(',').filter(|range| !range.is_empty() && *range != "NIL");
+    ranges
+        .flat_map(|range| {
+            let (low, high) = range.split_once(':').unwrap_or((range, range));
+            low.parse().unwrap()..=high.parse::<u32>().unwrap()
+        })
+        .collect()
+}
+
 /// FUZZY finds words that are spelled like what was asked for, which the index knows.
 #[test]
 fn fuzzy_keys_find_words_that_are_spelled_alike() {

@@ -5,6 +5,7 @@
 //! messages that others expunged included until the client is told; it is complete or it is a NO.
 
 pub mod answer;
+pub mod ends;
 pub mod fuzzy;
 pub mod numbers;
 pub mod places;
@@ -44,7 +45,7 @@ const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "
 pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer {
     let saves = command.returns.is_some_and(|returns| returns.save);
     context::begin(s, cx, command.returns)?;
-    let answer = find(s, cx, &command).await;
+    let answer = in_time(cx, find_wanted(s, cx, &command)).await;
     if let Err(refusal) = &answer
         && refusal.kind == RefusalKind::No
         && saves
@@ -92,6 +93,17 @@ pub async fn find_patiently(s: &mut Selected, cx: &Cx, command: &SearchCommand) 
     }
     let rest = resolve_exactly(s, cx, command).await?;
     let positions = finish(s, cx, rest).await?;
+    Ok(Hits { positions, tiers: Vec::new() })
+}
+
+/// What is asked for of the positions that match.
+async fn find_wanted(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
+    let wanted = command.returns.and_then(ends::wanted).filter(|_| !command.key.is_fuzzy());
+    let Some(wanted) = wanted else { return find_patiently(s, cx, command).await };
+    let positions = match resolve_exactly(s, cx, command).await? {
+        Rest::Found(positions) => positions,
+        Rest::Text { node, candidates } => ends::find(s, cx, &node, candidates, &wanted).await?,
+    };
     Ok(Hits { positions, tiers: Vec::new() })
 }
 

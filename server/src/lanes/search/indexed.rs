@@ -204,7 +204,7 @@ impl Segments {
                     }
                 }
             }
-            let query = Query::new(&by_number(&self.node, numbers, &apart));
+            let query = Query::new(&by_number(&self.node, numbers, positions, &apart));
             Plan { query, asked, messages: OnceLock::new(), apart }
         })
     }
@@ -268,13 +268,14 @@ fn image(numbers: &MessageNumbers, positions: &RoaringBitmap) -> RoaringBitmap {
     set
 }
 
-/// The program over messages instead of positions; `apart` are positions that do not count.
-fn by_number(node: &Node, numbers: &MessageNumbers, apart: &RoaringBitmap) -> Node {
-    let all = |nodes: &[Node]| nodes.iter().map(|node| by_number(node, numbers, apart)).collect();
+/// The program over messages instead of positions, for the positions `asked` without those that are `apart`: what state says of others
+/// does not count, where the same messages may be.
+fn by_number(node: &Node, numbers: &MessageNumbers, asked: &RoaringBitmap, apart: &RoaringBitmap) -> Node {
+    let all = |nodes: &[Node]| nodes.iter().map(|node| by_number(node, numbers, asked, apart)).collect();
     match node {
-        Node::State(positions) if apart.is_empty() => Node::State(image(numbers, positions)),
-        Node::State(positions) => Node::State(image(numbers, &(positions - apart))),
-        Node::Not(node) => Node::Not(Box::new(by_number(node, numbers, apart))),
+        Node::State(positions) if numbers.ascend() => Node::State(image(numbers, positions)),
+        Node::State(positions) => Node::State(image(numbers, &((positions & asked) - apart))),
+        Node::Not(node) => Node::Not(Box::new(by_number(node, numbers, asked, apart))),
         Node::And(nodes) => Node::And(all(nodes)),
         Node::Or(nodes) => Node::Or(all(nodes)),
         Node::All | Node::None | Node::Text(_) => node.clone(),
