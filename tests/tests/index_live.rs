@@ -250,7 +250,13 @@ impl World {
     fn ask(&mut self) {
         let held = &self.held[self.selected];
         let mails: Vec<&Mail> = held.values().map(|mail| &**mail).collect();
-        let node = queries::program(&mut self.chance, &mails, mails.len() as u32);
+        let mut node = queries::program(&mut self.chance, &mails, mails.len() as u32);
+        if self.chance.permille(400) {
+            // Only some messages are asked about; others may be the same ones, with other state.
+            let part = 1 + self.chance.below(4);
+            let some = (0..mails.len() as u32).filter(|_| self.chance.below(4) < part).collect();
+            node = Node::And(vec![Node::State(some), node]);
+        }
         if mails.is_empty() || !can_be_asked(&node) {
             return;
         }
