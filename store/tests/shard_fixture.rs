@@ -21,7 +21,8 @@ use trawl_store::shard::{Env, FlagChange, FlagMode, Shard, ShardOptions};
 use trawl_store::types::{Flags, SpecialUses, Uid, UidValidity, WallTime};
 use trawl_store::uid_set::UidSet;
 
-const FORMATS: [u32; 1] = [1];
+/// 3 is that with annotations: in segments of format 3, and in checkpoints of format 2.
+const FORMATS: [u32; 2] = [1, 3];
 
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}-shard"))
@@ -43,14 +44,25 @@ fn write(format: u32) -> (SimDisk, String) {
         }
         let second: UidSet = [Uid::new(2).unwrap()].into_iter().collect();
         shard.expunge(ACCOUNT, inbox, Some(&second), false).await.unwrap();
+        if format == 3 {
+            let changes = [("a", Some("1")), ("b", Some("")), ("c", Some("3"))].map(annotation);
+            shard.annotate(ACCOUNT, &changes).await.unwrap();
+        }
         shard.checkpoint().await;
         let change = FlagChange { mode: FlagMode::Add, flags: Flags::FLAGGED, keywords: Vec::new() };
         shard.store_flags(ACCOUNT, inbox, &UidSet::all(), change, None).await.unwrap();
         shard.rename_mailbox(ACCOUNT, "a", "c", validity(201)).await.unwrap();
         shard.unsubscribe(ACCOUNT, "elsewhere").await.unwrap();
+        if format == 3 {
+            let changes = [("c", None), ("a", Some("2")), ("d", Some("4"))].map(annotation);
+            shard.annotate(ACCOUNT, &changes).await.unwrap();
+        }
     });
-    let _ = format;
     (world.disk.clone(), shown(shard))
+}
+
+fn annotation((name, value): (&str, Option<&str>)) -> (String, Option<Vec<u8>>) {
+    (format!("/private/{name}"), value.map(|value| value.as_bytes().to_vec()))
 }
 
 /// Everything a session can see.
@@ -58,6 +70,9 @@ fn shown(shard: &Shard) -> String {
     let mut lines = Vec::new();
     shard.with_account(ACCOUNT, |account| {
         lines.push(format!("{} {:?}", account.name(), account.subscriptions().collect::<Vec<_>>()));
+        for (name, value) in account.annotations().iter() {
+            lines.push(format!("{name} {}", value.escape_ascii()));
+        }
         for mailbox in account.mailboxes() {
             let rows: Vec<_> = mailbox.rows().map(|row| (row, account.facts(row.message))).collect();
             let (name, validity, next) = (mailbox.name(), mailbox.uid_validity(), mailbox.uid_next());

@@ -192,7 +192,8 @@ impl Shard {
             _ => {}
         }
         let written = async {
-            let mut output = file::Output::create(disk, &new, env, position, wall).await?;
+            let format = if snapshot.is_annotated() { file::ANNOTATED } else { file::PLAIN };
+            let mut output = file::Output::create(disk, &new, env, format, position, wall).await?;
             let mut bytes = 0;
             for frame in snapshot.frames() {
                 bytes += frame.len() as u64;
