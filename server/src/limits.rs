@@ -170,8 +170,16 @@ pub const SEARCH_SOURCES_MAX: usize = 64;
 pub const SEARCH_MAILBOXES_MAX: usize = 4096;
 /// Criteria of one SORT.
 pub const SORT_CRITERIA_MAX: usize = 32;
-/// Keys in one SEARCH.
+/// Keys in one SEARCH, those of its filters included.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
+/// Filters that stand in each other (RFC 5466 3.1 asks for 3 at least).
+pub const FILTER_DEPTH_MAX: usize = 16;
+/// A filter's name: as an entry it fits what the store takes.
+pub const FILTER_NAME_BYTES_MAX: usize = 200;
+/// Entries that one GETMETADATA names.
+pub const METADATA_ENTRIES_MAX: usize = 1_000;
+/// Entries in one METADATA response: room is waited for between two.
+pub const METADATA_RESPONSE_ENTRIES: usize = 16;
 /// Items in one FETCH.
 pub const FETCH_ITEMS_MAX: usize = 500;
 /// Numbers in a part's path: deeper MIME is not reported either.
@@ -201,6 +209,12 @@ const _: () = {
     assert!(LITERAL_BYTES_MAX < DISCARD_BYTES_MAX);
     assert!(TAG_BYTES_MAX < LINE_UNAUTHENTICATED_BYTES_MAX);
     assert!(MAILBOX_LEVEL_BYTES_MAX <= MAILBOX_NAME_BYTES_MAX);
+    assert!(
+        "/private/filters/descriptions/".len() + FILTER_NAME_BYTES_MAX
+            <= trawl_store::limits::annotation_name_bytes_max
+    );
+    // What is too long for an entry still arrives, and is refused with what would do.
+    assert!(trawl_store::limits::annotation_bytes_max < LITERAL_BYTES_MAX as usize);
 };
 // --- commands on messages
 

@@ -10,7 +10,7 @@ use trawl_store::types::MailboxId;
 use trawl_store::uid_set::UidSet;
 
 use super::prelude::*;
-use super::search::{self, answer, numbers};
+use super::search::{self, answer, filters, numbers};
 use crate::response::status::RefusalKind;
 use crate::wire::ast::{MultiSearchCommand, SearchCommand, Source};
 use crate::wire::name::{MailboxName, NameEncoding};
@@ -31,6 +31,8 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
         Session::Authenticated(auth) => (&**auth, None),
         _ => return Err(Refusal::bad(None, "Log in first")),
     };
+    // Once: the same for every mailbox.
+    let search = filters::expanded(auth, &cx.core, &search)?.into_owned();
     let encoding = auth.encoding();
     let names = |names: &[MailboxName]| -> Vec<String> {
         // A name that cannot be decoded names no mailbox.

@@ -1,9 +1,10 @@
 //! Response codes: the bracketed word of a status response that programs read (RFC 9051 7.1, RFC 5530, RFC 4315 3, RFC 3516 4.3,
-//! RFC 5182 4, RFC 6154 4, RFC 7888 5).
+//! RFC 5182 4, RFC 5464 5, RFC 5466 4, RFC 6154 4, RFC 7888 5).
 
 use trawl_store::types::{Flags, Uid, UidValidity};
 
 use super::encode;
+use crate::wire::ast::FilterName;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Code {
@@ -38,6 +39,12 @@ pub enum Code {
     HasChildren,
     InUse,
     Limit,
+    /// RFC 5464 4.2.1: octets of the longest value that was longer than MAXSIZE.
+    MetadataLongEntries(u64),
+    /// RFC 5464 4.3: octets that a value may have.
+    MetadataMaxSize(u64),
+    /// RFC 5464 4.3: there can be no more entries.
+    MetadataTooMany,
     NonExistent,
     NoPerm,
     /// RFC 5182: the search result could not be saved.
@@ -61,6 +68,8 @@ pub enum Code {
     UidNotSticky,
     UidValidity(UidValidity),
     Unavailable,
+    /// RFC 5466 3.1: no filter of this name can be used.
+    UndefinedFilter(FilterName),
     /// RFC 3516 4.3: the transfer encoding cannot be undone.
     UnknownCte,
     /// rev1 only: the sequence number of the first unseen message.
@@ -113,6 +122,15 @@ impl Code {
             Code::HasChildren => word(out, "HASCHILDREN"),
             Code::InUse => word(out, "INUSE"),
             Code::Limit => word(out, "LIMIT"),
+            Code::MetadataLongEntries(octets) => {
+                word(out, "METADATA LONGENTRIES ");
+                encode::number(out, *octets);
+            }
+            Code::MetadataMaxSize(octets) => {
+                word(out, "METADATA MAXSIZE ");
+                encode::number(out, *octets);
+            }
+            Code::MetadataTooMany => word(out, "METADATA TOOMANY"),
             Code::NonExistent => word(out, "NONEXISTENT"),
             Code::NoPerm => word(out, "NOPERM"),
             Code::NotSaved => word(out, "NOTSAVED"),
@@ -142,6 +160,10 @@ impl Code {
                 encode::number(out, u64::from(validity.get()));
             }
             Code::Unavailable => word(out, "UNAVAILABLE"),
+            Code::UndefinedFilter(name) => {
+                word(out, "UNDEFINED-FILTER ");
+                word(out, name.as_str());
+            }
             Code::UnknownCte => word(out, "UNKNOWN-CTE"),
             Code::Unseen(n) => {
                 word(out, "UNSEEN ");
@@ -179,6 +201,10 @@ mod tests {
             (Code::PermanentFlags { flags: Flags(0), keywords: vec![], any: false }, "PERMANENTFLAGS ()"),
             (Code::UidNext(uid(u32::MAX)), "UIDNEXT 4294967295"),
             (Code::Unseen(3), "UNSEEN 3"),
+            (Code::MetadataLongEntries(2199), "METADATA LONGENTRIES 2199"),
+            (Code::MetadataMaxSize(8192), "METADATA MAXSIZE 8192"),
+            (Code::MetadataTooMany, "METADATA TOOMANY"),
+            (Code::UndefinedFilter(FilterName::new("on-the-road").unwrap()), "UNDEFINED-FILTER on-the-road"),
             (Code::Capability("IMAP4rev1 ID".to_owned()), "CAPABILITY IMAP4rev1 ID"),
         ];
         for (code, want) in cases {

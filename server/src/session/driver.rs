@@ -15,7 +15,7 @@ use futures_lite::future;
 use super::io::{Cancel, Input, Patience, Pump, Stopped};
 use super::reader::Reader;
 use super::{Authenticated, Closed, Connection, Cx, Ending, Link, NotAuthenticated, Outcome, Session, Start};
-use crate::command::{self as table, auth, capability};
+use crate::command::{self as table, auth, capability, metadata};
 use crate::core::{AccountRef, Core, Stream};
 use crate::limits;
 use crate::mailbox::sync;
@@ -275,6 +275,12 @@ impl Driver {
         {
             answer = Err(refusal);
         }
+        if !matches!(&answer, Err(Refusal { kind: RefusalKind::Bye | RefusalKind::Gone, .. }))
+            && let Some(auth) = session.authenticated_mut()
+            && let Err(refusal) = metadata::tell_changes(auth, &self.link.out).await
+        {
+            answer = Err(refusal);
+        }
         write_answer(&self.link.out, Some(&cx.tag), &answer);
         self.log(&session, row.name, &answer, began);
         self.link.core.count(|counters| counters.commands += 1);
@@ -366,5 +372,6 @@ pub fn authenticate(link: &Link, account: AccountRef) -> Result<Session, Refusal
         tls = link.connection.tls,
         "logged in"
     );
-    Ok(Session::Authenticated(Box::new(Authenticated { account, shard, rev2: false, ticket })))
+    let authenticated = Authenticated { account, shard, rev2: false, known_annotations: None, ticket };
+    Ok(Session::Authenticated(Box::new(authenticated)))
 }

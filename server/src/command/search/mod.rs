@@ -1,10 +1,11 @@
-//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 9394).
+//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5466, RFC 9394).
 //!
 //! State keys are evaluated here, over windows of the view with a yield between them; what is left goes to the search
 //! lanes with the messages that can still match (`text`). What must hold: the answer is about this session's view,
 //! messages that others expunged included until the client is told; it is complete or it is a NO.
 
 pub mod answer;
+pub mod filters;
 pub mod numbers;
 pub mod places;
 pub mod plan;
@@ -113,8 +114,9 @@ pub(super) async fn in_time<T>(
 
 /// Answers the keys on state.
 pub async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Rest, Refusal> {
+    let command = filters::expanded(&s.auth, &cx.core, command)?;
     let messages = s.view.len();
-    let mut program = compile(s, cx, command)?;
+    let mut program = compile(s, cx, &command)?;
     let required = program.required();
     let mut evaluation = Evaluation::new(std::mem::take(&mut program.state), &required, messages);
     if !evaluation.is_empty() {
@@ -170,6 +172,7 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Re
     program.map_err(|refused| match refused {
         Refused::Charset => Refusal::no(Code::BadCharset(CHARSETS.to_vec()), "This charset is not known"),
         Refused::Needle => Refusal::bad(None, "A string is not valid in its charset"),
+        Refused::Filter => Refusal::no(Code::ServerBug, "A filter was not expanded"),
     })
 }
 
