@@ -178,6 +178,8 @@ pub const FILTER_DEPTH_MAX: usize = 16;
 pub const FILTER_NAME_BYTES_MAX: usize = 200;
 /// Entries that one GETMETADATA names.
 pub const METADATA_ENTRIES_MAX: usize = 1_000;
+/// Those that one step looks up before others run: each can have all entries of an account below it.
+pub const METADATA_STEP_ENTRIES: usize = 16;
 /// Entries in one METADATA response: room is waited for between two.
 pub const METADATA_RESPONSE_ENTRIES: usize = 16;
 /// Items in one FETCH.

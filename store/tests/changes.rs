@@ -304,7 +304,11 @@ fn annotations_change_together_or_not_at_all() {
     let many: Vec<_> =
         (2..annotations_per_account_max).map(|n| annotation(&format!("/private/{n}"), Some(&long))).collect();
     annotate(&many).unwrap();
-    let more = [annotation("/private/a", None), annotation("/private/y", Some("")), annotation("/private/z", Some(""))];
+    let more = [
+        annotation("/private/a", None),
+        annotation("/private/y", Some("")),
+        annotation("/private/z", Some("")),
+    ];
     assert_eq!(annotate(&more), Err(ChangeError::TooManyAnnotations));
     assert_eq!(annotations(&world).len(), annotations_per_account_max);
     annotate(&[annotation("/private/a", Some("3"))]).unwrap();
@@ -330,7 +334,8 @@ fn an_annotation_that_did_not_become_durable_is_not_there() {
 
 #[test]
 fn a_full_disk_refuses_annotations_and_lets_them_be_removed() {
-    let world = open(SimDisk::new(), 1, trawl_store::shard::ShardOptions { reserve_bytes: 256 << 10, ..options() });
+    let world =
+        open(SimDisk::new(), 1, trawl_store::shard::ShardOptions { reserve_bytes: 256 << 10, ..options() });
     let shard = &world.shard;
     world.run(async {
         shard.create_account(ACCOUNT, "somebody", validities(100)).await.unwrap();

@@ -15,8 +15,10 @@ parcels = { value = \"SUBJECT parcel\" }
 ";
 
 fn message(number: u32, from: &str, subject: &str) -> Vec<u8> {
-    format!("From: {from}@example.org\r\nSubject: {subject}\r\nMessage-ID: <{number}@example.org>\r\n\r\nx\r\n")
-        .into_bytes()
+    format!(
+        "From: {from}@example.org\r\nSubject: {subject}\r\nMessage-ID: <{number}@example.org>\r\n\r\nx\r\n"
+    )
+    .into_bytes()
 }
 
 fn lines(client: &mut Client, command: &str) -> Vec<String> {
@@ -34,7 +36,8 @@ fn what_was_acknowledged_is_there_after_kill_nine() {
     server.kill();
     server.serve();
     let all = "GETMETADATA (DEPTH infinity) \"\" /private";
-    let kept = "METADATA \"\" (/private NIL /private/filters/values/mine \"SUBJECT parcel\" /private/text \"two\")";
+    let kept =
+        "METADATA \"\" (/private NIL /private/filters/values/mine \"SUBJECT parcel\" /private/text \"two\")";
     let mut client = Client::login(server.imap, "anna", PASSWORD);
     assert_eq!(lines(&mut client, all), [kept]);
     client.ok("SETMETADATA \"\" (/private/text NIL)");

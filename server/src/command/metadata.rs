@@ -7,13 +7,14 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use futures_lite::future::yield_now;
 use trawl_store::limits::annotation_bytes_max;
 use trawl_store::shard::ChangeError;
 use trawl_store::state::annotations::Annotations;
 
 use super::prelude::*;
 use crate::config::MetadataConfig;
-use crate::limits::METADATA_RESPONSE_ENTRIES;
+use crate::limits::{METADATA_RESPONSE_ENTRIES, METADATA_STEP_ENTRIES};
 use crate::response::output::Output;
 use crate::wire;
 use crate::wire::ast::{Depth, FilterName};
@@ -57,7 +58,15 @@ pub async fn get(
 ) -> Answer {
     of_the_server(&mailbox)?;
     let own = auth.look(|account| account.annotations().clone())?;
-    let (told, longest) = asked(&own, &cx.core.shared_annotations, max_size, depth, &entries);
+    let mut asked = Asked::new(max_size, depth);
+    for some in entries.chunks(METADATA_STEP_ENTRIES) {
+        for entry in some {
+            let all = if entry.is_private() { &own } else { &cx.core.shared_annotations };
+            asked.add(all, entry);
+        }
+        yield_now().await;
+    }
+    let Asked { told, longest, .. } = asked;
     for some in told.chunks(METADATA_RESPONSE_ENTRIES) {
         let some = some.iter().map(|(name, value)| (&**name, value.as_deref()));
         cx.out.with(|out| encode::metadata(out, some));
@@ -70,38 +79,50 @@ pub async fn get(
     })
 }
 
-/// What is asked for, each entry once, and the octets of the longest value that is left out because of MAXSIZE.
-fn asked(
-    own: &Annotations,
-    shared: &Annotations,
-    max_size: Option<u32>,
+/// What is asked for, each entry once.
+struct Asked {
     depth: Depth,
-    entries: &[EntryName],
-) -> (Vec<Told>, Option<usize>) {
-    let (mut told, mut seen, mut longest) = (Vec::new(), HashSet::new(), None);
-    let max = max_size.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
-    let mut tell = |name: Rc<str>, value: Option<&Rc<[u8]>>| {
-        if !seen.insert(name.clone()) {
+    /// Octets of the longest value that is told.
+    max: usize,
+    told: Vec<Told>,
+    /// Octets of the longest value that is not, for being longer.
+    longest: Option<usize>,
+    /// Entries that were named, and those that were looked at.
+    named: HashSet<EntryName>,
+    seen: HashSet<Rc<str>>,
+}
+
+impl Asked {
+    fn new(max_size: Option<u32>, depth: Depth) -> Asked {
+        let max = max_size.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+        Asked { depth, max, told: Vec::new(), longest: None, named: HashSet::new(), seen: HashSet::new() }
+    }
+
+    fn add(&mut self, all: &Annotations, entry: &EntryName) {
+        if !self.named.insert(entry.clone()) {
             return;
         }
-        match value {
-            Some(value) if value.len() > max => longest = longest.max(Some(value.len())),
-            value => told.push((name, value.cloned())),
-        }
-    };
-    for entry in entries {
-        let (all, name) = (if entry.is_private() { own } else { shared }, entry.as_str());
-        tell(name.into(), all.get(name));
-        if depth == Depth::Zero {
-            continue;
+        let name = entry.as_str();
+        self.tell(name.into(), all.get(name));
+        if self.depth == Depth::Zero {
+            return;
         }
         for (below, value) in all.below(name) {
-            if depth == Depth::Infinity || below.rfind('/') == Some(name.len()) {
-                tell(below.clone(), Some(value));
+            if self.depth == Depth::Infinity || below.rfind('/') == Some(name.len()) {
+                self.tell(below.clone(), Some(value));
             }
         }
     }
-    (told, longest)
+
+    fn tell(&mut self, name: Rc<str>, value: Option<&Rc<[u8]>>) {
+        if !self.seen.insert(name.clone()) {
+            return;
+        }
+        match value {
+            Some(value) if value.len() > self.max => self.longest = self.longest.max(Some(value.len())),
+            value => self.told.push((name, value.cloned())),
+        }
+    }
 }
 
 /// `SETMETADATA`
@@ -201,9 +222,14 @@ mod tests {
             own.set(name, Some(&name.as_bytes()[9..]));
         }
         shared.set("/shared/admin", Some(b"mailto:x@example.org"));
-        let entries: Vec<EntryName> = names.iter().map(|name| entry(name)).collect();
-        let (told, longest) = asked(&own, &shared, max_size, depth, &entries);
-        let text = |value: Option<Rc<[u8]>>| value.map_or("NIL".to_owned(), |value| String::from_utf8(value.to_vec()).unwrap());
+        let mut asked = Asked::new(max_size, depth);
+        for entry in names.iter().map(|name| entry(name)) {
+            asked.add(if entry.is_private() { &own } else { &shared }, &entry);
+        }
+        let Asked { told, longest, .. } = asked;
+        let text = |value: Option<Rc<[u8]>>| {
+            value.map_or("NIL".to_owned(), |value| String::from_utf8(value.to_vec()).unwrap())
+        };
         (told.into_iter().map(|(name, value)| format!("{name} {}", text(value))).collect(), longest)
     }
 
@@ -219,24 +245,44 @@ mod tests {
         assert_eq!(told(Depth::Infinity, Some(3), &["/private/a"]), (vec![a.into(), b.into()], Some(5)));
         assert_eq!(told(Depth::Infinity, Some(0), &["/private/a"]), (Vec::new(), Some(5)));
         assert_eq!(told(Depth::Infinity, Some(5), &["/private/a", "/private/y"]).1, None);
-        assert_eq!(told(Depth::Infinity, None, &["/shared"]).0, ["/shared NIL", "/shared/admin mailto:x@example.org"]);
+        assert_eq!(
+            told(Depth::Infinity, None, &["/shared"]).0,
+            ["/shared NIL", "/shared/admin mailto:x@example.org"]
+        );
         assert_eq!(told(Depth::Zero, None, &["/shared/a"]).0, ["/shared/a NIL"]);
     }
 
     #[test]
     fn filters_are_checked_when_they_are_set() {
-        let code = |name: &str, value: &[u8]| check(&entry(name), Some(value)).err().and_then(|refusal| refusal.code);
+        let code = |name: &str, value: &[u8]| {
+            check(&entry(name), Some(value)).err().and_then(|refusal| refusal.code)
+        };
         let values = "/private/filters/values/";
         assert_eq!(code(&format!("{values}boss"), b"OR SMALLER 5000 FROM \"boss@example.com\""), None);
         assert_eq!(code(&format!("{values}boss"), "SUBJECT \"caf\u{e9}\"".as_bytes()), None);
         assert_eq!(code(&format!("{values}boss"), b"BODY {3}\r\na\r\n FILTER other"), None);
-        for bad in [&b"OR SMALLER"[..], b"", b" ALL", b"ALL\r\n", b"SUBJECT \"\xe9\"", b"RETURN (COUNT) ALL", b"BODY {9}\r\nabc"] {
+        for bad in [
+            &b"OR SMALLER"[..],
+            b"",
+            b" ALL",
+            b"ALL\r\n",
+            b"SUBJECT \"\xe9\"",
+            b"RETURN (COUNT) ALL",
+            b"BODY {9}\r\nabc",
+        ] {
             assert_eq!(code(&format!("{values}boss"), bad), Some(Code::Cannot), "{bad:?}");
         }
         assert_eq!(code("/private/filters/descriptions/boss", "von der Chefin \u{fc}ber".as_bytes()), None);
         assert_eq!(code("/private/filters/descriptions/boss", b"\xff"), Some(Code::Cannot));
         let long = format!("{values}{}", "n".repeat(crate::limits::FILTER_NAME_BYTES_MAX + 1));
-        for name in ["/private/filters", "/private/filters/values", "/private/filters/other/x", "/private/filters/values/a/b", "/private/filters/values/a b", &long] {
+        for name in [
+            "/private/filters",
+            "/private/filters/values",
+            "/private/filters/other/x",
+            "/private/filters/values/a/b",
+            "/private/filters/values/a b",
+            &long,
+        ] {
             assert_eq!(code(name, b"ALL"), Some(Code::Cannot), "{name}");
             assert!(check(&entry(name), None).is_err(), "{name}");
         }

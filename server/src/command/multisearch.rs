@@ -32,7 +32,18 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
         _ => return Err(Refusal::bad(None, "Log in first")),
     };
     // Once: the same for every mailbox.
-    let search = filters::expanded(auth, &cx.core, &search)?.into_owned();
+    let search = match filters::expanded(auth, &cx.core, &search) {
+        Ok(expanded) => expanded.into_owned(),
+        Err(refusal) => {
+            if let Session::Selected(own) = session
+                && refusal.kind == RefusalKind::No
+                && search.returns.is_some_and(|returns| returns.save)
+            {
+                own.saved = UidSet::new();
+            }
+            return Err(refusal);
+        }
+    };
     let encoding = auth.encoding();
     let names = |names: &[MailboxName]| -> Vec<String> {
         // A name that cannot be decoded names no mailbox.

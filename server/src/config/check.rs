@@ -142,7 +142,10 @@ fn check_metadata(metadata: &MetadataConfig) -> Result<(), Fault> {
     let mut names = BTreeSet::new();
     for (name, SharedFilter { value, description }) in &metadata.filters {
         if FilterName::new(name).is_none() {
-            return Err((FILTERS, format!("{name:?} is not an atom without a slash of at most 200 characters")));
+            return Err((
+                FILTERS,
+                format!("{name:?} is not an atom without a slash of at most 200 characters"),
+            ));
         }
         if !names.insert(name.to_ascii_lowercase()) {
             return Err((FILTERS, format!("{name} is there twice; case does not matter")));

@@ -29,7 +29,8 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
     };
     loop {
         // Made before looking, so that nothing that comes in between is missed.
-        let (change, annotation) = (changed.as_ref().map(Changed::wait), annotated.as_ref().map(Changed::wait));
+        let (change, annotation) =
+            (changed.as_ref().map(Changed::wait), annotated.as_ref().map(Changed::wait));
         if let Session::Selected(selected) = session {
             sync::now(selected, cx).await?;
         }

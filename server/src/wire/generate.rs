@@ -65,7 +65,8 @@ fn filter_name() -> impl Strategy<Value = FilterName> {
 
 /// Names of two components and more, none of them `vendor`.
 fn entry() -> impl Strategy<Value = EntryName> {
-    "/(private|shared)(/[a-u0-9 ()\"\\\\{.-]{1,6}){1,4}".prop_map(|name| EntryName::new(name.as_bytes()).unwrap())
+    "/(private|shared)(/[a-u0-9 ()\"\\\\{.-]{1,6}){1,4}"
+        .prop_map(|name| EntryName::new(name.as_bytes()).unwrap())
 }
 
 fn metadata() -> impl Strategy<Value = CommandBody> {

@@ -5,9 +5,9 @@
 use trawl_index::arrange::{Algorithm, Criterion};
 
 use super::ast::{
-    Command, CommandBody, Depth, FetchItem, Flag, InitialResponse, ListCommand, MultiSearchCommand, Numbers, Part,
-    Partial, SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, Source, StatusItem, StoreMode,
-    ThreadCommand, UseAttribute,
+    Command, CommandBody, Depth, FetchItem, Flag, InitialResponse, ListCommand, MultiSearchCommand, Numbers,
+    Part, Partial, SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, Source, StatusItem,
+    StoreMode, ThreadCommand, UseAttribute,
 };
 use super::cursor::{is_astring_char, is_list_char};
 use super::flags::SYSTEM_FLAGS;

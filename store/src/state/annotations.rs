@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn below_a_name_is_what_begins_with_it_and_a_slash() {
         let mut all = Annotations::default();
-        for name in ["/private/a", "/private/a-b", "/private/a/b", "/private/a/b/c", "/private/a0", "/private/b"] {
+        for name in
+            ["/private/a", "/private/a-b", "/private/a/b", "/private/a/b/c", "/private/a0", "/private/b"]
+        {
             all.set(name, Some(b""));
         }
         let below = |name| all.below(name).map(|(name, _)| &**name).collect::<Vec<_>>();

@@ -162,7 +162,10 @@ mod tests {
             ("both", "FILTER two NOT FILTER on-the-road"),
         ];
         for (with, without) in [
-            ("UID 300:900 FILTER on-the-road SINCE 3-Dec-2002", "UID 300:900 OR SMALLER 5000 FROM boss@example.com SINCE 3-Dec-2002"),
+            (
+                "UID 300:900 FILTER on-the-road SINCE 3-Dec-2002",
+                "UID 300:900 OR SMALLER 5000 FROM boss@example.com SINCE 3-Dec-2002",
+            ),
             ("FILTER Two", "FROM a SUBJECT b"),
             ("NOT FILTER two", "NOT (FROM a SUBJECT b)"),
             ("OR FILTER two SEEN", "OR (FROM a SUBJECT b) SEEN"),
@@ -175,8 +178,13 @@ mod tests {
 
     #[test]
     fn what_is_not_there_or_leads_to_itself_is_undefined() {
-        let filters =
-            [("a", "SEEN FILTER b"), ("b", "NOT FILTER C"), ("c", "OR FILTER A SEEN"), ("self", "FILTER self"), ("d", "FILTER none")];
+        let filters = [
+            ("a", "SEEN FILTER b"),
+            ("b", "NOT FILTER C"),
+            ("c", "OR FILTER A SEEN"),
+            ("self", "FILTER self"),
+            ("d", "FILTER none"),
+        ];
         let undefined = |text| match expanded(text, &filters) {
             Err(Unusable::Undefined(name)) => name.as_str().to_owned(),
             other => panic!("{text}: {other:?}"),
@@ -215,7 +223,8 @@ mod tests {
             .chain([("15".to_owned(), "SEEN".to_owned())])
             .collect();
         let of = |filters: &[(String, String)], text: &str| {
-            let filters: Vec<(&str, &str)> = filters.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let filters: Vec<(&str, &str)> =
+                filters.iter().map(|(name, value)| (&**name, &**value)).collect();
             expanded(text, &filters)
         };
         assert!(matches!(of(&doubling, "FILTER 0"), Err(Unusable::TooLarge(_))));
