@@ -118,5 +118,5 @@ const _: () = {
     );
     assert!(read_gap_bytes_max <= read_run_bytes_max);
     let annotations = annotations_per_account_max * (annotation_bytes_max + annotation_name_bytes_max + 16);
-    assert!(annotations < record_payload_bytes_max && annotations < checkpoint_frame_bytes_max);
+    assert!(annotations < record_payload_bytes_max && record_payload_bytes_max <= checkpoint_frame_bytes_max);
 };

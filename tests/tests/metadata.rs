@@ -56,6 +56,36 @@ fn what_was_acknowledged_is_there_after_kill_nine() {
 }
 
 #[test]
+fn an_account_has_so_many_entries_and_no_more() {
+    let server = Server::start();
+    server.user("anna");
+    server.user("bob");
+    let many = |count: usize| {
+        let entries: Vec<String> = (0..count).map(|n| format!("/private/n/{n} \"\"")).collect();
+        format!("SETMETADATA \"\" ({})", entries.join(" "))
+    };
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    let refused = client.command(&many(257)).status;
+    assert!(refused.starts_with("NO [METADATA TOOMANY]"), "{refused}");
+    let all = "GETMETADATA (DEPTH infinity) \"\" /private/n";
+    assert_eq!(lines(&mut client, all), ["METADATA \"\" (/private/n NIL)"], "all or none");
+    client.ok(&many(256));
+    // An answer in several responses.
+    let told = lines(&mut client, all);
+    assert!(
+        told.len() > 1 && told.iter().all(|line| line.starts_with("METADATA \"\" (/private/n")),
+        "{told:?}"
+    );
+    assert_eq!(told.concat().matches("/private/n/").count(), 256);
+    let refused = client.command("SETMETADATA \"\" (/private/n/0 \"x\" /private/more \"\")").status;
+    assert!(refused.starts_with("NO [METADATA TOOMANY]"), "{refused}");
+    client.ok("SETMETADATA \"\" (/private/n/0 \"x\")");
+    client.ok("SETMETADATA \"\" (/private/n/0 NIL /private/more \"\")");
+    // Each account by itself.
+    Client::login(server.imap, "bob", PASSWORD).ok(&many(256));
+}
+
+#[test]
 fn what_the_settings_share_is_read_by_all_and_set_by_nobody() {
     let server = Server::start_with(SETTINGS);
     server.user("anna");

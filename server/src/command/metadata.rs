@@ -183,7 +183,7 @@ fn check(entry: &EntryName, value: Option<&[u8]>) -> Result<(), Refusal> {
 }
 
 /// Why a value is not a search program in UTF-8 (RFC 5466 3.2).
-pub fn check_program(value: &[u8]) -> Result<(), &'static str> {
+fn check_program(value: &[u8]) -> Result<(), &'static str> {
     check_text(value)?;
     wire::criteria(value).map(|_| ()).map_err(|error| error.reason)
 }

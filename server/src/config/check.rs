@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use trawl_store::limits::{annotation_bytes_max, annotations_per_account_max};
 
 use super::{Config, ConfigError, MetadataConfig, SharedFilter};
-use crate::command::metadata::check_program;
+use crate::wire;
 use crate::wire::ast::FilterName;
 
 /// Shards are named with four digits in the store.
@@ -153,8 +153,8 @@ fn check_metadata(metadata: &MetadataConfig) -> Result<(), Fault> {
         if too_long(value) || too_long(description) {
             return Err((FILTERS, format!("{name} {}", long())));
         }
-        check_program(value.as_bytes())
-            .map_err(|reason| (FILTERS, format!("{name} is no search program: {reason}")))?;
+        wire::criteria(value.as_bytes())
+            .map_err(|error| (FILTERS, format!("{name} is no search program: {}", error.reason)))?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future;
+use trawl_store::shard::ChangeError;
 
 use super::io::{Cancel, Input, Patience, Pump, Stopped};
 use super::reader::Reader;
@@ -237,6 +238,12 @@ impl Driver {
                 }
             },
             Event::TooBig { tag, .. } => self.bad(session, tag, Some(Code::TooBig), "That is too large"),
+            Event::ValueTooBig { tag: Some(tag) } if session.authenticated().is_some() => {
+                let answer = Err(ChangeError::AnnotationTooLong.into());
+                write_answer(&self.link.out, Some(&tag), &answer);
+                self.count_bad(session, &answer)
+            }
+            Event::ValueTooBig { tag } => self.bad(session, tag, Some(Code::TooBig), "That is too large"),
             Event::LineTooLong { tag } => self.bad(session, tag, Some(Code::TooBig), "That line is too long"),
             Event::Absurd => {
                 write_status(&self.link.out, None, Status::Bye, Some(&Code::TooBig), "That is far too large");

@@ -79,7 +79,9 @@ fn has_filter(key: &SearchKey) -> bool {
 
 /// `value` gives what is stored under a name in lower case.
 fn expand(key: &SearchKey, value: &dyn Fn(&str) -> Option<Rc<[u8]>>) -> Result<SearchKey, Unusable> {
-    Expansion { value, inside: Vec::new(), keys: 0, bytes: 0 }.key(key, 1)
+    // As the parser counts: keys side by side are no deeper than one.
+    let depth = usize::from(!matches!(key, SearchKey::And(_)));
+    Expansion { value, inside: Vec::new(), keys: 0, bytes: 0 }.key(key, depth)
 }
 
 struct Expansion<'a> {
@@ -232,6 +234,9 @@ mod tests {
         let deep = [("deep".to_owned(), format!("{}SEEN", "NOT ".repeat(SEARCH_DEPTH_MAX - 2)))];
         assert!(of(&deep, "NOT FILTER deep").is_ok());
         assert!(matches!(of(&deep, "NOT NOT FILTER deep"), Err(Unusable::TooLarge(_))));
+        // What a command may have without a filter, it may have beside one.
+        let deepest = format!("{}SEEN", "NOT ".repeat(SEARCH_DEPTH_MAX - 1));
+        assert!(of(&deep, &format!("{deepest} NOT FILTER deep")).is_ok());
         let long = [("long".to_owned(), format!("BODY \"{}\"", "x".repeat(8_000)))];
         let many = |n: usize| vec!["FILTER long"; n].join(" ");
         assert!(of(&long, &many(COMMAND_BYTES_MAX / 8_100)).is_ok());
