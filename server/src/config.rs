@@ -9,6 +9,7 @@ mod machine;
 mod template;
 mod units;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub runtime: RuntimeConfig,
     pub limits: LimitsConfig,
+    pub metadata: MetadataConfig,
     pub log: LogConfig,
 }
 
@@ -140,6 +142,29 @@ pub struct LimitsConfig {
     pub stall_timeout: Span,
 }
 
+/// `[metadata]`: what every user can read of the server (RFC 5464 3.2.1.1) and search with (RFC 5466). Empty: there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetadataConfig {
+    /// `/shared/comment`.
+    pub comment: String,
+    /// `/shared/admin`: a URI by which the operator is reached.
+    pub admin: String,
+    /// Filters by name.
+    pub filters: BTreeMap<String, SharedFilter>,
+}
+
+/// A filter that all users share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedFilter {
+    /// A search program.
+    pub value: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+}
+
 /// `[log]`: what is told on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -190,6 +215,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             runtime: RuntimeConfig::default(),
             limits: LimitsConfig::default(),
+            metadata: MetadataConfig::default(),
             log: LogConfig::default(),
         }
     }

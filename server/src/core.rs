@@ -18,8 +18,10 @@ use trawl_store::LocalBoxFuture;
 use trawl_store::clock::Clock;
 use trawl_store::event::Event;
 use trawl_store::shard::Shard;
+use trawl_store::state::annotations::Annotations;
 use trawl_store::types::{AccountId, MailboxId, ShardId, Uid, UidValidity, WallTime};
 
+use crate::command::metadata;
 use crate::config::Config;
 use crate::lanes::analyse::Budget;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
@@ -156,6 +158,8 @@ pub struct Core {
     pub contexts_budget: Budget,
     /// What was compared of them, for the next time.
     pub arranged: Kept,
+    /// The annotations that all users share, from the settings.
+    pub shared_annotations: Annotations,
     pub counters: Cell<Counters>,
     /// Wall time at which this core began to serve.
     pub started: WallTime,
@@ -177,6 +181,7 @@ impl Core {
     pub fn new(parts: CoreParts) -> Core {
         let CoreParts { config, auth, lanes, uid_validities, registry, clock } = parts;
         let started = clock.wall();
+        let shared_annotations = metadata::shared(&config.metadata);
         let arranged = Kept::new(config.index.arranged_effective(config.runtime.cores_effective()));
         Core {
             config,
@@ -190,6 +195,7 @@ impl Core {
             arrange_budget: Budget::new(ARRANGE_BUDGET_BYTES_MAX),
             contexts_budget: Budget::new(CONTEXTS_BUDGET_BYTES_MAX),
             arranged,
+            shared_annotations,
             counters: Cell::default(),
             started,
             shards: RefCell::default(),

@@ -181,8 +181,18 @@ pub const SEARCH_TOGETHER_MAILBOXES_MAX: usize = 1024;
 pub const FUZZY_WORDS_MAX: usize = 16;
 /// Words that are looked for instead of one that is spelled like them.
 pub const FUZZY_SIMILAR_WORDS_MAX: usize = 16;
-/// Keys in one SEARCH.
+/// Keys in one SEARCH, those of its filters included.
 pub const SEARCH_KEYS_MAX: usize = 2_000;
+/// Filters that stand in each other (RFC 5466 3.1 asks for 3 at least).
+pub const FILTER_DEPTH_MAX: usize = 16;
+/// A filter's name: as an entry it fits what the store takes.
+pub const FILTER_NAME_BYTES_MAX: usize = 200;
+/// Entries that one GETMETADATA names.
+pub const METADATA_ENTRIES_MAX: usize = 1_000;
+/// Those that one step looks up before others run: each can have all entries of an account below it.
+pub const METADATA_STEP_ENTRIES: usize = 16;
+/// Entries in one METADATA response: room is waited for between two.
+pub const METADATA_RESPONSE_ENTRIES: usize = 16;
 /// Items in one FETCH.
 pub const FETCH_ITEMS_MAX: usize = 500;
 /// Numbers in a part's path: deeper MIME is not reported either.
@@ -212,6 +222,12 @@ const _: () = {
     assert!(LITERAL_BYTES_MAX < DISCARD_BYTES_MAX);
     assert!(TAG_BYTES_MAX < LINE_UNAUTHENTICATED_BYTES_MAX);
     assert!(MAILBOX_LEVEL_BYTES_MAX <= MAILBOX_NAME_BYTES_MAX);
+    assert!(
+        "/private/filters/descriptions/".len() + FILTER_NAME_BYTES_MAX
+            <= trawl_store::limits::annotation_name_bytes_max
+    );
+    // What is too long for an entry still arrives, and is refused with what would do.
+    assert!(trawl_store::limits::annotation_bytes_max < LITERAL_BYTES_MAX as usize);
 };
 // --- commands on messages
 

@@ -31,6 +31,7 @@ pub struct CheckReport {
     pub users: u64,
     pub accounts: u64,
     pub mailboxes: u64,
+    pub annotations: u64,
     /// Messages in mailboxes, a copy counting again.
     pub rows: u64,
     /// Messages that were read in full.
@@ -218,6 +219,17 @@ async fn check_account(shard: &Shard, id: crate::types::AccountId, report: &mut 
     let mut messages: BTreeMap<MessageNumber, (MessageFacts, Places)> = BTreeMap::new();
     report.accounts += 1;
     shard.with_account(id, |account| {
+        let annotations = account.annotations();
+        report.annotations += annotations.len() as u64;
+        let place = || format!("account {} ({id})", account.name());
+        if annotations.len() > limits::annotations_per_account_max {
+            report.problem(place(), format!("has {} annotations", annotations.len()));
+        }
+        for (name, value) in annotations.iter() {
+            if name.len() > limits::annotation_name_bytes_max || value.len() > limits::annotation_bytes_max {
+                report.problem(place(), format!("its annotation {name} is too long"));
+            }
+        }
         for mailbox in account.mailboxes() {
             report.mailboxes += 1;
             let place = |uid: String| {

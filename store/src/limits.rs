@@ -50,6 +50,12 @@ pub const mailboxes_per_account_max: usize = 10_000;
 pub const keyword_bytes_max: usize = 255;
 /// Subscriptions of an account.
 pub const subscriptions_per_account_max: usize = 20_000;
+/// Annotations of an account (RFC 5464 4.1 asks for 10 at least), all of which are kept in memory.
+pub const annotations_per_account_max: usize = 256;
+/// Bytes of an annotation's value (RFC 5464 4.1 asks for 1,024 at least).
+pub const annotation_bytes_max: usize = 8 << 10;
+/// Bytes of an annotation's name.
+pub const annotation_name_bytes_max: usize = 255;
 /// Names without a mailbox whose last UIDVALIDITY an account remembers one by one.
 pub const former_names_max: usize = 10_000;
 /// Ranges of expunged UIDs that a mailbox remembers (16 bytes each).
@@ -111,4 +117,6 @@ const _: () = {
         chunk_raw_bytes_max < record_payload_bytes_max && 2 * summary_bytes_max < record_payload_bytes_max
     );
     assert!(read_gap_bytes_max <= read_run_bytes_max);
+    let annotations = annotations_per_account_max * (annotation_bytes_max + annotation_name_bytes_max + 16);
+    assert!(annotations < record_payload_bytes_max && record_payload_bytes_max <= checkpoint_frame_bytes_max);
 };

@@ -4,6 +4,7 @@
 mod support;
 
 use support::{ACCOUNT, World, new_message, open, options, validities};
+use trawl_store::clock::Clock;
 use trawl_store::disk::sim::{SimDisk, SimFault, SimOp};
 use trawl_store::error::CommitError;
 use trawl_store::shard::{ChangeError, FlagChange, FlagMode};
@@ -281,6 +282,111 @@ fn names_special_uses_and_limits_are_kept() {
 
 fn uids_one() -> &'static UidSet {
     Box::leak(Box::new(uids(&[1])))
+}
+
+fn annotations(world: &World) -> Vec<(String, Vec<u8>)> {
+    let own = |account: &trawl_store::state::account::Account| {
+        account.annotations().iter().map(|(name, value)| (name.to_string(), value.to_vec())).collect()
+    };
+    world.shard.with_account(ACCOUNT, own).unwrap_or_default()
+}
+
+/// (name, value) of an annotation; no value removes it.
+fn annotation(name: &str, value: Option<&str>) -> (String, Option<Vec<u8>>) {
+    (name.to_owned(), value.map(|value| value.as_bytes().to_vec()))
+}
+
+#[test]
+fn annotations_change_together_or_not_at_all() {
+    use trawl_store::limits::{annotation_bytes_max, annotation_name_bytes_max, annotations_per_account_max};
+    let world = world(0);
+    let annotate = |changes: &[(String, Option<Vec<u8>>)]| world.run(world.shard.annotate(ACCOUNT, changes));
+    let event = world.shard.with_account(ACCOUNT, |a| a.changed().clone()).unwrap();
+    let before = event.count();
+    let changes = [("/private/a", Some("1")), ("/private/b", Some("")), ("/private/a", Some("2"))];
+    annotate(&changes.map(|(name, value)| annotation(name, value))).unwrap();
+    let both = [("/private/a".to_owned(), b"2".to_vec()), ("/private/b".to_owned(), Vec::new())];
+    assert_eq!(annotations(&world), both);
+    assert_eq!(event.count(), before + 1, "one notice a commit");
+    // What changes nothing is not written.
+    let commits = world.shard.stats().log.commits;
+    annotate(&[annotation("/private/a", Some("2")), annotation("/private/c", None)]).unwrap();
+    assert_eq!(world.shard.stats().log.commits, commits);
+    let long = "x".repeat(annotation_bytes_max);
+    let too_long = [annotation("/private/a", None), annotation("/private/c", Some(&format!("{long}x")))];
+    assert_eq!(annotate(&too_long), Err(ChangeError::AnnotationTooLong));
+    let name = "n".repeat(annotation_name_bytes_max + 1);
+    assert!(matches!(annotate(&[annotation(&name, Some(""))]), Err(ChangeError::OverLimit(_))));
+    assert_eq!(annotations(&world), both);
+    // As many as there can be, of the greatest length; changing and removing goes on.
+    let many: Vec<_> =
+        (2..annotations_per_account_max).map(|n| annotation(&format!("/private/{n}"), Some(&long))).collect();
+    annotate(&many).unwrap();
+    let more = [
+        annotation("/private/a", None),
+        annotation("/private/y", Some("")),
+        annotation("/private/z", Some("")),
+    ];
+    assert_eq!(annotate(&more), Err(ChangeError::TooManyAnnotations));
+    assert_eq!(annotations(&world).len(), annotations_per_account_max);
+    annotate(&[annotation("/private/a", Some("3"))]).unwrap();
+    annotate(&more[..2]).unwrap();
+    let known = annotations(&world);
+    world.run(world.shard.checkpoint());
+    let again = open(world.disk.after_kill(), 2, options());
+    assert!(again.shard.report().misfits.is_empty() && again.shard.report().checkpoint.is_some());
+    assert_eq!(annotations(&again), known);
+    again.run(again.shard.erase_account(ACCOUNT)).unwrap();
+    again.run(again.shard.create_account(ACCOUNT, "another", validities(300))).unwrap();
+    assert!(annotations(&again).is_empty());
+}
+
+#[test]
+fn an_annotation_that_did_not_become_durable_is_not_there() {
+    let world = world(0);
+    world.disk.inject(SimFault { op: SimOp::Sync, path: "seg".into(), after: 0, times: 1, errno: 5 });
+    let refused = world.run(world.shard.annotate(ACCOUNT, &[annotation("/private/a", Some("1"))]));
+    assert!(matches!(refused, Err(ChangeError::Commit(CommitError::Poisoned(_)))), "{refused:?}");
+    assert!(annotations(&world).is_empty());
+}
+
+#[test]
+fn a_full_disk_refuses_annotations_and_lets_them_be_removed() {
+    let world =
+        open(SimDisk::new(), 1, trawl_store::shard::ShardOptions { reserve_bytes: 256 << 10, ..options() });
+    let shard = &world.shard;
+    world.run(async {
+        shard.create_account(ACCOUNT, "somebody", validities(100)).await.unwrap();
+        shard.annotate(ACCOUNT, &[annotation("/private/a", Some("1"))]).await.unwrap();
+    });
+    world.disk.set_capacity(Some(world.disk.used()));
+    let long = "x".repeat(8_000);
+    let set = |name: &str| {
+        let change = [annotation(name, Some(&long))];
+        world.run(async { shard.annotate(ACCOUNT, &change).await })
+    };
+    let full = Err(ChangeError::Commit(CommitError::Full));
+    // The first may be what finds the disk full.
+    let answers: Vec<_> = ["/private/b", "/private/c", "/private/d"].map(set).into();
+    assert!(answers.contains(&full), "{answers:?}");
+    assert!(shard.is_full());
+    assert_eq!(set("/private/e"), full);
+    world.run(shard.annotate(ACCOUNT, &[annotation("/private/a", None)])).unwrap();
+    assert!(annotations(&world).iter().all(|(name, _)| name != "/private/a"));
+    // Also where the segment that was begun for them was taken back with them.
+    world.disk.set_capacity(None);
+    for _ in 0..20 {
+        if set("/private/f").is_ok() {
+            break;
+        }
+        // The log looks for room now and then.
+        world.run(world.clock.sleep(std::time::Duration::from_secs(1)));
+    }
+    let known = annotations(&world);
+    assert!(known.iter().any(|(name, _)| name == "/private/f"));
+    let again = open(world.disk.after_kill(), 2, options());
+    assert!(again.shard.report().misfits.is_empty());
+    assert_eq!(annotations(&again), known);
 }
 
 #[test]

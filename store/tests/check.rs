@@ -42,7 +42,7 @@ fn store() -> SimDisk {
             runner.spawn(async move { running.run().await });
             shard
         })
-        .map(|shard| World { disk: disk.clone(), executor, shard })
+        .map(|shard| World { disk: disk.clone(), clock: clock.clone(), executor, shard })
         .unwrap();
     let account = trawl_store::types::AccountId(1);
     world.run(async {
@@ -58,6 +58,8 @@ fn store() -> SimDisk {
             let message = new_message(shard, &text, Flags::default(), &[]).await.unwrap();
             shard.append(account, inbox, vec![message]).await.unwrap();
         }
+        let changes = ["a", "b"].map(|name| (format!("/private/{name}"), Some(name.into())));
+        shard.annotate(account, &changes).await.unwrap();
         shard.stop().await;
     });
     world.disk.after_kill()
@@ -83,7 +85,7 @@ fn checked(disk: &SimDisk) -> CheckReport {
 fn a_sound_store_is_sound() {
     let report = checked(&store());
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.users, report.accounts, report.mailboxes), (1, 2, 12));
+    assert_eq!((report.users, report.accounts, report.mailboxes, report.annotations), (1, 2, 12, 2));
     assert_eq!((report.rows, report.messages, report.message_bytes), (40, 40, 40 * 8_014));
     assert!(report.checkpoints > 0 && report.commits > 40 && report.records > 100);
     assert!(report.notes.iter().any(|note| note.contains("has no user")), "{:?}", report.notes);

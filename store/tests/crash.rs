@@ -11,8 +11,8 @@ use trawl_store::shard::{ChangeError, FlagChange, FlagMode};
 use trawl_store::types::{Flags, SpecialUses, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
-/// Mailbox -> (UID -> flags, UIDNEXT), what a session can see.
-type Seen = BTreeMap<String, (BTreeMap<u32, u128>, u32)>;
+/// Mailbox -> (UID -> flags, UIDNEXT), and the annotations: what a session can see.
+type Seen = (BTreeMap<String, (BTreeMap<u32, u128>, u32)>, BTreeMap<String, Vec<u8>>);
 
 fn seen(world: &World) -> Option<Seen> {
     world.shard.with_account(ACCOUNT, |account| {
@@ -20,7 +20,9 @@ fn seen(world: &World) -> Option<Seen> {
             let rows = mailbox.rows().map(|row| (row.uid.get(), row.flags.0)).collect();
             (mailbox.name().to_string(), (rows, mailbox.uid_next().get()))
         };
-        account.mailboxes().map(mailbox).collect()
+        let annotations = account.annotations().iter();
+        let annotations = annotations.map(|(name, value)| (name.to_string(), value.to_vec())).collect();
+        (account.mailboxes().map(mailbox).collect(), annotations)
     })
 }
 
@@ -57,6 +59,16 @@ async fn workload(world: &World, visible: &RefCell<Vec<Option<Seen>>>) -> Result
         note();
         if nth % 3 == 0 {
             shard.move_messages(ACCOUNT, inbox, archive, &set).await?;
+            note();
+        }
+        if nth == 2 || nth == 5 {
+            let value = |text: &str| Some(text.repeat(nth as usize).into_bytes());
+            let names = ["/private/filters/values/a", "/private/filters/values/b"].map(str::to_owned);
+            let changes = names.clone().map(|name| (name, value("FROM x ")));
+            shard.annotate(ACCOUNT, &changes).await?;
+            note();
+            let [first, second] = names;
+            shard.annotate(ACCOUNT, &[(first, None), (second, value("TO y "))]).await?;
             note();
         }
         if nth == 4 {

@@ -1,4 +1,4 @@
-//! The bytes of formats 1 and 2, pinned: the logs under `fixtures/format-1-log` and `fixtures/format-2-log` stay readable for
+//! The bytes of formats 1 to 3, pinned: the logs under `fixtures/format-1-log` to `fixtures/format-3-log` stay readable for
 //! ever, and the code of this version writes exactly those bytes.
 //!
 //! Fixtures are never written again. (They were made by this test with `TRAWL_WRITE_FIXTURE=1`, which refuses to
@@ -21,6 +21,9 @@ use trawl_store::disk::sim::SimDisk;
 use trawl_store::log::{Address, CommitKind, Log, Position, RecordType, ReplayedCommit};
 use trawl_store::seed::SystemSeed;
 
+/// Format, segments, and how many of the eight records are in a segment that begins with a dictionary.
+const FORMATS: [(u32, u32, u32); 3] = [(1, 4, 0), (2, 4, 5), (3, 5, 3)];
+
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}-log"))
 }
@@ -34,13 +37,13 @@ fn content(n: usize) -> (RecordType, Vec<u8>) {
     (kind, (0..n * 700).map(|i| (i * 7 + n) as u8).collect())
 }
 
-/// What the segments of format 2 begin with; the log does not look at it.
+/// What segments of formats 2 and 3 begin with; the log does not look at it.
 fn dictionary() -> Arc<[u8]> {
     (0..700u32).map(|i| (i * 5) as u8).collect()
 }
 
-/// A log of some segments in the simulated world, where everything repeats; of format 2, those after the first messages
-/// begin with a dictionary.
+/// A log of some segments in the simulated world, where everything repeats; those after the first messages begin with a
+/// dictionary in format 2, and are of format 3 in format 3, where a dictionary comes later.
 fn write(format: u32) -> (SimDisk, Vec<Address>) {
     let world = World::new(SimDisk::new(), 1);
     let mut addresses = Vec::new();
@@ -48,7 +51,10 @@ fn write(format: u32) -> (SimDisk, Vec<Address>) {
         async |log| {
             for n in 0..8 {
                 let (kind, payload) = content(n);
-                if format == 2 && n == 3 {
+                if format == 3 && n == 3 {
+                    log.begin_annotated();
+                }
+                if (format, n) == (2, 3) || (format, n) == (3, 5) {
                     log.begin_with(dictionary());
                 }
                 addresses.push(log.put(kind, &payload).unwrap().1);
@@ -65,7 +71,7 @@ fn write(format: u32) -> (SimDisk, Vec<Address>) {
 
 #[test]
 fn they_are_written_as_ever() {
-    for format in [1, 2] {
+    for (format, segments, _) in FORMATS {
         let (disk, _) = write(format);
         if std::env::var_os("TRAWL_WRITE_FIXTURE").is_some() && !fixture(format).exists() {
             std::fs::create_dir_all(fixture(format).join("log")).unwrap();
@@ -73,7 +79,7 @@ fn they_are_written_as_ever() {
                 std::fs::write(fixture(format).join(&path), disk.peek(&path).unwrap()).unwrap();
             }
         }
-        assert_eq!(disk.files(), (1..=4).map(segment_path).collect::<Vec<_>>());
+        assert_eq!(disk.files(), (1..=segments).map(segment_path).collect::<Vec<_>>());
         for path in disk.files() {
             let pinned = std::fs::read(fixture(format).join(&path)).unwrap();
             assert!(pinned == disk.peek(&path).unwrap(), "format {format}: {path} differs");
@@ -83,7 +89,7 @@ fn they_are_written_as_ever() {
 
 #[test]
 fn they_stay_readable() {
-    for format in [1, 2] {
+    for (format, _, with_dictionary) in FORMATS {
         let (_, addresses) = write(format);
         let read_only = Options { read_only: true, ..small() };
         let mut replayed = Vec::new();
@@ -111,6 +117,6 @@ fn they_stay_readable() {
             assert!(begins_with.as_deref().is_none_or(|found| *found == *dictionary()));
             dictionaries += u32::from(begins_with.is_some());
         }
-        assert_eq!(dictionaries, if format == 1 { 0 } else { 5 }, "from the fourth message on");
+        assert_eq!(dictionaries, with_dictionary, "format {format}");
     }
 }

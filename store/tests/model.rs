@@ -28,6 +28,7 @@ struct Mailbox {
 struct Model {
     mailboxes: BTreeMap<String, Mailbox>,
     subscriptions: BTreeSet<String>,
+    annotations: BTreeMap<String, Vec<u8>>,
 }
 
 const SYSTEM: [(&str, Flags); 5] = [
@@ -84,7 +85,9 @@ fn observed(world: &World) -> Model {
             });
             let mailboxes = mailboxes.collect();
             let subscriptions = account.subscriptions().map(str::to_owned).collect();
-            (Model { mailboxes, subscriptions }, contents)
+            let annotations = account.annotations().iter();
+            let annotations = annotations.map(|(name, value)| (name.to_string(), value.to_vec())).collect();
+            (Model { mailboxes, subscriptions, annotations }, contents)
         })
         .unwrap();
     let mut model = model;
@@ -168,7 +171,7 @@ fn step(world: &World, model: &mut Model, seed: &SimSeed, next_validity: &mut u3
             name.to_owned()
         }
     };
-    match seed.below(12) {
+    match seed.below(13) {
         0..4 => {
             let count = seed.below(3) + 1;
             let mut keywords: Vec<String> =
@@ -322,6 +325,23 @@ fn step(world: &World, model: &mut Model, seed: &SimSeed, next_validity: &mut u3
             }
             "delete refused"
         }
+        11 => {
+            let changes: Vec<(String, Option<Vec<u8>>)> = (0..seed.below(4))
+                .map(|_| {
+                    let len = [0, 3, 900][seed.below(3) as usize];
+                    let value = (!seed.one_in(3)).then(|| vec![seed.below(256) as u8; len]);
+                    (format!("/private/{}", seed.below(6)), value)
+                })
+                .collect();
+            world.run(shard.annotate(ACCOUNT, &changes)).unwrap();
+            for (name, value) in changes {
+                match value {
+                    Some(value) => model.annotations.insert(name, value),
+                    None => model.annotations.remove(&name),
+                };
+            }
+            "annotate"
+        }
         _ => {
             let (from, to) = (NAMES[seed.below(8) as usize], NAMES[seed.below(8) as usize]);
             *next_validity += 1;
@@ -434,6 +454,7 @@ fn a_shard_does_what_the_model_does() {
         "delete",
         "rename",
         "rename of INBOX",
+        "annotate",
         "reopen",
     ] {
         assert!(done.contains_key(what), "{what} never happened: {done:?}");

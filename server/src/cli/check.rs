@@ -48,9 +48,10 @@ fn print(report: &CheckReport) -> ExitCode {
         HumanCount(report.commits)
     );
     println!(
-        "{} accounts, {} mailboxes, {} messages ({}), all of them read.",
+        "{} accounts, {} mailboxes, {} annotations, {} messages ({}), all of them read.",
         report.accounts,
         report.mailboxes,
+        report.annotations,
         HumanCount(report.messages),
         HumanBytes(report.message_bytes)
     );

@@ -40,6 +40,13 @@ pub async fn enable(auth: &mut Authenticated, cx: &Cx, names: Vec<String>) -> An
         auth.rev2 = true;
         enabled.push_str(" IMAP4rev2");
     }
+    if names.iter().any(|name| name == "METADATA-SERVER") {
+        // What changes from now on is told (RFC 5464 4.1).
+        if auth.known_annotations.is_none() {
+            auth.known_annotations = Some(auth.look(|account| account.annotations().clone())?);
+        }
+        enabled.push_str(" METADATA-SERVER");
+    }
     enabled.push_str("\r\n");
     cx.out.push(enabled.as_bytes());
     Ok(Done::ok("ENABLE done"))

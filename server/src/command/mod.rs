@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod flags;
 pub mod list;
 pub mod manage;
+pub mod metadata;
 pub mod multisearch;
 pub mod prelude;
 pub mod search;
@@ -136,6 +137,8 @@ pub const TABLE: &[Row] = rows![
     "LIST"         LOGGED_IN         Told     run!(Authenticated, B::List(list) => list::list, list);
     "LSUB"         LOGGED_IN         Told     run!(Authenticated, B::Lsub { reference, pattern } => list::lsub, reference, pattern);
     "STATUS"       LOGGED_IN         Told     run!(Authenticated, B::Status { mailbox, items } => status::status, mailbox, items);
+    "GETMETADATA"  LOGGED_IN         Told     run!(Authenticated, B::GetMetadata { mailbox, max_size, depth, entries } => metadata::get, mailbox, max_size, depth, entries);
+    "SETMETADATA"  LOGGED_IN         Told     run!(Authenticated, B::SetMetadata { mailbox, values } => metadata::set, mailbox, values);
     "IDLE"         LOGGED_IN         Told     run!(Any, B::Idle => idle::idle);
     "APPEND"       LOGGED_IN         Told     Handler::Append;
     "CHECK"        SELECTED          Told     run!(Selected, B::Check => select::check);

@@ -13,7 +13,7 @@ use trawl_store::uid_set::UidSet;
 use super::context::{self, Found};
 use super::prelude::*;
 use super::search::fuzzy::Hits;
-use super::search::{self, answer, numbers, together};
+use super::search::{self, answer, filters, numbers, together};
 use crate::limits::SEARCH_TOGETHER_MAILBOXES_MAX;
 use crate::response::status::RefusalKind;
 use crate::wire::ast::{MultiSearchCommand, SearchCommand, Source};
@@ -39,6 +39,19 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
     if returns.update && selected.is_none() {
         return Err(Refusal::bad(None, "UPDATE is for the selected mailbox: select one first"));
     }
+    // Once: the same for every mailbox.
+    let search = match filters::expanded(auth, &cx.core, &search) {
+        Ok(expanded) => expanded.into_owned(),
+        Err(refusal) => {
+            if let Session::Selected(own) = session
+                && refusal.kind == RefusalKind::No
+                && search.returns.is_some_and(|returns| returns.save)
+            {
+                own.saved = UidSet::new();
+            }
+            return Err(refusal);
+        }
+    };
     let encoding = auth.encoding();
     let names = |names: &[MailboxName]| -> Vec<String> {
         // A name that cannot be decoded names no mailbox.

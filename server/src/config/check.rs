@@ -2,9 +2,14 @@
 //!
 //! Every refusal names the line of the value at fault.
 
-use toml::de::{DeTable, DeValue};
+use std::collections::BTreeSet;
 
-use super::{Config, ConfigError};
+use toml::de::{DeTable, DeValue};
+use trawl_store::limits::{annotation_bytes_max, annotations_per_account_max};
+
+use super::{Config, ConfigError, MetadataConfig, SharedFilter};
+use crate::wire;
+use crate::wire::ast::FilterName;
 
 /// Shards are named with four digits in the store.
 pub const SHARDS_MAX: u16 = 1024;
@@ -52,7 +57,7 @@ fn locate(text: &str, path: &str) -> Option<usize> {
 }
 
 fn check(config: &Config) -> Result<(), Fault> {
-    let Config { store, storage, index, listen: _, tls, auth, runtime, limits, log: _ } = config;
+    let Config { store, storage, index, listen: _, tls, auth, runtime, limits, metadata, log: _ } = config;
     if store.as_os_str().is_empty() {
         return Err(("store", "must not be empty".into()));
     }
@@ -116,7 +121,51 @@ fn check(config: &Config) -> Result<(), Fault> {
     within_span("limits.idle_timeout", limits.idle_timeout, 30 * 60, 7 * 86_400)?;
     within_span("limits.search_time", limits.search_time, 0, 86_400)?;
     within_span("limits.stall_timeout", limits.stall_timeout, 1, 86_400)?;
+    check_metadata(metadata)
+}
+
+fn check_metadata(metadata: &MetadataConfig) -> Result<(), Fault> {
+    let too_long = |value: &str| value.len() > annotation_bytes_max;
+    let long = || format!("is longer than {annotation_bytes_max} octets");
+    for (path, value) in [("metadata.comment", &metadata.comment), ("metadata.admin", &metadata.admin)] {
+        if too_long(value) {
+            return Err((path, long()));
+        }
+    }
+    if !metadata.admin.is_empty() && !is_uri(&metadata.admin) {
+        return Err(("metadata.admin", "is not a URI, as mailto:postmaster@example.org is".into()));
+    }
+    const FILTERS: &str = "metadata.filters";
+    if metadata.filters.len() > annotations_per_account_max {
+        return Err((FILTERS, format!("has more than {annotations_per_account_max} filters")));
+    }
+    let mut names = BTreeSet::new();
+    for (name, SharedFilter { value, description }) in &metadata.filters {
+        if FilterName::new(name).is_none() {
+            return Err((
+                FILTERS,
+                format!("{name:?} is not an atom without a slash of at most 200 characters"),
+            ));
+        }
+        if !names.insert(name.to_ascii_lowercase()) {
+            return Err((FILTERS, format!("{name} is there twice; case does not matter")));
+        }
+        if too_long(value) || too_long(description) {
+            return Err((FILTERS, format!("{name} {}", long())));
+        }
+        wire::criteria(value.as_bytes())
+            .map_err(|error| (FILTERS, format!("{name} is no search program: {}", error.reason)))?;
+    }
     Ok(())
+}
+
+/// `scheme ":" …` without white space (RFC 3986 3).
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && !rest.is_empty()
+        && rest.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn within(path: &'static str, value: u64, min: u64, max: u64) -> Result<(), Fault> {
@@ -186,6 +235,9 @@ mod tests {
         config.tls.certificate = Some("/a/b.pem".into());
         config.tls.key = Some("/a/k.pem".into());
         config.limits.append_bytes_max = crate::config::ByteSize(123_456);
+        config.metadata.admin = "mailto:postmaster@example.org".into();
+        let filter = SharedFilter { value: "SUBJECT \"caf\u{e9}\"".into(), description: String::new() };
+        config.metadata.filters.insert("Boss".into(), filter);
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
     }
 
@@ -204,6 +256,12 @@ mod tests {
             ("[tls]\nkey = \"k.pem\"\n", 2, "tls.certificate must be given too"),
             ("[auth]\nscram_iterations = 100\n", 2, "not between 4096"),
             ("x = = 1\n", 1, ""),
+            ("[metadata]\n\nadmin = \"postmaster@example.org\"\n", 3, "is not a URI"),
+            ("[metadata]\nadmin = \"mailto:a b\"\n", 2, "is not a URI"),
+            ("[metadata.filters]\nx = { value = \"OR SEEN\" }\n", 1, "x is no search program"),
+            ("[metadata.filters]\n\"a/b\" = { value = \"SEEN\" }\n", 1, "is not an atom"),
+            ("[metadata.filters]\nx = { value = \"SEEN\" }\nX = { value = \"SEEN\" }\n", 1, "is there twice"),
+            ("[metadata.filters]\nx = { text = \"SEEN\" }\n", 2, "unknown field `text`"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.line, Some(line), "{text:?}: {error}");

@@ -72,6 +72,16 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 #idle_timeout = "31m"
 #stall_timeout = "5m"
 
+[metadata]
+# What every user can read of this server with GETMETADATA: /shared/comment, and /shared/admin, a URI by which you are reached
+# ("mailto:postmaster@example.org").
+#comment = ""
+#admin = ""
+
+[metadata.filters]
+# Searches with a name, for every user (FILTER, RFC 5466):
+# unread = { value = "UNSEEN UNDELETED", description = "What is still to be read" }
+
 [log]
 # error, warn, info, debug or trace; text or json. Written to standard error.
 #level = "info"

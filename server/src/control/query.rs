@@ -16,6 +16,7 @@ use trawl_store::log::Address;
 use trawl_store::types::{Uid, ZonedTime};
 
 use super::protocol::{Explained, Hit};
+use crate::command::search::filters;
 use crate::command::search::fuzzy::Hits;
 use crate::command::search::plan::Rest;
 use crate::command::search::text::{self, Looked, Watch};
@@ -69,6 +70,8 @@ pub async fn search(
         }
         let Some(cx) = cx else { continue };
         let mut all: Vec<&mut Selected> = named.iter_mut().map(|(_, selected)| selected).collect();
+        let Some(first) = all.first() else { continue };
+        let command = filters::expanded(&first.auth, &cx.core, &command).map_err(said)?;
         let found = find_each(&mut all, &cx, &command).await.map_err(said)?;
         for ((name, selected), found) in named.iter().zip(found) {
             let Some(Hits { positions, .. }) = found else { continue };
@@ -93,6 +96,7 @@ pub async fn explain(
     let clock = ProcessStart::now();
     let trace = Arc::new(SearchTrace::new(Box::new(move || clock.nanos())));
     let (mut selected, cx) = open(core, &account, mailbox)?;
+    let command = filters::expanded(&selected.auth, &cx.core, &command).map_err(said)?;
     let messages = u64::from(selected.view.len());
     let start = clock.nanos();
     if command.key.is_fuzzy() {

@@ -1,10 +1,10 @@
 //! Response codes: the bracketed word of a status response that programs read (RFC 9051 7.1, RFC 5530, RFC 4315 3, RFC 3516 4.3,
-//! RFC 5182 4, RFC 5267 4.3.1, RFC 6154 4, RFC 7888 5, RFC 8474 4).
+//! RFC 5182 4, RFC 5267 4.3.1, RFC 5464 5, RFC 5466 4, RFC 6154 4, RFC 7888 5, RFC 8474 4).
 
 use trawl_store::types::{Flags, MailboxObjectId, Uid, UidValidity};
 
 use super::encode;
-use crate::wire::ast::Tag;
+use crate::wire::ast::{FilterName, Tag};
 use crate::wire::object_id::{self, Kind};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +42,12 @@ pub enum Code {
     Limit,
     /// RFC 8474 4.1 and 4.2.
     MailboxId(MailboxObjectId),
+    /// RFC 5464 4.2.1: octets of the longest value that was longer than MAXSIZE.
+    MetadataLongEntries(u64),
+    /// RFC 5464 4.3: octets that a value may have.
+    MetadataMaxSize(u64),
+    /// RFC 5464 4.3: there can be no more entries.
+    MetadataTooMany,
     NonExistent,
     NoPerm,
     /// RFC 5182: the search result could not be saved.
@@ -67,6 +73,8 @@ pub enum Code {
     UidNotSticky,
     UidValidity(UidValidity),
     Unavailable,
+    /// RFC 5466 3.1: no filter of this name can be used.
+    UndefinedFilter(FilterName),
     /// RFC 3516 4.3: the transfer encoding cannot be undone.
     UnknownCte,
     /// rev1 only: the sequence number of the first unseen message.
@@ -123,6 +131,15 @@ impl Code {
                 word(out, "MAILBOXID ");
                 object_id::write(out, Kind::Mailbox, id.0);
             }
+            Code::MetadataLongEntries(octets) => {
+                word(out, "METADATA LONGENTRIES ");
+                encode::number(out, *octets);
+            }
+            Code::MetadataMaxSize(octets) => {
+                word(out, "METADATA MAXSIZE ");
+                encode::number(out, *octets);
+            }
+            Code::MetadataTooMany => word(out, "METADATA TOOMANY"),
             Code::NonExistent => word(out, "NONEXISTENT"),
             Code::NoPerm => word(out, "NOPERM"),
             Code::NotSaved => word(out, "NOTSAVED"),
@@ -156,6 +173,10 @@ impl Code {
                 encode::number(out, u64::from(validity.get()));
             }
             Code::Unavailable => word(out, "UNAVAILABLE"),
+            Code::UndefinedFilter(name) => {
+                word(out, "UNDEFINED-FILTER ");
+                word(out, name.as_str());
+            }
             Code::UnknownCte => word(out, "UNKNOWN-CTE"),
             Code::Unseen(n) => {
                 word(out, "UNSEEN ");
@@ -195,6 +216,10 @@ mod tests {
             (Code::Unseen(3), "UNSEEN 3"),
             (Code::MailboxId(MailboxObjectId(1 << 32 | 171)), "MAILBOXID (F00000001000000ab)"),
             (Code::NoUpdate(Tag::new(b"B02").unwrap()), "NOUPDATE \"B02\""),
+            (Code::MetadataLongEntries(2199), "METADATA LONGENTRIES 2199"),
+            (Code::MetadataMaxSize(8192), "METADATA MAXSIZE 8192"),
+            (Code::MetadataTooMany, "METADATA TOOMANY"),
+            (Code::UndefinedFilter(FilterName::new("on-the-road").unwrap()), "UNDEFINED-FILTER on-the-road"),
             (Code::Capability("IMAP4rev1 ID".to_owned()), "CAPABILITY IMAP4rev1 ID"),
         ];
         for (code, want) in cases {

@@ -69,6 +69,17 @@ pub fn nstring(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
+/// `value = nstring / literal8` (RFC 5464 5): literal8 only where there is a NUL.
+pub fn value(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        Some(bytes) if bytes.contains(&0) => {
+            literal8_header(out, bytes.len() as u64);
+            out.extend_from_slice(bytes);
+        }
+        bytes => nstring(out, bytes),
+    }
+}
+
 /// `astring`: an atom where possible (never the atom NIL), else a string.
 pub fn astring(out: &mut Vec<u8>, bytes: &[u8]) {
     let atom =
@@ -348,6 +359,27 @@ pub fn status_response(out: &mut Vec<u8>, name: &str, encoding: NameEncoding, va
     out.extend_from_slice(b"\r\n");
 }
 
+/// `* METADATA "" (entry value …) CRLF` (RFC 5464 4.4.1)
+pub fn metadata<'a>(out: &mut Vec<u8>, entries: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) {
+    untagged(out, "METADATA \"\"");
+    list(out, entries, |out, (name, bytes)| {
+        astring(out, name.as_bytes());
+        out.push(b' ');
+        value(out, bytes);
+    });
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `* METADATA "" entry … CRLF` (RFC 5464 4.4.2)
+pub fn metadata_changed<'a>(out: &mut Vec<u8>, entries: impl IntoIterator<Item = &'a str>) {
+    out.extend_from_slice(b"* METADATA \"\"");
+    for name in entries {
+        out.push(b' ');
+        astring(out, name.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// `* SEARCH n n … CRLF`
 pub fn search(out: &mut Vec<u8>, hits: impl IntoIterator<Item = u32>) {
     numbers(out, "SEARCH", hits);
@@ -562,6 +594,20 @@ mod tests {
         );
         assert_eq!(written(|o| status(o, None, Status::Bye, None, "")), "* BYE -\\r\\n");
         assert_eq!(written(|o| numbered(o, 3, "EXISTS")), "* 3 EXISTS\\r\\n");
+        let entries = [
+            ("/private/a b", Some(&b"x\0"[..])),
+            ("/private/b", Some(b"SMALLER 5000")),
+            ("/private/c", Some(b"")),
+            ("/private/d", None),
+        ];
+        assert_eq!(
+            written(|o| metadata(o, entries)),
+            "* METADATA \"\" (\"/private/a b\" ~{2}\\r\\nx\\x00 /private/b \"SMALLER 5000\" /private/c \"\" /private/d NIL)\\r\\n"
+        );
+        assert_eq!(
+            written(|o| metadata_changed(o, ["/private/a", "/private/a b"])),
+            "* METADATA \"\" /private/a \"/private/a b\"\\r\\n"
+        );
         assert_eq!(written(|o| search(o, [1, 5])), "* SEARCH 1 5\\r\\n");
         let e =
             ESearch { uid: true, min: Some(2), count: Some(3), all: Some(vec![2..=4]), ..ESearch::default() };

@@ -2,11 +2,12 @@
 //!
 //! Handlers return [`Answer`]; what went wrong below them arrives as the errors of the store and the lanes and is
 //! given its words here, so that equal causes always read the same. Codes: RFC 9051 7.1, RFC 5530, RFC 4315, RFC 5182,
-//! RFC 6154, RFC 7888, RFC 7889.
+//! RFC 5464, RFC 5466, RFC 6154, RFC 7888, RFC 7889.
 
 use std::borrow::Cow;
 
 use trawl_store::error::{CommitError, ReadError};
+use trawl_store::limits::annotation_bytes_max;
 use trawl_store::shard::ChangeError;
 
 pub use super::code::Code;
@@ -128,6 +129,11 @@ impl From<ChangeError> for Refusal {
             ChangeError::KeywordLimit | ChangeError::Exhausted | ChangeError::OverLimit(_) => {
                 Refusal::no(Code::Limit, text)
             }
+            ChangeError::AnnotationTooLong => Refusal::no(
+                Code::MetadataMaxSize(annotation_bytes_max as u64),
+                format!("A value has at most {annotation_bytes_max} octets"),
+            ),
+            ChangeError::TooManyAnnotations => Refusal::no(Code::MetadataTooMany, text),
             ChangeError::Commit(error) => error.into(),
         }
     }

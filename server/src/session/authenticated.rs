@@ -4,6 +4,7 @@ use std::any::Any;
 
 use trawl_store::shard::Shard;
 use trawl_store::state::account::Account;
+use trawl_store::state::annotations::Annotations;
 use trawl_store::state::mailbox::Mailbox;
 use trawl_store::types::{AccountId, MailboxId};
 
@@ -17,6 +18,8 @@ pub struct Authenticated {
     pub shard: Shard,
     /// IMAP4rev2 was enabled (RFC 9051 6.3.1): its differences apply from then on.
     pub rev2: bool,
+    /// The annotations that the client knows of, where METADATA-SERVER was enabled: it is told what becomes different (RFC 5464 4.1).
+    pub known_annotations: Option<Annotations>,
     /// Counts the session among those of its user for as long as it lives.
     pub ticket: Box<dyn Any>,
 }

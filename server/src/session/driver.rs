@@ -11,11 +11,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future;
+use trawl_store::shard::ChangeError;
 
 use super::io::{Cancel, Input, Patience, Pump, Stopped};
 use super::reader::Reader;
 use super::{Authenticated, Closed, Connection, Cx, Ending, Link, NotAuthenticated, Outcome, Session, Start};
-use crate::command::{self as table, auth, capability};
+use crate::command::{self as table, auth, capability, metadata};
 use crate::core::{AccountRef, Core, Stream};
 use crate::limits;
 use crate::mailbox::sync;
@@ -237,6 +238,12 @@ impl Driver {
                 }
             },
             Event::TooBig { tag, .. } => self.bad(session, tag, Some(Code::TooBig), "That is too large"),
+            Event::ValueTooBig { tag: Some(tag) } if session.authenticated().is_some() => {
+                let answer = Err(ChangeError::AnnotationTooLong.into());
+                write_answer(&self.link.out, Some(&tag), &answer);
+                self.count_bad(session, &answer)
+            }
+            Event::ValueTooBig { tag } => self.bad(session, tag, Some(Code::TooBig), "That is too large"),
             Event::LineTooLong { tag } => self.bad(session, tag, Some(Code::TooBig), "That line is too long"),
             Event::Absurd => {
                 write_status(&self.link.out, None, Status::Bye, Some(&Code::TooBig), "That is far too large");
@@ -272,6 +279,12 @@ impl Driver {
         if let Session::Selected(selected) = &mut session
             && !matches!(&answer, Err(Refusal { kind: RefusalKind::Bye | RefusalKind::Gone, .. }))
             && let Err(refusal) = sync::sync(selected, &cx, row.expunges).await
+        {
+            answer = Err(refusal);
+        }
+        if !matches!(&answer, Err(Refusal { kind: RefusalKind::Bye | RefusalKind::Gone, .. }))
+            && let Some(auth) = session.authenticated_mut()
+            && let Err(refusal) = metadata::tell_changes(auth, &self.link.out).await
         {
             answer = Err(refusal);
         }
@@ -366,5 +379,6 @@ pub fn authenticate(link: &Link, account: AccountRef) -> Result<Session, Refusal
         tls = link.connection.tls,
         "logged in"
     );
-    Ok(Session::Authenticated(Box::new(Authenticated { account, shard, rev2: false, ticket })))
+    let authenticated = Authenticated { account, shard, rev2: false, known_annotations: None, ticket };
+    Ok(Session::Authenticated(Box::new(authenticated)))
 }

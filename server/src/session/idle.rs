@@ -3,11 +3,12 @@
 //! It is a command in progress, so EXPUNGE may be told. The state below it, with or without a mailbox, stays.
 
 use futures_lite::future;
-use trawl_store::event::Event as Changed;
+use trawl_store::event::{Event as Changed, Wait};
 
 use super::{Cx, Session};
-use crate::command::context;
+use crate::command::{context, metadata};
 use crate::mailbox::sync;
+use crate::response::output::Gone;
 use crate::response::status::{Answer, Code, Done, Refusal};
 use crate::wire::fragment::Event;
 
@@ -19,11 +20,22 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
         Session::Selected(selected) => Some(selected.look(|mailbox| mailbox.changed().clone())?),
         _ => None,
     };
+    // Of the account, for who wants to know of its annotations.
+    let annotated: Option<Changed> = match session.authenticated() {
+        Some(auth) if auth.known_annotations.is_some() => {
+            Some(auth.look(|account| account.changed().clone())?)
+        }
+        _ => None,
+    };
     loop {
         // Made before looking, so that nothing that comes in between is missed.
-        let change = changed.as_ref().map(Changed::wait);
+        let (change, annotation) =
+            (changed.as_ref().map(Changed::wait), annotated.as_ref().map(Changed::wait));
         if let Session::Selected(selected) = session {
             sync::now(selected, cx).await?;
+        }
+        if let Some(auth) = session.authenticated_mut() {
+            metadata::tell_changes(auth, &cx.out).await?;
         }
         match cx.reader.poll() {
             Some(Event::Line(line)) if line.eq_ignore_ascii_case(b"DONE") => {
@@ -35,13 +47,7 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
         if cx.core.stop.is_set() {
             return Err(Refusal::bye(Code::Unavailable, "The server is stopping"));
         }
-        let change = async {
-            match change {
-                Some(change) => change.await,
-                None => future::pending().await,
-            }
-            Ok(())
-        };
+        let change = future::or(of(change), of(annotation));
         let stop = async {
             cx.core.stop.wait().await;
             Ok(())
@@ -57,4 +63,13 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
         };
         future::or(future::or(cx.reader.more(), change), future::or(stop, ages)).await?;
     }
+}
+
+/// The change, if there is one to wait for.
+async fn of(change: Option<Wait>) -> Result<(), Gone> {
+    match change {
+        Some(change) => change.await,
+        None => future::pending().await,
+    }
+    Ok(())
 }

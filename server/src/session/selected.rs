@@ -43,8 +43,13 @@ impl Selected {
             account.mailbox(mailbox).map(|mailbox| (mailbox.uid_validity(), View::new(mailbox, lease)))
         });
         let (uid_validity, view) = opened.flatten()?;
-        let auth =
-            Authenticated { account: account.clone(), shard: shard.clone(), rev2, ticket: Box::new(()) };
+        let auth = Authenticated {
+            account: account.clone(),
+            shard: shard.clone(),
+            rev2,
+            known_annotations: None,
+            ticket: Box::new(()),
+        };
         let (saved, places, contexts) = (UidSet::new(), Places::default(), Contexts::default());
         Some(Selected { auth, mailbox, uid_validity, read_only: true, view, saved, places, contexts })
     }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use trawl_index::arrange::{Algorithm, Criterion};
 use trawl_store::types::{SpecialUse, ZonedTime};
 
+use super::metadata::EntryName;
 use super::name::MailboxName;
 use super::object_id::ObjectId;
 use super::set::{SeqSet, SetArg};
@@ -124,6 +125,18 @@ pub enum CommandBody {
         items: Vec<StatusItem>,
     },
     Idle,
+    /// RFC 5464 4.2; never without an entry.
+    GetMetadata {
+        mailbox: MailboxName,
+        max_size: Option<u32>,
+        depth: Depth,
+        entries: Vec<EntryName>,
+    },
+    /// RFC 5464 4.3; never empty. NIL removes an entry.
+    SetMetadata {
+        mailbox: MailboxName,
+        values: Vec<(EntryName, Option<Vec<u8>>)>,
+    },
 
     // Selected.
     Check,
@@ -264,6 +277,33 @@ impl Keyword {
             && name.len() <= crate::limits::KEYWORD_BYTES_MAX
             && name.bytes().all(super::cursor::is_atom_char);
         good.then(|| Keyword(name.to_owned()))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// RFC 5464 4.2.2: which entries below the named ones are asked for as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Depth {
+    #[default]
+    Zero,
+    /// Those immediately below.
+    One,
+    Infinity,
+}
+
+/// The name of a stored search as written (RFC 5466 4, `filter-name`): an atom without `/`. Case does not matter.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FilterName(String);
+
+impl FilterName {
+    /// None when `name` is not a filter-name or longer than [`crate::limits::FILTER_NAME_BYTES_MAX`].
+    pub fn new(name: &str) -> Option<FilterName> {
+        let good = !name.is_empty()
+            && name.len() <= crate::limits::FILTER_NAME_BYTES_MAX
+            && name.bytes().all(|b| super::cursor::is_atom_char(b) && b != b'/');
+        good.then(|| FilterName(name.to_owned()))
     }
     pub fn as_str(&self) -> &str {
         &self.0
@@ -515,6 +555,8 @@ pub enum SearchKey {
         field: Vec<u8>,
         needle: Vec<u8>,
     },
+    /// RFC 5466 3.1: what is stored under this name.
+    Filter(FilterName),
 }
 
 /// The UIDs of a response (`COPYUID`, ESEARCH): never `*`, never `$`.

@@ -190,6 +190,17 @@ impl<'a> Cursor<'a> {
 
     /// `literal = "{" number64 ["+"] "}" CRLF *CHAR8`
     fn literal(&mut self) -> Parsed<Vec<u8>> {
+        let bytes = self.any_literal()?;
+        if bytes.contains(&0) { bad("NUL is not allowed in a literal") } else { Ok(bytes) }
+    }
+
+    /// `literal8 = "~{" number64 ["+"] "}" CRLF *OCTET` (RFC 9051 9)
+    pub fn literal8(&mut self) -> Parsed<Vec<u8>> {
+        self.expect(b'~', "A binary literal was expected")?;
+        self.any_literal()
+    }
+
+    fn any_literal(&mut self) -> Parsed<Vec<u8>> {
         const REASON: &str = "A literal is malformed";
         self.expect(b'{', REASON)?;
         let size = self.number64()?;
@@ -201,9 +212,6 @@ impl<'a> Cursor<'a> {
         else {
             return bad(REASON);
         };
-        if bytes.contains(&0) {
-            return bad("NUL is not allowed in a literal");
-        }
         self.rest = rest;
         Ok(bytes.to_vec())
     }

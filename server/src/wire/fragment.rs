@@ -19,6 +19,7 @@
 //!   MessageEnd          => that message is whole
 //!   AppendEnd(rest)     => wire::append::parse_end(rest), commit all messages, answer
 //!   TooBig{..}          => tagged BAD [TOOBIG]          LineTooLong{..} => tagged BAD
+//!   ValueTooBig{..}     => tagged NO [METADATA MAXSIZE n]
 //!   Line(bytes)         => what was asked for by expect_line() (IDLE's DONE, AUTHENTICATE's response)
 //!   Absurd              => BYE, close
 //! } }
@@ -88,6 +89,8 @@ pub enum Event {
     /// A literal or a whole command is larger than the policy allows. All of it has been consumed, or, when it was
     /// synchronising, was not asked for.
     TooBig { tag: Option<Tag>, synchronising: bool },
+    /// The same of a value of SETMETADATA, for which there is an answer of its own (RFC 5464 4.3).
+    ValueTooBig { tag: Option<Tag> },
     /// A line was longer than the policy allows; it has been consumed.
     LineTooLong { tag: Option<Tag> },
     /// More than the policy is willing to throw away. Final: nothing but this event follows.
@@ -356,7 +359,10 @@ impl Fragmenter {
         };
         let total = (self.collected.len() + consumed) as u64 + announced.size.min(allowed);
         if announced.size > allowed || total > self.policy.command_bytes_max as u64 {
-            let report = Event::TooBig { tag: self.current_tag(), synchronising: announced.synchronising };
+            let (tag, synchronising) = (self.current_tag(), announced.synchronising);
+            let is_value = is_of_setmetadata(&self.collected, before);
+            let report =
+                if is_value { Event::ValueTooBig { tag } } else { Event::TooBig { tag, synchronising } };
             self.consume(consumed);
             if announced.synchronising {
                 self.reset();
@@ -521,6 +527,13 @@ fn is_message_position(collected: &[u8], line: &[u8]) -> bool {
     }
     // The mailbox itself may be a literal: then nothing stands between APPEND and it.
     !collected.is_empty() || rest.len() > 7
+}
+
+/// Is `collected` + `line` the beginning of SETMETADATA?
+fn is_of_setmetadata(collected: &[u8], line: &[u8]) -> bool {
+    let begin = if collected.is_empty() { line } else { collected };
+    let rest = begin.iter().position(|&b| b == b' ').and_then(|space| begin.get(space + 1..));
+    rest.and_then(|rest| rest.get(..12)).is_some_and(|name| name.eq_ignore_ascii_case(b"SETMETADATA "))
 }
 
 #[cfg(test)]

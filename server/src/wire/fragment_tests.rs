@@ -94,6 +94,10 @@ fn finds_the_edges() {
             b"a X {21+}\r\n012345678901234567890 {9}\r\nd NOOP\r\n",
             vec![Event::TooBig { tag: tag("a"), synchronising: false }, command(b"d NOOP")],
         ),
+        (
+            b"a setmetadata \"\" (/private/a {99}\r\nb NOOP\r\n",
+            vec![Event::ValueTooBig { tag: tag("a") }, command(b"b NOOP")],
+        ),
         (many, vec![Event::TooBig { tag: tag("a"), synchronising: false }, command(b"b NOOP")]),
         (b"a X {999+}\r\nb NOOP\r\n", vec![Event::Absurd]),
         (b"a X {99999999999999999999+}\r\nb NOOP\r\n", vec![Event::Absurd]),

@@ -13,6 +13,7 @@ use super::ast::*;
 use super::date;
 use super::flags::SYSTEM_FLAGS;
 use super::manage::SPECIAL_USES;
+use super::metadata::EntryName;
 use super::name::MailboxName;
 use super::object_id::ObjectId;
 use super::set::{Bound, SeqRange, SeqSet, SetArg};
@@ -57,6 +58,27 @@ fn by() -> impl Strategy<Value = Numbers> {
 
 fn keyword() -> impl Strategy<Value = Keyword> {
     "[$a-zA-Z][a-zA-Z0-9_.-]{0,10}".prop_map(|k| Keyword::new(&k).unwrap())
+}
+
+fn filter_name() -> impl Strategy<Value = FilterName> {
+    "[!#$&'+-.0-Z^-z|}~]{1,9}".prop_filter_map("a filter-name", |name| FilterName::new(&name))
+}
+
+/// Names of two components and more, none of them `vendor`.
+fn entry() -> impl Strategy<Value = EntryName> {
+    "/(private|shared)(/[a-u0-9 ()\"\\\\{.-]{1,6}){1,4}"
+        .prop_map(|name| EntryName::new(name.as_bytes()).unwrap())
+}
+
+fn metadata() -> impl Strategy<Value = CommandBody> {
+    let depth = select(vec![Depth::Zero, Depth::One, Depth::Infinity]);
+    let get = (mailbox(), option::of(any::<u32>()), depth, vec(entry(), 1..4)).prop_map(
+        |(mailbox, max_size, depth, entries)| CommandBody::GetMetadata { mailbox, max_size, depth, entries },
+    );
+    let value = option::of(prop_oneof![bytes(), vec(any::<u8>(), 0..12)]);
+    let set = (mailbox(), vec((entry(), value), 1..4))
+        .prop_map(|(mailbox, values)| CommandBody::SetMetadata { mailbox, values });
+    prop_oneof![get, set]
 }
 
 fn flag() -> impl Strategy<Value = Flag> {
@@ -173,6 +195,7 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
         ])),
         bytes().prop_flat_map(|n| select(vec![K::Subject(n.clone()), K::Body(n.clone()), K::Text(n)])),
         (bytes(), bytes()).prop_map(|(field, needle)| K::Header { field, needle }),
+        filter_name().prop_map(K::Filter),
     ];
     leaf.prop_recursive(5, 24, 4, |inner| {
         prop_oneof![
@@ -348,6 +371,7 @@ fn body() -> impl Strategy<Value = CommandBody> {
         set().prop_map(|set| B::UidExpunge { set }),
         search(),
         vec("[ -~]{0,9}".prop_map(String::into_bytes), 1..4).prop_map(B::CancelUpdate),
+        metadata(),
         multisearch(),
         sort(),
         thread(),

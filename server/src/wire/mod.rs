@@ -16,6 +16,7 @@ pub mod flags;
 pub mod fragment;
 mod list;
 pub mod manage;
+pub mod metadata;
 mod multisearch;
 pub mod mutf7;
 pub mod name;
@@ -28,6 +29,7 @@ mod sort;
 mod status;
 mod table;
 
+pub use search::criteria;
 pub use table::{BadCommand, parse, tag_of};
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 use trawl_index::arrange::{Algorithm, Criterion};
 
 use super::ast::{
-    Command, CommandBody, FetchItem, Flag, InitialResponse, ListCommand, MultiSearchCommand, Numbers, Part,
-    Partial, SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, Source, StatusItem, StoreMode,
-    ThreadCommand, UseAttribute,
+    Command, CommandBody, Depth, FetchItem, Flag, InitialResponse, ListCommand, MultiSearchCommand, Numbers,
+    Part, Partial, SearchCommand, SearchKey, SectionText, SeenMode, SortCommand, Source, StatusItem,
+    StoreMode, ThreadCommand, UseAttribute,
 };
 use super::cursor::{is_astring_char, is_list_char};
 use super::flags::SYSTEM_FLAGS;
@@ -48,6 +48,8 @@ pub fn name(body: &CommandBody) -> &'static str {
         CommandBody::Namespace => "NAMESPACE",
         CommandBody::Status { .. } => "STATUS",
         CommandBody::Idle => "IDLE",
+        CommandBody::GetMetadata { .. } => "GETMETADATA",
+        CommandBody::SetMetadata { .. } => "SETMETADATA",
         CommandBody::Check => "CHECK",
         CommandBody::Close => "CLOSE",
         CommandBody::Unselect => "UNSELECT",
@@ -140,6 +142,34 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             argument(out, mailbox.as_bytes());
             out.push(b' ');
             status_items(out, items);
+        }
+        CommandBody::GetMetadata { mailbox, max_size, depth, entries } => {
+            let max_size = max_size.map(|max| format!("MAXSIZE {max}"));
+            let depth = match depth {
+                Depth::Zero => None,
+                Depth::One => Some("DEPTH 1".to_owned()),
+                Depth::Infinity => Some("DEPTH infinity".to_owned()),
+            };
+            let options: Vec<String> = max_size.into_iter().chain(depth).collect();
+            if !options.is_empty() {
+                out.push(b' ');
+                list(out, &options, |out, option| out.extend_from_slice(option.as_bytes()));
+            }
+            argument(out, mailbox.as_bytes());
+            out.push(b' ');
+            match &entries[..] {
+                [one] => astring(out, one.as_str().as_bytes()),
+                many => list(out, many, |out, entry| astring(out, entry.as_str().as_bytes())),
+            }
+        }
+        CommandBody::SetMetadata { mailbox, values } => {
+            argument(out, mailbox.as_bytes());
+            out.push(b' ');
+            list(out, values, |out, (entry, value)| {
+                astring(out, entry.as_str().as_bytes());
+                out.push(b' ');
+                encode::value(out, value.as_deref());
+            });
         }
         CommandBody::UidExpunge { set } => set_argument(out, set),
         CommandBody::Search(s) => search(out, s),
@@ -524,6 +554,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         K::Body(_) => b"BODY",
         K::Text(_) => b"TEXT",
         K::Header { .. } => b"HEADER",
+        K::Filter(_) => b"FILTER",
     };
     out.extend_from_slice(name);
     match key {
@@ -557,6 +588,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         K::Bcc(n) | K::Cc(n) | K::From(n) | K::To(n) | K::Subject(n) | K::Body(n) | K::Text(n) => {
             argument(out, n)
         }
+        K::Filter(name) => word(out, name.as_str().as_bytes()),
         K::Header { field, needle } => {
             argument(out, field);
             argument(out, needle);

@@ -2,8 +2,8 @@
 //!
 //! Keys nest; the parser keeps its own stack, so that depth costs memory within a bound and never the thread's stack.
 
-use super::ast::{CommandBody, Numbers, SearchCommand, SearchKey, SearchReturn};
-use super::cursor::{Cursor, Parsed, bad};
+use super::ast::{CommandBody, FilterName, Numbers, SearchCommand, SearchKey, SearchReturn};
+use super::cursor::{Cursor, Parsed, bad, is_atom_char};
 use super::object_id::object_id;
 use super::{date, flags, numbers};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX};
@@ -221,6 +221,7 @@ fn simple(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
         b"UID" => |c| numbers::set(c).map(K::Uid),
         b"EMAILID" => |c| object_id(c).map(K::EmailId),
         b"THREADID" => |c| object_id(c).map(K::ThreadId),
+        b"FILTER" => |c| filter_name(c).map(K::Filter),
         _ => return bad("There is no such search key"),
     };
     c.space()?;
@@ -232,6 +233,19 @@ fn header(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
     let field = c.astring()?;
     c.space()?;
     Ok(SearchKey::Header { field, needle: c.astring()? })
+}
+
+/// `filter-name = 1*<any ATOM-CHAR except "/">` (RFC 5466 4)
+fn filter_name(c: &mut Cursor<'_>) -> Parsed<FilterName> {
+    let name = std::str::from_utf8(c.run(is_atom_char)).ok().and_then(FilterName::new);
+    name.map_or_else(|| bad("That is not the name of a filter"), Ok)
+}
+
+/// A whole program without a command around it: what a filter holds.
+///
+/// `search-criteria = search-key *(SP search-key)` (RFC 5466 4)
+pub fn criteria(bytes: &[u8]) -> Parsed<SearchKey> {
+    program(&mut Cursor::new(bytes))
 }
 
 #[cfg(test)]
@@ -301,6 +315,11 @@ mod tests {
                 "SEARCH ANSWERED DELETED DRAFT FLAGGED SEEN UNANSWERED UNDELETED UNDRAFT UNFLAGGED UNSEEN NEW OLD RECENT",
             ),
             ("SEARCH UID 1,5:*", "SEARCH UID 1,5:*"),
+            (
+                "SEARCH UID 300:900 filter on-the-road SINCE \"3-Dec-2002\"",
+                "SEARCH UID 300:900 FILTER on-the-road SINCE 3-Dec-2002",
+            ),
+            ("SEARCH NOT FILTER A$1 (OR FILTER x FILTER y)", "SEARCH NOT FILTER A$1 OR FILTER x FILTER y"),
         ]);
         bad(&[
             "SEARCH",
@@ -343,6 +362,12 @@ mod tests {
             "SEARCH RETURN (UPDATE (UID)) ALL",
             "SEARCH RETURN (MIN)",
             "SEARCH ALL SEENX",
+            "SEARCH FILTER",
+            "SEARCH FILTER ",
+            "SEARCH FILTER a/b",
+            "SEARCH FILTER \"a\"",
+            "SEARCH FILTER a]",
+            "SEARCH FILTER é",
         ]);
     }
 

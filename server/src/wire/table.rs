@@ -5,7 +5,7 @@
 
 use super::ast::{Command, CommandBody, Numbers, Tag};
 use super::cursor::{Cursor, Parsed, SyntaxError, bad};
-use super::{auth, context, copy, fetch, flags, list, manage, multisearch, search, sort, status};
+use super::{auth, context, copy, fetch, flags, list, manage, metadata, multisearch, search, sort, status};
 
 /// Parses what follows the name. The cursor stands right after the name, before the space if there is one.
 type Arguments = fn(&mut Cursor<'_>) -> Parsed<CommandBody>;
@@ -25,6 +25,7 @@ const COMMANDS: &[(&str, Arguments)] = &[
     ("EXAMINE", manage::examine),
     ("EXPUNGE", |_| Ok(CommandBody::Expunge)),
     ("FETCH", |c| fetch::fetch(c, Numbers::Sequence)),
+    ("GETMETADATA", metadata::getmetadata),
     ("ID", auth::id),
     ("IDLE", |_| Ok(CommandBody::Idle)),
     ("LIST", list::list),
@@ -37,6 +38,7 @@ const COMMANDS: &[(&str, Arguments)] = &[
     ("RENAME", manage::rename),
     ("SEARCH", |c| search::search(c, Numbers::Sequence)),
     ("SELECT", manage::select),
+    ("SETMETADATA", metadata::setmetadata),
     ("SORT", |c| sort::sort(c, Numbers::Sequence)),
     ("STARTTLS", |_| Ok(CommandBody::StartTls)),
     ("STATUS", status::status),

@@ -10,7 +10,7 @@ use std::io;
 use std::rc::Rc;
 
 const MAGIC: &[u8; 8] = b"TRAWLCKP";
-/// Format 1 does not say which threads messages belong to.
+/// Format 1 says nothing of annotations, nor of the threads that messages belong to.
 const FORMAT: u32 = 2;
 const HEADER: usize = 68;
 const FRAME_HEAD: usize = 8;

@@ -6,6 +6,7 @@
 use crate::codec::{BadBytes, Reader, Writer};
 use crate::event::Event;
 use crate::state::account::Account;
+use crate::state::annotations::Annotations;
 use crate::state::apply::State;
 use crate::state::expunged::{Expunged, ExpungedRange};
 use crate::state::mailbox::{Journal, Mailbox};
@@ -25,6 +26,7 @@ const THREADS: u8 = 3;
 const MAILBOX: u8 = 4;
 const ROWS: u8 = 5;
 const EXPUNGED: u8 = 6;
+const ANNOTATIONS: u8 = 7;
 
 /// Entries in a frame: what is encoded between two yields.
 const ENTRIES: usize = 512;
@@ -41,6 +43,7 @@ struct AccountSnapshot {
     former_floor: u32,
     former: BTreeMap<Rc<str>, u32>,
     subscriptions: BTreeSet<Rc<str>>,
+    annotations: Annotations,
     messages: MessageTable,
     threads: ThreadTable,
     mailboxes: Vec<MailboxSnapshot>,
@@ -80,6 +83,7 @@ impl Snapshot {
             former_floor: account.former_floor,
             former: account.former.clone(),
             subscriptions: account.subscriptions.clone(),
+            annotations: account.annotations.clone(),
             messages: account.messages.clone(),
             threads: account.threads.clone(),
             mailboxes: account.mailboxes.values().map(mailbox).collect(),
@@ -103,6 +107,10 @@ impl Snapshot {
                 .chain(in_frames(THREADS, account.threads.iter(), |out, (hash, thread), _| {
                     out.u64(hash);
                     out.number(thread.0);
+                }))
+                .chain(in_frames(ANNOTATIONS, account.annotations.iter(), |out, (name, value), _| {
+                    out.str(name);
+                    out.bytes(value);
                 }))
                 .chain(account.mailboxes.iter().flat_map(|mailbox| {
                     std::iter::once(mailbox.head())
@@ -225,6 +233,16 @@ impl Rebuild {
                     return Err(BadBytes);
                 }
             }
+            ANNOTATIONS => {
+                let annotations = &mut self.account.as_mut().ok_or(BadBytes)?.annotations;
+                while !input.is_empty() {
+                    let (name, value) = (input.str()?, input.bytes()?);
+                    if annotations.get(name).is_some() {
+                        return Err(BadBytes);
+                    }
+                    annotations.set(name, Some(value));
+                }
+            }
             ROWS => {
                 let messages = &self.account.as_ref().ok_or(BadBytes)?.messages;
                 let mailbox = self.mailbox.as_mut().ok_or(BadBytes)?;
@@ -295,6 +313,7 @@ fn account(input: &mut Reader<'_>) -> Result<Account, BadBytes> {
         subscriptions,
         former,
         former_floor,
+        annotations: Annotations::default(),
         messages: MessageTable::default(),
         threads: ThreadTable::default(),
         next_mailbox,

@@ -150,11 +150,15 @@ impl Reader {
     /// See [`super::Log::dictionary_of`].
     pub async fn dictionary_of(&self, number: u32) -> Result<Option<RecordBytes>, ReadError> {
         let address = segment::first_record(number);
-        if self.segment(number, address).await?.format < segment::WITH_DICTIONARY {
+        let format = self.segment(number, address).await?.format;
+        if format < segment::WITH_DICTIONARY {
             return Ok(None);
         }
         let record = self.read(address, limits::dictionary_record_bytes_max).await?;
         if record.kind != RecordType::Dictionary {
+            if format > segment::WITH_DICTIONARY {
+                return Ok(None);
+            }
             return Err(ReadError::Damaged { address, damage: Damage::Payload });
         }
         Ok(Some(record))

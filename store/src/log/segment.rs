@@ -13,10 +13,12 @@ use crate::types::{Lsn, ShardId, WallTime};
 
 const MAGIC: &[u8; 8] = b"TRAWLSEG";
 /// The highest format that this code reads.
-pub const FORMAT: u32 = 2;
-/// What this code writes: a segment without a dictionary, and one that begins with one.
+pub const FORMAT: u32 = 3;
+/// What this code writes, the lowest that will do: a segment without a dictionary, one that begins with one, and one whose commits
+/// may hold operations on annotations, with a dictionary or without.
 pub const PLAIN: u32 = 1;
 pub const WITH_DICTIONARY: u32 = 2;
+pub const ANNOTATED: u32 = 3;
 const LEN: usize = 112;
 const COPY: usize = 2048;
 const BLOCK: usize = limits::block_bytes as usize;
@@ -226,9 +228,10 @@ mod tests {
     #[test]
     fn a_later_format_is_told_from_damage() {
         let mut block = header().encode();
-        block[8] = 3;
-        block[COPY + 8] = 3;
-        assert!(matches!(SegmentHeader::decode(&block), HeaderRead::Later(3)));
+        let later = FORMAT as u8 + 1;
+        block[8] = later;
+        block[COPY + 8] = later;
+        assert!(matches!(SegmentHeader::decode(&block), HeaderRead::Later(found) if found == FORMAT + 1));
     }
 
     #[test]

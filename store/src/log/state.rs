@@ -261,10 +261,7 @@ impl Log {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let begun = &mut state.begun;
-        let format = match state.pending.dictionary() {
-            Some(_) => segment::WITH_DICTIONARY,
-            None => segment::PLAIN,
-        };
+        let format = state.pending.format();
         let wall = state.wall.max(self.clock.wall());
         let added = state.pending.push(kind, payload, |tail| {
             begun.push(tail.next_segment);
@@ -296,6 +293,12 @@ impl Log {
     pub fn begin_with(&self, dictionary: Arc<[u8]>) {
         debug_assert!(dictionary.len() <= limits::record_payload_bytes_max);
         self.state.borrow_mut().pending.begin_with(dictionary);
+    }
+
+    /// What is put afterwards may hold operations on annotations: segments are of format 3 from the next record on, which begins
+    /// one when they were not.
+    pub fn begin_annotated(&self) {
+        self.state.borrow_mut().pending.raise_format(segment::ANNOTATED);
     }
 
     /// The Dictionary record that a segment begins with; `None` when it begins with none.

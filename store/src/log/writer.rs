@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::record::{self, COMMIT_HEAD, HEADER, Salt};
-use super::segment::SegmentHeader;
+use super::segment::{self, SegmentHeader};
 use super::{Address, Position, RecordType};
 use crate::limits;
 use crate::types::Lsn;
@@ -102,6 +102,8 @@ pub(super) struct Pending {
     segment_bytes: u64,
     /// The first record of segments begun from now on.
     dictionary: Option<Arc<[u8]>>,
+    /// Segments begun from now on are of this format at least.
+    format_least: u32,
     /// The next record begins a segment, full or not.
     turns: bool,
 }
@@ -115,6 +117,7 @@ impl Pending {
             records: 0,
             segment_bytes,
             dictionary: None,
+            format_least: segment::PLAIN,
             turns: false,
         }
     }
@@ -125,9 +128,18 @@ impl Pending {
         self.turns = true;
     }
 
-    /// What new segments begin with.
-    pub fn dictionary(&self) -> Option<&Arc<[u8]>> {
-        self.dictionary.as_ref()
+    /// From the next record on, which begins a segment unless it was so before, segments are of this format at least.
+    pub fn raise_format(&mut self, format: u32) {
+        if format > self.format_least {
+            self.format_least = format;
+            self.turns = true;
+        }
+    }
+
+    /// The format of new segments.
+    pub fn format(&self) -> u32 {
+        let format = if self.dictionary.is_some() { segment::WITH_DICTIONARY } else { segment::PLAIN };
+        format.max(self.format_least)
     }
 
     pub fn bytes(&self) -> usize {
@@ -260,7 +272,7 @@ impl Pending {
 
     /// Forgets everything after `tail`.
     pub fn reset(&mut self, tail: Tail) {
-        let dictionary = self.dictionary.take();
-        *self = Pending { dictionary, ..Pending::new(tail, self.segment_bytes) };
+        let (dictionary, format_least) = (self.dictionary.take(), self.format_least);
+        *self = Pending { dictionary, format_least, ..Pending::new(tail, self.segment_bytes) };
     }
 }

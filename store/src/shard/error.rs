@@ -34,6 +34,12 @@ pub enum ChangeError {
     /// UIDs or message numbers are used up; a new mailbox helps against the first.
     #[error("the mailbox takes no more messages")]
     Exhausted,
+    /// An annotation's value is longer than `limits::annotation_bytes_max`.
+    #[error("the value is too long")]
+    AnnotationTooLong,
+    /// `limits::annotations_per_account_max` are there.
+    #[error("the account has as many annotations as it can have")]
+    TooManyAnnotations,
     /// Some bound of `limits.rs`.
     #[error("over the limit: {0}")]
     OverLimit(&'static str),

@@ -4,6 +4,7 @@
 //! into one commit, and becomes visible when that commit is durable, never earlier. Reading is synchronous and sees
 //! only that. Changes of the mailbox tree have an account to themselves; others overlap and share syncs.
 
+mod annotations;
 mod append;
 mod commit;
 mod content;

@@ -1,8 +1,9 @@
-//! One account as it is visible: its mailboxes, subscriptions and messages.
+//! One account as it is visible: its mailboxes, subscriptions, annotations and messages.
 //!
 //! Not here: users and passwords (`directory`), changes (`apply`). It holds: a name belongs to at most one mailbox;
 //! INBOX is always there; a level above a mailbox that is no mailbox itself is implied, not stored.
 
+use super::annotations::Annotations;
 use super::mailbox::Mailbox;
 use super::messages::MessageTable;
 use super::names;
@@ -24,6 +25,7 @@ pub struct Account {
     pub(crate) former: BTreeMap<Rc<str>, u32>,
     /// The same of all names that are no longer in `former`.
     pub(crate) former_floor: u32,
+    pub(crate) annotations: Annotations,
     pub(crate) messages: MessageTable,
     pub(crate) threads: ThreadTable,
     pub(crate) next_mailbox: MailboxId,
@@ -112,7 +114,11 @@ impl Account {
     ) -> impl Iterator<Item = (MessageNumber, MessageFacts)> + '_ {
         self.messages.iter_from(from)
     }
-    /// Notified after each applied commit that creates, deletes or renames mailboxes or changes subscriptions.
+    /// Annotations of the account (RFC 5464).
+    pub fn annotations(&self) -> &Annotations {
+        &self.annotations
+    }
+    /// Notified after each applied commit that creates, deletes or renames mailboxes or changes subscriptions or annotations.
     pub fn changed(&self) -> &Event {
         &self.changed
     }

@@ -4,6 +4,7 @@
 //! a running shard that cannot be.
 
 use super::account::Account;
+use super::annotations::Annotations;
 use super::expunged::Expunged;
 use super::mailbox::{Journal, Mailbox};
 use super::ops::{Appended, Op};
@@ -83,6 +84,7 @@ impl Account {
             subscriptions: BTreeSet::new(),
             former: BTreeMap::new(),
             former_floor: 0,
+            annotations: Annotations::default(),
             messages: Default::default(),
             threads: Default::default(),
             next_mailbox: MailboxId(1),
@@ -145,6 +147,7 @@ impl Account {
             Op::Unsubscribe { name } => {
                 self.subscriptions.remove(name.as_str());
             }
+            Op::Annotate { name, value } => self.annotations.set(name, value.as_deref()),
             Op::Keywords { .. }
             | Op::Append { .. }
             | Op::Copy { .. }

@@ -4,6 +4,7 @@
 //! their commit was synced; what is queued is known to `head` alone.
 
 pub mod account;
+pub mod annotations;
 pub(crate) mod apply;
 pub mod expunged;
 pub(crate) mod head;

@@ -79,6 +79,11 @@ pub enum Op {
         uid_next: Uid,
         modseq: ModSeq,
     },
+    /// An annotation's value from now on; `None`: there is none.
+    Annotate {
+        name: String,
+        value: Option<Vec<u8>>,
+    },
 }
 
 /// A new message.
@@ -105,9 +110,11 @@ impl Op {
             | Op::Flags { mailbox, .. }
             | Op::Expunge { mailbox, .. }
             | Op::Raise { mailbox, .. } => Some(*mailbox),
-            Op::AccountCreate { .. } | Op::AccountErase | Op::Subscribe { .. } | Op::Unsubscribe { .. } => {
-                None
-            }
+            Op::AccountCreate { .. }
+            | Op::AccountErase
+            | Op::Subscribe { .. }
+            | Op::Unsubscribe { .. }
+            | Op::Annotate { .. } => None,
         }
     }
 
@@ -195,6 +202,15 @@ impl Op {
                 out.uid(*uid_next);
                 out.modseq(*modseq);
             }
+            Op::Annotate { name, value: Some(value) } => {
+                out.u8(14);
+                out.str(name);
+                out.bytes(value);
+            }
+            Op::Annotate { name, value: None } => {
+                out.u8(15);
+                out.str(name);
+            }
         }
     }
 
@@ -252,6 +268,8 @@ impl Op {
             },
             12 => Op::Expunge { mailbox: mailbox(input)?, modseq: input.modseq()?, uids: input.uids()? },
             13 => Op::Raise { mailbox: mailbox(input)?, uid_next: input.uid()?, modseq: input.modseq()? },
+            14 => Op::Annotate { name: input.str()?.to_owned(), value: Some(input.bytes()?.to_owned()) },
+            15 => Op::Annotate { name: input.str()?.to_owned(), value: None },
             _ => return Err(BadBytes),
         })
     }
@@ -369,6 +387,7 @@ mod tests {
                 .prop_map(|(mailbox, name, uid_validity)| Op::MailboxRename { mailbox, name, uid_validity }),
             any::<String>().prop_map(|name| Op::Subscribe { name }),
             any::<String>().prop_map(|name| Op::Unsubscribe { name }),
+            any::<(String, Option<Vec<u8>>)>().prop_map(|(name, value)| Op::Annotate { name, value }),
             (mailbox.clone(), any::<u32>(), any::<Vec<String>>())
                 .prop_map(|(mailbox, first, names)| Op::Keywords { mailbox, first, names }),
             (mailbox.clone(), modseq.clone(), any::<u32>(), prop::collection::vec(appended, 0..4)).prop_map(

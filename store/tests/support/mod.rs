@@ -15,6 +15,7 @@ pub const ACCOUNT: AccountId = AccountId(7);
 /// A shard that runs on a simulated disk.
 pub struct World {
     pub disk: SimDisk,
+    pub clock: SimClock,
     pub executor: SimExecutor,
     pub shard: Shard,
 }
@@ -59,7 +60,7 @@ pub fn open(disk: SimDisk, seed: u64, options: ShardOptions) -> World {
             trained.use_dictionary(training.run());
         }
     });
-    World { disk, executor, shard }
+    World { disk, clock, executor, shard }
 }
 
 impl World {

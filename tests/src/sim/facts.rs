@@ -31,6 +31,8 @@ pub enum Fact {
     NoMailbox(String),
     Subscribed(String),
     NotSubscribed(String),
+    /// An entry and its value, if it has one.
+    Annotation(String, Option<String>),
 }
 
 impl Fact {
@@ -55,6 +57,9 @@ impl Fact {
             Fact::NoMailbox(name) => !state.mailboxes.contains_key(name),
             Fact::Subscribed(name) => state.subscriptions.contains(name),
             Fact::NotSubscribed(name) => !state.subscriptions.contains(name),
+            Fact::Annotation(name, value) => {
+                state.annotations.get(name).map(Vec::as_slice) == value.as_ref().map(|value| value.as_bytes())
+            }
         }
     }
 }

@@ -30,11 +30,12 @@ pub struct MailboxState {
     pub expunged: Vec<u32>,
 }
 
-/// Mailboxes by name, and subscriptions.
+/// Mailboxes by name, subscriptions, and annotations by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountState {
     pub mailboxes: BTreeMap<String, MailboxState>,
     pub subscriptions: BTreeSet<String>,
+    pub annotations: BTreeMap<String, Vec<u8>>,
 }
 
 impl AccountState {
@@ -42,6 +43,11 @@ impl AccountState {
     pub fn of(shard: &Shard, account: AccountId) -> AccountState {
         let look = |account: &trawl_store::state::account::Account| AccountState {
             subscriptions: account.subscriptions().map(str::to_owned).collect(),
+            annotations: account
+                .annotations()
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_vec()))
+                .collect(),
             mailboxes: account
                 .mailboxes()
                 .map(|mailbox| {

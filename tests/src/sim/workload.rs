@@ -13,7 +13,7 @@ use super::facts::Fact;
 use super::world::{USER, World};
 
 /// Every kind of command; each must have been answered OK at least once.
-pub const KINDS: [&str; 34] = [
+pub const KINDS: [&str; 36] = [
     "CAPABILITY",
     "NOOP",
     "ID",
@@ -32,6 +32,8 @@ pub const KINDS: [&str; 34] = [
     "LIST",
     "LSUB",
     "STATUS",
+    "SETMETADATA",
+    "GETMETADATA",
     "APPEND",
     "MULTIAPPEND",
     "CHECK",
@@ -91,11 +93,18 @@ impl Actor {
         if self.random.random_bool(0.4) {
             self.command("ENABLE", "ENABLE IMAP4rev2").await?;
         }
+        if self.random.random_bool(0.4) {
+            self.command("ENABLE", "ENABLE METADATA-SERVER").await?;
+        }
         Ok(())
     }
 
     fn name(&mut self) -> &'static str {
         NAMES.choose(&mut self.random).expect("there are names")
+    }
+
+    fn entry(&mut self) -> String {
+        format!("/private/comment/{}", self.random.random_range(0..4))
     }
 
     fn uid_set(&mut self) -> String {
@@ -344,7 +353,7 @@ impl Actor {
     async fn manage(&mut self) -> io::Result<()> {
         let name = self.name();
         let begun_at = self.journal.states.get();
-        match self.random.random_range(0..9) {
+        match self.random.random_range(0..12) {
             0 | 1 => {
                 if self.command("CREATE", &format!("CREATE {name}")).await?.0 {
                     self.tell_since(Fact::Level(name.to_owned()), begun_at, "CREATE");
@@ -373,6 +382,30 @@ impl Actor {
             }
             6 => self.command("LIST", "LIST \"\" \"*\"").await.map(drop)?,
             7 => self.command("LSUB", "LSUB \"\" \"*\"").await.map(drop)?,
+            8 | 9 => {
+                self.messages += 1;
+                let value = format!("s{}n{}", self.number, self.messages);
+                let value = self.random.random_bool(0.7).then_some(value);
+                let entry = self.entry();
+                let written = value.as_ref().map_or("NIL".to_owned(), |value| format!("\"{value}\""));
+                let command = format!("SETMETADATA \"\" ({entry} {written})");
+                if self.command("SETMETADATA", &command).await?.0 {
+                    self.tell_since(Fact::Annotation(entry, value), begun_at, "SETMETADATA");
+                }
+            }
+            10 => {
+                let entry = self.entry();
+                let command = format!("GETMETADATA \"\" {entry}");
+                let (_, lines, _) = self.command("GETMETADATA", &command).await?;
+                let answer = format!("* METADATA \"\" ({entry} ");
+                let texts = lines.iter().map(|line| String::from_utf8_lossy(line).into_owned());
+                let told =
+                    texts.filter_map(|line| Some(line.strip_prefix(&answer)?.strip_suffix(')')?.to_owned()));
+                for value in told.collect::<Vec<_>>() {
+                    let value = (value != "NIL").then(|| value.trim_matches('"').to_owned());
+                    self.tell_since(Fact::Annotation(entry.clone(), value), begun_at, "GETMETADATA");
+                }
+            }
             _ => {
                 let (ok, lines, _) = self
                     .command("STATUS", &format!("STATUS {name} (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)"))

@@ -29,6 +29,7 @@ use crate::wire::ast::{Numbers, SearchCommand, SortCommand, ThreadCommand};
 /// SORT.
 pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     let SortCommand { criteria, search } = command;
+    let search = search::expanded(s, cx, search)?;
     context::begin(s, cx, search.returns)?;
     let returns_relevancy = search.returns.is_some_and(|returns| returns.relevancy);
     let by_relevancy = criteria.iter().any(|criterion| criterion.by == By::Relevancy);
@@ -77,6 +78,7 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
 /// THREAD.
 pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer {
     let ThreadCommand { algorithm, search } = command;
+    let search = search::expanded(s, cx, search)?;
     let how = |s: &Selected, positions: &RoaringBitmap| {
         let called = numbers::numbers(s.view.sequence_numbers(), search.by, positions).collect();
         How::Thread(algorithm, called)

@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 6203, RFC 9394).
+//! SEARCH and UID SEARCH (RFC 3501 6.4.4, RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 5466, RFC 6203, RFC 9394).
 //!
 //! State keys are evaluated here, over windows of the view with a yield between them; what is left goes to the search
 //! lanes with the messages that can still match (`text`). What must hold: the answer is about this session's view,
@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod ends;
+pub mod filters;
 pub mod fuzzy;
 pub mod numbers;
 pub mod places;
@@ -14,6 +15,7 @@ pub mod state;
 pub mod text;
 pub mod together;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -43,6 +45,7 @@ const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "
 
 /// SEARCH.
 pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer {
+    let command = expanded(s, cx, command)?;
     let saves = command.returns.is_some_and(|returns| returns.save);
     context::begin(s, cx, command.returns)?;
     let answer = in_time(cx, find_wanted(s, cx, &command)).await;
@@ -81,7 +84,22 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
     Ok(Done::ok("SEARCH done"))
 }
 
-/// The positions of the view that match.
+/// The command with its filters expanded (RFC 5466 3.1). A refusal empties `$` if the result was to be kept there.
+pub(super) fn expanded(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Result<SearchCommand, Refusal> {
+    match filters::expanded(&s.auth, &cx.core, &command) {
+        Ok(Cow::Owned(expanded)) => return Ok(expanded),
+        Ok(Cow::Borrowed(_)) => {}
+        Err(refusal) => {
+            if refusal.kind == RefusalKind::No && command.returns.is_some_and(|returns| returns.save) {
+                s.saved = UidSet::new();
+            }
+            return Err(refusal);
+        }
+    }
+    Ok(command)
+}
+
+/// The positions of the view that match. Filters are expanded.
 pub(super) async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
     in_time(cx, find_patiently(s, cx, command)).await
 }
@@ -244,6 +262,7 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Re
     program.map_err(|refused| match refused {
         Refused::Charset => Refusal::no(Code::BadCharset(CHARSETS.to_vec()), "This charset is not known"),
         Refused::Needle => Refusal::bad(None, "A string is not valid in its charset"),
+        Refused::Filter => Refusal::no(Code::ServerBug, "A filter was not expanded"),
     })
 }
 

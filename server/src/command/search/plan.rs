@@ -48,6 +48,8 @@ pub enum Refused {
     Charset,
     /// A needle has bytes that mean nothing in its charset: BAD.
     Needle,
+    /// A filter is still in it: whoever plans expands them first (`filters`).
+    Filter,
 }
 
 /// A search key with its state keys taken out.
@@ -242,6 +244,7 @@ impl Planner<'_> {
                 let field = Field::Header(String::from_utf8_lossy(field).into_owned());
                 self.text(field, needle)?
             }
+            SearchKey::Filter(_) => return Err(Refused::Filter),
         })
     }
 
