@@ -326,7 +326,7 @@ def charset_cases():
             forms = ["base64"]
         elif charset in ("utf-7", "iso-2022-jp", "iso-2022-kr", "hz-gb-2312"):
             forms = ["7bit", "base64"]
-        for form in {forms[n % len(forms)], forms[(n + 1) % len(forms)]}:
+        for form in dict.fromkeys((forms[n % len(forms)], forms[(n + 1) % len(forms)])):
             if form == "base64":
                 text = base64.encodebytes(octets).replace(b"\n", b"\r\n")
             elif form == "quoted-printable":
