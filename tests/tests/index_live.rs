@@ -88,6 +88,7 @@ fn words(node: &Node, out: &mut Vec<u8>) {
                 Field::To => out.extend_from_slice(b"TO"),
                 Field::Cc => out.extend_from_slice(b"CC"),
                 Field::Bcc => out.extend_from_slice(b"BCC"),
+                Field::FileName | Field::Attachment => unreachable!("no key asks for it"),
             }
             out.push(b' ');
             literal(key.needle.as_bytes(), out);
@@ -101,7 +102,8 @@ fn can_be_asked(node: &Node) -> bool {
         Node::Text(key) => {
             let name = if let Field::Header(name) = &key.field { name.as_str() } else { "x" };
             let bytes = key.needle.len() + name.len();
-            !name.is_empty() && bytes < 30_000 && !name.contains('\0') && !key.needle.contains('\0')
+            let said = !matches!(key.field, Field::FileName | Field::Attachment);
+            said && !name.is_empty() && bytes < 30_000 && !name.contains('\0') && !key.needle.contains('\0')
         }
         Node::Not(node) => can_be_asked(node),
         Node::And(nodes) | Node::Or(nodes) => nodes.iter().all(can_be_asked),
