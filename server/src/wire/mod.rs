@@ -20,6 +20,7 @@ pub mod mutf7;
 pub mod name;
 mod numbers;
 pub mod print;
+pub mod query;
 mod search;
 pub mod set;
 mod sort;

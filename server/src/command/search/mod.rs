@@ -10,6 +10,7 @@ pub mod places;
 pub mod plan;
 pub mod state;
 pub mod text;
+mod within;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use trawl_store::uid_set::UidSet;
 
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
+use self::within::Within;
 use crate::lanes::search::SearchError;
 use crate::limits::{INPROGRESS_MS, SEARCH_WINDOW_MESSAGES};
 use crate::mailbox::view::View;
@@ -30,6 +32,7 @@ use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
 use crate::wire::ast::SearchCommand;
+use crate::wire::query::{printable, quoted};
 
 /// What BADCHARSET names: the charsets that are always known. Others of WHATWG are accepted as well.
 const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "KOI8-R"];
@@ -154,7 +157,8 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Re
         }
         positions
     };
-    let program = s.look(|mailbox| {
+    let program = look(s, |account, mailbox| {
+        let within = Within::new(account, mailbox);
         let context = Context {
             messages: view.len(),
             largest_uid: view.largest_uid().map_or(0, Uid::get),
@@ -164,12 +168,20 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand) -> Result<Program, Re
             now: cx.core.clock.wall().0.div_euclid(1000),
             keyword: &|name| mailbox.keyword(name).map(Flags::keyword),
             charset: command.charset.as_deref(),
+            within: &|name| within.is(name),
         };
         Program::new(&command.key, &context)
     })?;
     program.map_err(|refused| match refused {
         Refused::Charset => Refusal::no(Code::BadCharset(CHARSETS.to_vec()), "This charset is not known"),
         Refused::Needle => Refusal::bad(None, "A string is not valid in its charset"),
+        Refused::Query(error) => {
+            Refusal::no(Code::Cannot, format!("In the query: {}", printable(&error.to_string())))
+        }
+        Refused::Mailbox(name) => {
+            let name = printable(&quoted(&name));
+            Refusal::no(Code::NonExistent, format!("There is no mailbox {name} that in: could mean"))
+        }
     })
 }
 
