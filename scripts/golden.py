@@ -8,7 +8,7 @@ read the difference before committing it.
 
 messages.bundle: per message a line `# name length`, the octets, a line end.
 expected.txt:    per message a line `= name`, then one line per text: `H` header field, `B` body, `F` `T` `C` `X` the texts of
-                 From, To, Cc, Bcc; all normalised.
+                 From, To, Cc, Bcc; `N` file name, `A` there is an attachment; all normalised.
 """
 import base64
 import email
@@ -274,8 +274,40 @@ def texts(message):
     return head, body
 
 
+def attached(message):
+    """File names by Python's email package, and whether something is attached."""
+    names, found = [], False
+
+    def parameter(part, header, name):
+        value = part.get_param(name, header=header)
+        if value is None:
+            return None
+        if isinstance(value, tuple):
+            return decode(value[2].encode("latin-1"), value[0])
+        return decode_words(value)
+
+    def visit(part, related):
+        nonlocal found
+        if part.is_multipart():
+            if part.get_content_maintype() == "multipart":
+                for child in part.get_payload():
+                    visit(child, part.get_content_subtype() == "related")
+                return
+        own = [parameter(part, "content-disposition", "filename"), parameter(part, "content-type", "name")]
+        own = [name for n, name in enumerate(own) if name and name not in own[:n]]
+        names.extend(own)
+        kind = part.get_content_disposition()
+        found = found or (kind or "inline") != "inline" or bool(own) and not related
+        if part.is_multipart():
+            visit(part.get_payload()[0], False)
+
+    visit(email.message_from_string(guess(message), policy=email.policy.compat32), False)
+    return names, found
+
+
 # --- the messages ----------------------------------------------------------------------------------------------------------
 CASES = []
+ATTACHED = {}
 
 
 def add(name, message, head=None, body=None):
@@ -326,7 +358,7 @@ def charset_cases():
             forms = ["base64"]
         elif charset in ("utf-7", "iso-2022-jp", "iso-2022-kr", "hz-gb-2312"):
             forms = ["7bit", "base64"]
-        for form in {forms[n % len(forms)], forms[(n + 1) % len(forms)]}:
+        for form in dict.fromkeys((forms[n % len(forms)], forms[(n + 1) % len(forms)])):
             if form == "base64":
                 text = base64.encodebytes(octets).replace(b"\n", b"\r\n")
             elif form == "quoted-printable":
@@ -458,7 +490,52 @@ def parameter_cases():
         'attachment; filename="=?utf-8?q?=C3=BC.txt?="', 'attachment; filename="a*b.txt"', "attachment; filename=raw-ü.txt",
         "attachment; filename*0=a; filename*2=c; x=y", "inline",
     ]):
-        add("parameter-%02d" % n, ("Content-Type: text/plain\r\nContent-Disposition: %s\r\n\r\nx\r\n" % value).encode())
+        name = "parameter-%02d" % n
+        message = ("Content-Type: text/plain\r\nContent-Disposition: %s\r\n\r\nx\r\n" % value).encode()
+        add(name, message)
+        # The email package joins pieces over a gap.
+        ATTACHED[name] = (["a"], True) if "*2=c" in value else attached(message)
+
+
+def attachment_cases():
+    def case(name, message, by_hand=None):
+        name, message = "attachment-" + name, crlf(message)
+        add(name, message)
+        ATTACHED[name] = by_hand or attached(message.encode())
+
+    text = "\ntext"
+    pdf = "Content-Type: application/pdf%s\nContent-Transfer-Encoding: base64\n%s\nJVBERg=="
+    image = "Content-Type: image/png; name=logo.png\nContent-ID: <logo@x>\n%s\nbytes"
+    case("none", multipart([text]))
+    case("plain", multipart([text, pdf % ("; name=r.pdf", "Content-Disposition: attachment; filename=r.pdf\n")]))
+    case("two-names", multipart([text, pdf % ("; name=r.bin", "Content-Disposition: attachment; filename=\"R 1.pdf\"\n")]))
+    case("no-name", multipart([text, pdf % ("", "Content-Disposition: attachment\n")]))
+    case("name-only", multipart([text, pdf % ("; name=\"=?utf-8?q?=C3=BC.pdf?=\"", "")]))
+    case("neither", multipart([text, pdf % ("", "")]))
+    case("inline-with-name", multipart([text, pdf % ("", "Content-Disposition: INLINE; filename=shown.pdf\n")]))
+    case("inline", multipart([text, pdf % ("", "Content-Disposition: inline\n")]))
+    case("other-disposition", multipart([text, pdf % ("", "Content-Disposition: x-unknown\n")]))
+    case("related", multipart(["Content-Type: text/html\n\n<p>", image % ""], "related"))
+    case("related-inline", multipart(["Content-Type: text/html\n\n<p>", image % "Content-Disposition: inline; filename=logo.png\n"], "related"))
+    case("related-attached", multipart(["Content-Type: text/html\n\n<p>", image % "Content-Disposition: attachment\n"], "related"))
+    inside = multipart(["Content-Type: text/html\n\n<p>", image % ""], "related", "rr")
+    case("beside-related", multipart([inside, pdf % ("; name=r.pdf", "")]))
+    case("in-related-mixed", multipart([multipart([text, image % ""], "mixed", "mm")], "related"))
+    case("whole", pdf % ("; name=whole.pdf", "") + "\n")
+    case("text", multipart([text, "Content-Type: text/plain; name=notes.txt\n\nnotes"]))
+    case("multipart-with-name", multipart([text]).replace("; boundary", "; name=no.txt; boundary", 1))
+    message = "Content-Type: message/rfc822%s\n\nSubject: inner\n" + multipart([text, pdf % ("; name=deep.pdf", "")], boundary="deep")
+    case("in-message", multipart([text, message % ""]))
+    case("message-with-name", multipart([text, message.replace("; name=deep.pdf", "") % "; name=inner.eml"]))
+    case("message", multipart([text, "Content-Type: message/rfc822\n\nSubject: inner\n\ntext"]))
+    case("empty-name", multipart([text, pdf % ("; name=\"\"", "Content-Disposition: inline; filename=\"\"\n")]))
+    # What the email package does not take apart.
+    inner = base64.encodebytes(crlf(multipart([text, pdf % ("; name=coded.pdf", "")])).encode()).decode()
+    name = "attachment-in-encoded-message"
+    head = ["Content-Type: message/rfc822", "Content-Transfer-Encoding: base64", 'Content-Type: multipart/mixed; boundary="q"',
+            "Content-Type: application/pdf; name=coded.pdf", "Content-Transfer-Encoding: base64"]
+    add(name, crlf("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + inner), head, ["text"])
+    ATTACHED[name] = ["coded.pdf"], True
 
 
 def html_cases():
@@ -498,6 +575,7 @@ def main():
     structure_cases()
     flowed_cases()
     parameter_cases()
+    attachment_cases()
     html_cases()
     folder = os.path.join(os.path.dirname(__file__), "..", "index", "tests", "golden")
     assert len({name for name, *_ in CASES}) == len(CASES)
@@ -513,6 +591,10 @@ def main():
                 fields = re.split(rb"\r\n(?! )", message.split(b"\r\n\r\n")[0])
                 for kind, field in zip("FTCX", fields):
                     expected.write("%s %s\n" % (kind, normalise(addresses(field.split(b": ", 1)[1]))))
+            if name in ATTACHED:
+                names, found = ATTACHED[name]
+                expected.writelines("N %s\n" % normalise(text) for text in names)
+                expected.write("A\n" * found)
     print(len(CASES), "messages", file=sys.stderr)
 
 

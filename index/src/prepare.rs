@@ -21,33 +21,41 @@ pub enum Area {
     Body,
     /// Header fields: of the message itself and nested ones.
     Head,
-    /// Addresses of From, To, Cc and Bcc as those keys see them.
-    Addr,
+    /// Texts that are made of fields: addresses of From, To, Cc and Bcc as those keys see them, file names.
+    Pseudo,
 }
 
 impl Area {
-    pub const ALL: [Area; 3] = [Area::Body, Area::Head, Area::Addr];
+    pub const ALL: [Area; 3] = [Area::Body, Area::Head, Area::Pseudo];
 }
 
-/// A field whose addresses are searched in canonical form.
+/// A field that no message has: addresses in canonical form, or something about attachments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Which {
     From,
     To,
     Cc,
     Bcc,
+    /// File names of parts.
+    FileName,
+    /// Some part is an attachment; the text is empty.
+    Attachment,
 }
 
 impl Which {
-    pub const ALL: [Which; 4] = [Which::From, Which::To, Which::Cc, Which::Bcc];
+    pub const ALL: [Which; 6] =
+        [Which::From, Which::To, Which::Cc, Which::Bcc, Which::FileName, Which::Attachment];
+    pub const ADDRESSES: [Which; 4] = [Which::From, Which::To, Which::Cc, Which::Bcc];
 
-    /// The normalised name of the field.
+    /// A name for a person; of addresses the normalised name of their field.
     pub fn name(self) -> &'static str {
         match self {
             Which::From => "FROM",
             Which::To => "TO",
             Which::Cc => "CC",
             Which::Bcc => "BCC",
+            Which::FileName => "FILENAME",
+            Which::Attachment => "ATTACHMENT",
         }
     }
 }
@@ -64,8 +72,9 @@ pub enum Kind<'a> {
     Nested {
         name: &'a [u8],
     },
-    /// The canonical addresses of an own field, or the decoded field where the scan looks at that as well.
-    Address {
+    /// The canonical addresses of an own field, or the decoded field where the scan looks at that as well; the file name of a part;
+    /// an empty text where something is attached.
+    Pseudo {
         which: Which,
     },
 }
@@ -75,7 +84,7 @@ impl Kind<'_> {
         match self {
             Kind::Body => Area::Body,
             Kind::Own { .. } | Kind::Nested { .. } => Area::Head,
-            Kind::Address { .. } => Area::Addr,
+            Kind::Pseudo { .. } => Area::Pseudo,
         }
     }
 }
@@ -103,7 +112,7 @@ enum Tag {
     Body,
     Own,
     Nested,
-    Address(Which),
+    Pseudo(Which),
 }
 
 impl Prepared {
@@ -132,7 +141,7 @@ impl Prepared {
             Kind::Body => (Tag::Body, &b""[..]),
             Kind::Own { name } => (Tag::Own, name),
             Kind::Nested { name } => (Tag::Nested, name),
-            Kind::Address { which } => (Tag::Address(which), &b""[..]),
+            Kind::Pseudo { which } => (Tag::Pseudo(which), &b""[..]),
         };
         self.unvouched |=
             !trusted(name, text) || self.buffer.len() + name.len() + text.len() > PREPARED_BYTES_MAX;
@@ -174,7 +183,7 @@ impl Prepared {
             Tag::Body => Kind::Body,
             Tag::Own => Kind::Own { name: bytes },
             Tag::Nested => Kind::Nested { name: bytes },
-            Tag::Address(which) => Kind::Address { which },
+            Tag::Pseudo(which) => Kind::Pseudo { which },
         };
         (kind, name, text.start as usize..text.end as usize)
     }
@@ -227,16 +236,16 @@ impl Collect {
                 self.name(name)?;
             }
             self.whole(&extract::fields::decoded(&field), Tag::Own, stop)?;
-            let which = Which::ALL.into_iter().find(|which| name.eq_ignore_ascii_case(which.name()));
+            let which = Which::ADDRESSES.into_iter().find(|which| name.eq_ignore_ascii_case(which.name()));
             if let Some(which) = which {
                 let (canonical, raw) = extract::fields::addresses(&field);
-                self.whole(&canonical, Tag::Address(which), stop)?;
+                self.whole(&canonical, Tag::Pseudo(which), stop)?;
                 if let Some(raw) = raw {
-                    self.whole(&raw, Tag::Address(which), stop)?;
+                    self.whole(&raw, Tag::Pseudo(which), stop)?;
                 }
             }
         }
-        let walk = Walk { own_header: false, part_headers: true, body: true, stop };
+        let walk = Walk { own_header: false, part_headers: true, body: true, attachments: true, stop };
         extract::walk(message.header, message.body, walk, self)
     }
 
@@ -296,6 +305,8 @@ impl TextSink for Collect {
         self.close(match source {
             Source::Header => Tag::Nested,
             Source::Body => Tag::Body,
+            Source::FileName => Tag::Pseudo(Which::FileName),
+            Source::Attachment => Tag::Pseudo(Which::Attachment),
         })
     }
 }
@@ -323,13 +334,13 @@ mod tests {
         let nested = |name: &'static str| Kind::Nested { name: name.as_bytes() };
         let expected = [
             (own("FROM"), "JO\u{308}E <J@X> (C)"),
-            (Kind::Address { which: Which::From }, "JO\u{308}E <J@X>"),
+            (Kind::Pseudo { which: Which::From }, "JO\u{308}E <J@X>"),
             (own("SUBJECT"), "FOOD CART"),
             (own(""), "NO NAME HERE"),
             (own("X-EMPTY"), ""),
             (own("TO"), "NOBODY AT ALL"),
-            (Kind::Address { which: Which::To }, "NOBODY AT ALL"),
-            (Kind::Address { which: Which::To }, "NOBODY AT ALL"),
+            (Kind::Pseudo { which: Which::To }, "NOBODY AT ALL"),
+            (Kind::Pseudo { which: Which::To }, "NOBODY AT ALL"),
             (own("CONTENT-TYPE"), "MULTIPART/MIXED; BOUNDARY=Q"),
             (Kind::Body, "THE FOOD"),
             (nested("CONTENT-TYPE"), "MESSAGE/RFC822"),

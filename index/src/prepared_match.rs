@@ -37,20 +37,20 @@ impl Prepared {
                     && finder.find(text).is_some()
             })
         };
-        let address = |wanted: Which| {
-            self.any(stop, |kind, text| {
-                kind == Kind::Address { which: wanted } && finder.find(text).is_some()
-            })
+        let pseudo = |wanted: Which| {
+            self.any(stop, |kind, text| kind == Kind::Pseudo { which: wanted } && finder.find(text).is_some())
         };
         match field {
             Field::Header(name) => own(name),
             Field::Subject => own("SUBJECT"),
-            Field::From => address(Which::From),
-            Field::To => address(Which::To),
-            Field::Cc => address(Which::Cc),
-            Field::Bcc => address(Which::Bcc),
+            Field::From => pseudo(Which::From),
+            Field::To => pseudo(Which::To),
+            Field::Cc => pseudo(Which::Cc),
+            Field::Bcc => pseudo(Which::Bcc),
+            Field::FileName => pseudo(Which::FileName),
+            Field::Attachment => pseudo(Which::Attachment),
             Field::Body => self.in_one(finder, stop, |kind| kind == Kind::Body),
-            Field::Text => Ok(self.in_one(finder, stop, |kind| !matches!(kind, Kind::Address { .. }))?
+            Field::Text => Ok(self.in_one(finder, stop, |kind| !matches!(kind, Kind::Pseudo { .. }))?
                 || self.across_a_colon(finder.needle(), stop)?),
         }
     }

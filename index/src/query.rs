@@ -40,6 +40,10 @@ pub enum Field {
     To,
     Cc,
     Bcc,
+    /// The file names of all parts (`docs/search.md`, "Attachments").
+    FileName,
+    /// The empty needle matches a message with an attachment, another needle matches nothing.
+    Attachment,
 }
 
 impl Node {
@@ -82,6 +86,11 @@ impl Node {
 impl Field {
     /// Whether the header of the message is enough to answer a key on this field.
     pub fn is_header_only(&self) -> bool {
-        !matches!(self, Field::Body | Field::Text)
+        !matches!(self, Field::Body | Field::Text | Field::FileName | Field::Attachment)
+    }
+
+    /// Whether every message has such a text, so that the empty needle matches all of them.
+    pub fn is_in_every_message(&self) -> bool {
+        matches!(self, Field::Body | Field::Text)
     }
 }

@@ -120,7 +120,13 @@ impl Compiled {
         let mut hunt = Hunt::new(self, stop, |key| {
             !self.keys[key].source.field.is_header_only() && known.answers[key].get() != Some(&Some(true))
         });
-        let walk = Walk { own_header: false, part_headers: hunt.text_keys, body: true, stop };
+        let walk = Walk {
+            own_header: false,
+            part_headers: hunt.wants(&[Field::Text]),
+            body: hunt.wants(&[Field::Text, Field::Body]),
+            attachments: hunt.wants(&[Field::FileName, Field::Attachment]),
+            stop,
+        };
         hunt.decided = Some(&is_decided);
         let walked = extract::walk(message.header, message.body, walk, &mut hunt);
         let flushed = if walked.is_continue() { hunt.flush() } else { walked };
@@ -150,7 +156,7 @@ fn compile(node: &Node, keys: &mut Vec<Key>) -> Plan {
         Node::State(rows) => Plan::State(rows.clone()),
         Node::Text(key) => {
             let needle = normalise(&key.needle);
-            if needle.is_empty() && !key.field.is_header_only() {
+            if needle.is_empty() && key.field.is_in_every_message() {
                 return Plan::Constant(true);
             }
             let known = keys
@@ -224,7 +230,7 @@ impl<'a> Known<'a> {
         *self.answers[index].get_or_init(|| {
             let key = &self.compiled.keys[index];
             match &key.source.field {
-                Field::Body => None,
+                Field::Body | Field::FileName | Field::Attachment => None,
                 Field::Text => self.found_in_header(index).then_some(true),
                 Field::Header(name) => Some(self.any_field(key, name, false)),
                 Field::Subject => Some(self.any_field(key, "subject", false)),
@@ -239,7 +245,8 @@ impl<'a> Known<'a> {
     /// A TEXT key in the header of the message itself.
     fn found_in_header(&self, index: usize) -> bool {
         let mut hunt = Hunt::new(self.compiled, self.stop, |key| key == index);
-        let walk = Walk { own_header: true, part_headers: false, body: false, stop: self.stop };
+        let walk =
+            Walk { own_header: true, part_headers: false, body: false, attachments: false, stop: self.stop };
         if extract::walk(self.header, b"", walk, &mut hunt).is_continue() {
             let _ = hunt.flush();
         }
@@ -307,8 +314,6 @@ struct Hunt<'a> {
     /// Keys still to be found.
     wanted: Vec<usize>,
     found: Vec<bool>,
-    /// Some wanted key is a TEXT key, so that headers count.
-    text_keys: bool,
     /// Says whether the answer is clear already.
     decided: Option<Decided<'a>>,
     normaliser: Normaliser,
@@ -322,7 +327,6 @@ impl<'a> Hunt<'a> {
         let wanted: Vec<usize> = (0..compiled.keys.len()).filter(|&key| wanted(key)).collect();
         let keys = || wanted.iter().map(|&key| &compiled.keys[key]);
         Hunt {
-            text_keys: keys().any(|key| key.source.field == Field::Text),
             longest: keys().map(|key| key.finder.needle().len()).max().unwrap_or(0),
             found: vec![false; compiled.keys.len()],
             wanted,
@@ -335,13 +339,23 @@ impl<'a> Hunt<'a> {
         }
     }
 
+    /// Whether a wanted key looks at one of these.
+    fn wants(&self, fields: &[Field]) -> bool {
+        self.wanted.iter().any(|&key| fields.contains(&self.compiled.keys[key].source.field))
+    }
+
     /// Searches what the buffer holds and keeps as much of its end as a match may begin in.
     fn flush(&mut self) -> ControlFlow<()> {
         let before = self.wanted.len();
         let Hunt { compiled, wanted, found, buffer, source, .. } = self;
         wanted.retain(|&index| {
             let key = &compiled.keys[index];
-            let counts = key.source.field == Field::Text || *source == Source::Body;
+            let counts = match source {
+                Source::Header => key.source.field == Field::Text,
+                Source::Body => matches!(key.source.field, Field::Text | Field::Body),
+                Source::FileName => key.source.field == Field::FileName,
+                Source::Attachment => key.source.field == Field::Attachment,
+            };
             let hit = counts && key.finder.find(buffer).is_some();
             found[index] |= hit;
             !hit

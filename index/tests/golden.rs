@@ -63,6 +63,10 @@ fn extracted_text_is_the_golden_text() {
                 found.push(format!("{kind} {}", normalise(&extract::fields::addresses(&field).0)));
             }
         }
+        if name.starts_with("parameter") || name.starts_with("attachment") {
+            found.extend(texts.file_names.iter().map(|text| format!("N {}", normalise(text))));
+            found.extend(texts.has_attachment.then(|| "A".to_owned()));
+        }
         let wanted = &expected[name.as_str()];
         if found != *wanted {
             wrong += 1;

@@ -48,6 +48,8 @@ fn naive(node: &Node, position: u32, message: &[u8]) -> bool {
                 Field::To => addresses("to"),
                 Field::Cc => addresses("cc"),
                 Field::Bcc => addresses("bcc"),
+                Field::FileName => texts.file_names.iter().any(|name| contains(name)),
+                Field::Attachment => texts.has_attachment && needle.is_empty(),
             }
         }
     }
@@ -86,7 +88,8 @@ proptest! {
     ) {
         // A fragment of the message's own text, so that it is found more often than not.
         let texts = extract::texts(&message);
-        let all: Vec<&String> = texts.body.iter().chain(&texts.header).filter(|text| !text.is_empty()).collect();
+        let texts = [&texts.body, &texts.header, &texts.file_names];
+        let all: Vec<&String> = texts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
         let needle: String = match all.is_empty() {
             true => "x".into(),
             false => {

@@ -46,6 +46,21 @@ pub fn commands(input: &[u8]) {
     }
 }
 
+/// What somebody could type into a search box: it is understood or refused with the place of what is wrong.
+pub fn query(bytes: &[u8]) {
+    use trawl_server::wire::query::{Room, parse, quoted};
+    let text = String::from_utf8_lossy(bytes);
+    match parse(&text, Room::WHOLE) {
+        Ok((key, keys)) => {
+            assert!(keys > 0);
+            assert!(!print::program(&key).is_empty());
+        }
+        Err(error) => assert!((1..=text.chars().count() + 1).contains(&error.at)),
+    }
+    // Between quotation marks everything is a phrase.
+    assert_eq!(parse(&quoted(&text), Room::WHOLE).is_err(), text.is_empty());
+}
+
 /// A message as it could be appended: everything that is told or searched of it is made.
 pub fn message(bytes: &[u8]) {
     let summary = trawl_index::summary::Summary::build(bytes);
@@ -53,6 +68,8 @@ pub fn message(bytes: &[u8]) {
     assert!(trawl_index::summary::Summary::decode(&encoded).is_ok());
     arranged(&encoded);
     let _ = trawl_index::mime::parse(bytes);
+    let texts = trawl_index::extract::texts(bytes);
+    assert!(texts.file_names.iter().all(|name| !name.is_empty()));
 }
 
 /// A summary as it could stand on a damaged disk.

@@ -12,6 +12,7 @@ const COMMANDS: &[&[u8]] = &[
     b"a APPEND {5}\r\nINBOX UTF8 (~{3}\r\nabc)\r\n",
     b"a UID SEARCH RETURN (MIN COUNT) CHARSET UTF-8 OR (TEXT \"x\" NOT SEEN) HEADER Message-ID {3+}\r\n<a>\r\n",
     b"a FETCH 1:*,5 (BODY.PEEK[1.2.HEADER.FIELDS.NOT (A \"B\")]<0.5> BINARY.SIZE[3] ENVELOPE)\r\n",
+    b"a SEARCH OR NOT X-TRAWL-QUERY \"from:a -(b OR in:\\\"c d\\\")\" X-TRAWL-QUERY {14+}\r\nhas:attachment\r\n",
     b"a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (a% &AOk-*) RETURN (CHILDREN STATUS (MESSAGES SIZE))\r\n",
     b"a STORE $ +FLAGS.SILENT (\\Deleted $Junk)\r\nb UID MOVE 3:1 \"a b\"\r\nc ID (\"name\" NIL)\r\n",
 ];
@@ -19,7 +20,14 @@ const COMMANDS: &[&[u8]] = &[
 const MESSAGES: &[&[u8]] = &[
     b"From: a@b\r\nSubject: =?utf-8?q?x?=\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nz\r\n--b--\r\n",
     b"Content-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+6Q==\r\n",
+    b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: a/b; name*0*=utf-8''%e2; name*1=\"x\"\r\nContent-Disposition: inline; filename=\"=?utf-8?q?=C3=BC?=\"\r\n\r\n--b--\r\n",
     b"To: a:b,c;,\"d\\\"\" <e@f>(g(h))\r\nDate: Mon, 31 Feb 2020 25:00 +9999\r\n\r\n",
+];
+
+const QUERIES: &[&[u8]] = &[
+    b"from:anna OR to:\"b c\" -(subject:x has:attachment) NOT in:trash AND filename:pdf",
+    b"header:x-a=\"b\" older_than:2y on:2024-02 larger:10M is:unread keyword:$Junk http://x 10:30",
+    "“food cart” -„größe“ list:\"\" before:2024/05".as_bytes(),
 ];
 
 /// Bytes that mean something to a parser.
@@ -75,6 +83,11 @@ fn commands() {
     }
     let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
     run(fuzz::commands, &seeds);
+}
+
+#[test]
+fn queries() {
+    run(fuzz::query, QUERIES);
 }
 
 #[test]

@@ -14,6 +14,8 @@ use trawl_tests::server::{PASSWORD, Server};
 const SEED: u64 = 23;
 /// More than makes a tail due, so that there are segments, and no multiple of it, so that there is a tail.
 const COUNT: u64 = 1_700;
+/// Messages with attachments and their like, before these.
+const ATTACHED: u64 = 5;
 
 /// Programs of every kind: words, parts of them, several, punctuation, headers, addresses, names of fields, none, all, nested.
 const PROGRAMS: &[&str] = &[
@@ -45,6 +47,11 @@ const PROGRAMS: &[&str] = &[
     "1:100 BODY the",
     "LARGER 2000 NOT TEXT the",
     "NOT (OR SEEN BODY a) TEXT 2",
+    "X-TRAWL-QUERY has:attachment",
+    "X-TRAWL-QUERY \"-has:attachment the\"",
+    "X-TRAWL-QUERY filename:e",
+    "X-TRAWL-QUERY \"filename:.pdf OR filename:.txt\"",
+    "X-TRAWL-QUERY \"has:attachment -filename:.p from:a\"",
 ];
 
 fn mbox(folder: &Path, seed: u64, count: u64) -> PathBuf {
@@ -63,7 +70,10 @@ fn server() -> Server {
     let server = Server::start();
     server.user("anna");
     let path = mbox(server.folder.path(), SEED, COUNT);
-    server.tool(&["import", "mbox", "anna", path.to_str().unwrap(), "--quiet"]);
+    // Messages with attachments first: they are in a segment.
+    for path in [concat!(env!("CARGO_MANIFEST_DIR"), "/imap/query.mbox"), path.to_str().unwrap()] {
+        server.tool(&["import", "mbox", "anna", path, "--quiet"]);
+    }
     server
 }
 
@@ -116,6 +126,11 @@ fn answers_are_those_of_the_scan_whatever_becomes_of_the_index() {
     let mut server = server();
     let expected = scanned(&mut server);
     assert!(expected.iter().filter(|found| found[0] != "SEARCH").count() > PROGRAMS.len() / 2);
+    for (program, found) in
+        PROGRAMS.iter().zip(&expected).filter(|(program, _)| program.starts_with("X-TRAWL"))
+    {
+        assert!(found[0] != "SEARCH", "{program} finds nothing");
+    }
     assert!(indexed(&server) >= 1_500, "most messages are in segments");
     assert_eq!(answers(&server), expected);
     assert_eq!(answers(&server), expected, "again, with the tail in memory");
@@ -161,12 +176,12 @@ fn what_arrives_changes_and_leaves_is_found_as_it_is_now() {
         let text = format!("Subject: arrival {n}\r\n\r\nxylograph{n}x\r\n");
         assert!(client.try_append("INBOX", text.as_bytes()).unwrap().is_ok());
         let found = client.ok(&format!("SEARCH BODY xylograph{n}x")).lines();
-        assert!(found.contains(&format!("SEARCH {}", COUNT + 1 + n)), "{found:?}");
+        assert!(found.contains(&format!("SEARCH {}", ATTACHED + COUNT + 1 + n)), "{found:?}");
     }
     // The same message twice in one mailbox, with other flags: positions are told apart.
     client.ok("COPY 1:3 INBOX");
     client.ok("NOOP");
-    let last = COUNT + 20;
+    let last = ATTACHED + COUNT + 20;
     client.ok("STORE 1:3 +FLAGS.SILENT (\\Flagged)");
     let found =
         |client: &mut Client, program: &str| client.ok(&format!("SEARCH {program}")).lines().pop().unwrap();
@@ -305,11 +320,16 @@ fn the_tool_searches_explains_and_makes_anew() {
         }
         let found = server.tool(&["search", "anna", "BODY \"quagga st\""]);
         assert_eq!(found.lines().count(), 1, "{found}");
+        assert_eq!(server.tool(&["search", "anna", "-q", "\"quagga st\" in:archive -in:trash"]), found);
         for part in ["Archive", "about the quagga", "Zoe <zoe@example.org>"] {
             assert!(found.contains(part), "{found}");
         }
         let explained = server.tool(&["explain", "anna", "INBOX", "BODY the NOT SUBJECT the"]);
         assert!(explained.contains("by the index") && explained.contains("segment 0: "), "{explained}");
+        let explained =
+            server.tool(&["explain", "anna", "INBOX", "--query", "from:anna OR has:attachment the"]);
+        let program = "the query is OR FROM anna X-TRAWL-QUERY has:attachment TEXT the";
+        assert!(explained.contains(program) && explained.contains("segment 0: "), "{explained}");
     }
     server.serve();
     let status = server.tool(&["status"]);

@@ -63,6 +63,8 @@ fn five_thousand_queries_through_the_index() {
         ("queries with one hit", 500),
         ("queries without hits", 500),
         ("hits in segments", 20_000),
+        ("hits of file names in segments", 150),
+        ("hits of attachments in segments", 300),
         ("hits in prepared texts", 2_000),
         ("hits of the scan", 5_000),
         ("segments at once", 6),

@@ -37,7 +37,7 @@ impl Texts<'_> {
             if wanted(&kind) && !text.is_empty() {
                 let name = match kind {
                     Kind::Own { name } | Kind::Nested { name } => String::from_utf8_lossy(name).into_owned(),
-                    Kind::Address { which } => which.name().to_owned(),
+                    Kind::Pseudo { which } => which.name().to_owned(),
                     Kind::Body => String::new(),
                 };
                 texts.push((name, String::from_utf8_lossy(text).into_owned()));
@@ -57,7 +57,7 @@ impl Texts<'_> {
     }
 
     fn address(&mut self, field: &str) -> Option<String> {
-        self.text(|kind| matches!(kind, Kind::Address { which } if which.name() == field), Area::Addr)
+        self.text(|kind| matches!(kind, Kind::Pseudo { which } if which.name() == field), Area::Pseudo)
             .map(|text| text.1)
     }
 

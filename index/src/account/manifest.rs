@@ -262,8 +262,8 @@ mod tests {
             "of = 30313233343536373839616263646566 1 99999 3\nstate = 1 2 3\nboot = x\n",
             "of = 30313233343536373839616263646566 1 2 3\nstate = 1 2 3\nboot = x\nmore = 1\n",
         ] {
-            let [a, b] = Versions::CURRENT.format;
-            let mut text = format!("{TITLE}versions = {a} {b} 1 1 1\n{lines}");
+            let Versions { format: [a, b], extract, normalise, tokens } = Versions::CURRENT;
+            let mut text = format!("{TITLE}versions = {a} {b} {extract} {normalise} {tokens}\n{lines}");
             let sum = crc32fast::hash(text.as_bytes());
             let _ = writeln!(text, "crc = {sum:08x}");
             assert_eq!(Manifest::decode(text.as_bytes()), Err(BadManifest::Damaged), "{lines}");

@@ -4,6 +4,7 @@
 //! not depend on the size of a part (HTML aside, whose text exists only when its tree does). Texts of header fields and
 //! texts of the body are told apart; no match spans two texts.
 
+mod attachments;
 pub mod fields;
 mod flowed;
 mod html;
@@ -23,14 +24,18 @@ use crate::mime::{Encoding, Kind, Part, header_end, params, parse_until};
 
 /// Version of the extracted text. Whatever is derived from it and kept (an index) names the version that made it; the log
 /// keeps no extracted text, and the version of the summary beside each message.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
-/// Which of the two a text belongs to.
+/// What a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A header field of any level, as `Name: value`.
     Header,
     Body,
+    /// The file name of a part, apart from the header field that it stands in.
+    FileName,
+    /// An empty text: something is attached.
+    Attachment,
 }
 
 /// Receives the texts of a message.
@@ -54,6 +59,8 @@ pub struct Walk<'a> {
     /// Header fields of its parts and of the messages in it.
     pub part_headers: bool,
     pub body: bool,
+    /// File names, and whether there are attachments.
+    pub attachments: bool,
     /// Looked at after every [`STEP_BYTES_MAX`] of work; raised, it ends the walk.
     pub stop: &'a AtomicBool,
 }
@@ -63,6 +70,8 @@ pub struct Walk<'a> {
 pub struct Texts {
     pub header: Vec<String>,
     pub body: Vec<String>,
+    pub file_names: Vec<String>,
+    pub has_attachment: bool,
 }
 
 /// The texts of a whole message.
@@ -82,6 +91,8 @@ pub fn texts(message: &[u8]) -> Texts {
             match source {
                 Source::Header => self.texts.header.push(text),
                 Source::Body => self.texts.body.push(text),
+                Source::FileName => self.texts.file_names.push(text),
+                Source::Attachment => self.texts.has_attachment = true,
             }
             ControlFlow::Continue(())
         }
@@ -89,7 +100,8 @@ pub fn texts(message: &[u8]) -> Texts {
     let mut sink = Collect::default();
     let stop = AtomicBool::new(false);
     let (header, body) = message.split_at(header_end(message));
-    let everything = Walk { own_header: true, part_headers: true, body: true, stop: &stop };
+    let everything =
+        Walk { own_header: true, part_headers: true, body: true, attachments: true, stop: &stop };
     match walk(header, body, everything, &mut sink) {
         ControlFlow::Continue(()) => sink.texts,
         ControlFlow::Break(()) => unreachable!("neither the sink nor the flag stops the walk"),
@@ -111,10 +123,13 @@ fn walk_nested(
     if what.own_header {
         header_texts(header, what.stop, sink)?;
     }
-    if !what.part_headers && !what.body {
+    if !what.part_headers && !what.body && !what.attachments {
         return ControlFlow::Continue(());
     }
     let Some(structure) = parse_until(header, body, what.stop) else { return ControlFlow::Break(()) };
+    if what.attachments {
+        attachments::texts(&structure, what.stop, sink)?;
+    }
     for (index, part) in structure.parts.iter().enumerate() {
         if what.part_headers && index > 0 {
             header_texts(&body[part.header.clone()], what.stop, sink)?;

@@ -32,6 +32,8 @@ pub struct Part {
     pub media: (String, String),
     /// The parameters of Content-Type.
     pub parameters: Vec<Parameter>,
+    /// Type, as written and not empty, and parameters of Content-Disposition.
+    pub disposition: Option<(Vec<u8>, Vec<Parameter>)>,
     pub encoding: Encoding,
     pub kind: Kind,
 }
@@ -110,7 +112,7 @@ impl Parser<'_> {
         self.stopped()?;
         let index = self.parts.len();
         let mut content_type = None;
-        let mut encoding = None;
+        let (mut encoding, mut disposition) = (None, None);
         for (n, field) in fields(header).enumerate() {
             if n % STOP_EVERY == 0 {
                 self.stopped()?;
@@ -120,6 +122,9 @@ impl Parser<'_> {
                 content_type = Some(params::split(&field.unfolded()));
             } else if field.name.len() == 25 && encoding.is_none() && field.is(b"content-transfer-encoding") {
                 encoding = Some(params::split(&field.unfolded()).0);
+            } else if field.name.len() == 19 && disposition.is_none() && field.is(b"content-disposition") {
+                let (token, raws) = params::split(&field.unfolded());
+                disposition = (!token.is_empty()).then(|| (token, params::decode(&raws)));
             }
         }
         let boundary = content_type.as_ref().and_then(|(_, raws)| {
@@ -140,6 +145,7 @@ impl Parser<'_> {
             body,
             media: media.unwrap_or_else(|| (default.0.to_owned(), default.1.to_owned())),
             parameters,
+            disposition,
             encoding: encoding.map_or(Encoding::Identity, |name| Encoding::from_name(&name)),
             kind: Kind::Leaf,
         });

@@ -275,7 +275,7 @@ fn is_whole(needle: &Needle, token: usize) -> bool {
 fn boundary(area: Area, needle: &Needle, token: usize) -> Option<(Kind, Ends, Ends)> {
     use Class::{Separator, Word};
     let class = |token: usize| (token < needle.len()).then(|| needle.class(token));
-    if area == Area::Addr {
+    if area == Area::Pseudo {
         return None;
     }
     let is_space = |token: usize| needle.token(token) == b" ";

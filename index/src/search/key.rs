@@ -30,9 +30,7 @@ impl Run<'_> {
                     Place::Body => self.search(Some(Scope::Body), needle, within),
                     Place::Text => self.text(needle, within),
                     Place::Header(name) => self.search(Scope::field(self.segment, name), needle, within),
-                    Place::Address(which) => {
-                        self.search(Scope::address(self.segment, *which), needle, within)
-                    }
+                    Place::Pseudo(which) => self.search(Scope::pseudo(self.segment, *which), needle, within),
                 }
             },
         )
@@ -43,7 +41,7 @@ impl Run<'_> {
         let key = &self.program.keys[key];
         match key.place {
             _ if key.needle.is_none() => 1,
-            Place::Address(_) => 2,
+            Place::Pseudo(_) => 2,
             Place::Header(_) => 3,
             Place::Body => 4,
             Place::Text => 5,
@@ -188,13 +186,14 @@ impl Run<'_> {
 
     /// The empty needle is in every text: is there such a field?
     fn presence(&self, place: &Place, within: &Bits) -> Result<Bits, Halt> {
+        let vocabulary = self.segment.vocabulary();
         let name = match place {
             Place::Body | Place::Text => return Ok(within.clone()),
-            Place::Header(name) => name.as_slice(),
-            Place::Address(which) => which.name().as_bytes(),
+            Place::Header(name) => vocabulary.name(name),
+            Place::Pseudo(which) => vocabulary.pseudo_name(*which),
         };
         let mut found = Bits::new(within.len());
-        if let Some(name) = self.segment.vocabulary().name(name) {
+        if let Some(name) = name {
             self.add(terms::Field::Head, &terms::present(name), &mut found)?;
         }
         found.and(within);
@@ -221,7 +220,7 @@ impl Run<'_> {
             Place::Body => "BODY".into(),
             Place::Text => "TEXT".into(),
             Place::Header(name) => format!("HEADER {}", shown(name)),
-            Place::Address(which) => which.name().into(),
+            Place::Pseudo(which) => which.name().into(),
         };
         format!("{place} {}", shown(needle))
     }

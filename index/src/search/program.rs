@@ -34,8 +34,8 @@ pub(super) enum Place {
     Text,
     /// The message's own header fields of this name.
     Header(Vec<u8>),
-    /// The addresses of From, To, Cc or Bcc.
-    Address(Which),
+    /// The addresses of From, To, Cc or Bcc, or something about attachments.
+    Pseudo(Which),
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl Program {
 
     fn key(&mut self, key: &TextKey) -> Plan {
         let text = normalise(&key.needle);
-        if text.is_empty() && !key.field.is_header_only() {
+        if text.is_empty() && key.field.is_in_every_message() {
             return Plan::Constant(true);
         }
         let place = match &key.field {
@@ -83,10 +83,12 @@ impl Program {
             // Names are compared as the scan compares them, without case and without any other folding.
             Field::Header(name) => Place::Header(name.to_ascii_uppercase().into_bytes()),
             Field::Subject => Place::Header(b"SUBJECT".to_vec()),
-            Field::From => Place::Address(Which::From),
-            Field::To => Place::Address(Which::To),
-            Field::Cc => Place::Address(Which::Cc),
-            Field::Bcc => Place::Address(Which::Bcc),
+            Field::From => Place::Pseudo(Which::From),
+            Field::To => Place::Pseudo(Which::To),
+            Field::Cc => Place::Pseudo(Which::Cc),
+            Field::Bcc => Place::Pseudo(Which::Bcc),
+            Field::FileName => Place::Pseudo(Which::FileName),
+            Field::Attachment => Place::Pseudo(Which::Attachment),
         };
         let needle = (!text.is_empty()).then(|| self.needle(&text));
         let known = self.keys.iter().position(|key| key.place == place && key.needle == needle);

@@ -13,8 +13,8 @@ pub(super) enum Scope {
     Head,
     /// The message's own fields of one name.
     Field(u32),
-    /// Canonical addresses.
-    Address(u32),
+    /// Canonical addresses, or what there is about attachments.
+    Pseudo(u32),
 }
 
 impl Scope {
@@ -23,15 +23,15 @@ impl Scope {
         segment.vocabulary().name(name).map(Scope::Field)
     }
 
-    pub fn address(segment: &Segment, which: Which) -> Option<Scope> {
-        segment.vocabulary().pseudo_name(which).map(Scope::Address)
+    pub fn pseudo(segment: &Segment, which: Which) -> Option<Scope> {
+        segment.vocabulary().pseudo_name(which).map(Scope::Pseudo)
     }
 
     pub fn area(self) -> Area {
         match self {
             Scope::Body => Area::Body,
             Scope::Head | Scope::Field(_) => Area::Head,
-            Scope::Address(_) => Area::Addr,
+            Scope::Pseudo(_) => Area::Pseudo,
         }
     }
 
@@ -44,7 +44,7 @@ impl Scope {
         match self {
             Scope::Body | Scope::Head => true,
             Scope::Field(name) => !owner.nested && owner.name == Some(name),
-            Scope::Address(name) => owner.name == Some(name),
+            Scope::Pseudo(name) => owner.name == Some(name),
         }
     }
 
@@ -66,7 +66,7 @@ impl Scope {
         let names = segment.vocabulary().names();
         match self {
             Scope::Body => segment.body_list(ord).iter().try_for_each(each),
-            Scope::Field(name) | Scope::Address(name) => {
+            Scope::Field(name) | Scope::Pseudo(name) => {
                 let mut lists = segment.head_lists(ord);
                 lists.find(|(field, _)| *field == name).iter().try_for_each(|(_, list)| each(list))
             }

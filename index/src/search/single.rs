@@ -119,7 +119,7 @@ impl Run<'_> {
             &docs,
             || {
                 let mut candidates = docs.clone();
-                if let Scope::Field(name) | Scope::Address(name) = scope {
+                if let Scope::Field(name) | Scope::Pseudo(name) = scope {
                     let mut some = Bits::new(docs.len());
                     self.add(terms::Field::Head, &terms::literal(name), &mut some)?;
                     candidates.and(&some);

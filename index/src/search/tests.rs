@@ -151,14 +151,26 @@ fn some_header(chance: &mut Chance) -> String {
     header
 }
 
+fn some_disposition(chance: &mut Chance) -> String {
+    match chance.below(4) {
+        0 => "Content-Disposition: attachment\r\n".into(),
+        1 => format!(
+            "Content-Disposition: inline; filename=\"{}\"\r\n",
+            some_text(chance, 4).replace(['\r', '\n'], "")
+        ),
+        _ => String::new(),
+    }
+}
+
 fn some_message(chance: &mut Chance) -> String {
     let header = some_header(chance);
     let body = some_text(chance, 30);
     match chance.below(6) {
         0 => format!(
-            "{header}Content-Type: multipart/mixed; boundary=qq\r\n\r\n--qq\r\nContent-Type: text/plain; name=\"{}\"\r\n\r\n{body}\r\n\
+            "{header}Content-Type: multipart/mixed; boundary=qq\r\n\r\n--qq\r\nContent-Type: text/plain; name=\"{}\"\r\n{}\r\n{body}\r\n\
              --qq\r\nContent-Type: text/html\r\n\r\n<p>{}<b>{}</b><a href=\"http://{}/\">x</a>\r\n--qq--\r\n",
             chance.of(PIECES).trim(),
+            some_disposition(chance),
             some_text(chance, 5),
             some_text(chance, 5),
             chance.of(PIECES).trim(),
@@ -182,7 +194,7 @@ fn some_needle(chance: &mut Chance, messages: &[String]) -> String {
     }
     let message = &messages[chance.below(messages.len())];
     let found = texts(message.as_bytes());
-    let all: Vec<&String> = found.header.iter().chain(&found.body).collect();
+    let all: Vec<&String> = found.header.iter().chain(&found.body).chain(&found.file_names).collect();
     let Some(text) = all.get(chance.below(all.len())) else { return "x".into() };
     let chars: Vec<char> = text.chars().collect();
     let start = chance.below(chars.len());
@@ -199,13 +211,15 @@ fn some_needle(chance: &mut Chance, messages: &[String]) -> String {
 }
 
 fn some_field(chance: &mut Chance) -> Field {
-    match chance.below(10) {
+    match chance.below(13) {
         0 | 1 => Field::Body,
         2..=4 => Field::Text,
         5 => Field::Subject,
         6 => Field::From,
         7 => chance.of(&[&Field::To, &Field::Cc, &Field::Bcc]).clone(),
         8 => Field::Header(chance.of(NAMES).to_uppercase()),
+        9 | 10 => Field::FileName,
+        11 => Field::Attachment,
         _ => Field::Header(
             chance.of(&["x-foo", "received", "content-type", "", "none", "ﬁ", "a b"]).to_owned(),
         ),

@@ -105,7 +105,7 @@ impl Builder {
                     Kind::Body => self.text(false, None),
                     Kind::Own { name } => self.text(false, Some(&name_term(name))),
                     Kind::Nested { name } => self.text(true, Some(&name_term(name))),
-                    Kind::Address { which } => self.text(false, Some(&pseudo_term(which))),
+                    Kind::Pseudo { which } => self.text(false, Some(&pseudo_term(which))),
                 }
                 self.tokens(text);
             }

@@ -43,7 +43,7 @@ impl Segment {
                     kind = Some(match name {
                         None => Kind::Body,
                         Some(name) => match (vocabulary.which(name), vocabulary.term(name)) {
-                            (Some(which), _) => Kind::Address { which },
+                            (Some(which), _) => Kind::Pseudo { which },
                             (None, [_, name @ ..]) if nested => Kind::Nested { name },
                             (None, [_, name @ ..]) => Kind::Own { name },
                             (None, []) => return Err(Damaged("name")),

@@ -266,7 +266,7 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
     let (mut body_grams, mut head_grams) = (Grams::default(), Grams::default());
     let of_body = counted(Area::Body, &mut body_grams);
     let of_head = counted(Area::Head, &mut head_grams);
-    let of_addresses = counted(Area::Addr, &mut head_grams);
+    let of_addresses = counted(Area::Pseudo, &mut head_grams);
     let mut body = new(body_grams, options.bits_per_gram, BODY_COLUMN_BYTES);
     write(Area::Body, of_body, out, &mut |_, literals| {
         literals.split(|&b| b == END).for_each(|token| body.token(token));
@@ -275,9 +275,9 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
     let (table, continued) = body.finish();
     out.piece(Piece::BodySignature, &table);
     out.numbers(Piece::BodyContinued, continued);
-    // Head and addresses share a signature; addresses have hardly any.
+    // Head and pseudo fields share a signature: addresses have hardly any literals, and names of files stand in the head as well.
     let mut addresses: Vec<(usize, Vec<u8>)> = Vec::new();
-    write(Area::Addr, of_addresses, out, &mut |doc, literals| {
+    write(Area::Pseudo, of_addresses, out, &mut |doc, literals| {
         if !literals.is_empty() {
             addresses.push((doc, literals.to_vec()));
         }
@@ -308,7 +308,7 @@ pub(super) fn pieces(area: Area) -> [Piece; 4] {
         Area::Head => {
             [Piece::HeadCodes, Piece::HeadCodeOffsets, Piece::HeadLiterals, Piece::HeadLiteralOffsets]
         }
-        Area::Addr => {
+        Area::Pseudo => {
             [Piece::AddrCodes, Piece::AddrCodeOffsets, Piece::AddrLiterals, Piece::AddrLiteralOffsets]
         }
     }

@@ -126,7 +126,7 @@ impl Head {
                 }
             }
             take(&mut value, nested);
-            lists.addresses(builder.streams[Area::Addr as usize].of(doc), number);
+            lists.addresses(builder.streams[Area::Pseudo as usize].of(doc), number);
             lists.all.iter_mut().for_each(Numbered::end);
             fields.end();
             slots.end();

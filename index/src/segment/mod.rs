@@ -191,7 +191,7 @@ impl Segment {
             records: Records::open(&bundle, vocabulary.len(), vocabulary.tokens())?,
             vocabulary,
             inverted: Inverted::open(&bundle)?,
-            areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Addr)?],
+            areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Pseudo)?],
             templates: Templates::open(&bundle)?,
             body_signature: signature(Piece::BodySignature, Piece::BodyContinued),
             head_signature: signature(Piece::HeadSignature, Piece::HeadContinued),
@@ -251,7 +251,7 @@ impl Segment {
     pub fn literal_candidates(&self, area: Area, needle: &[u8], within: &mut Bits) {
         let signature = match area {
             Area::Body => &self.body_signature,
-            Area::Head | Area::Addr => &self.head_signature,
+            Area::Head | Area::Pseudo => &self.head_signature,
         };
         signature.retain(needle, within.words_mut());
     }

@@ -142,7 +142,7 @@ fn area_octet(area: Area) -> u8 {
     match area {
         Area::Body => b'b',
         Area::Head => b'h',
-        Area::Addr => b'a',
+        Area::Pseudo => b'a',
     }
 }
 

@@ -91,7 +91,7 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
                     expect(Field::Head, terms::present_nested(vocabulary.name(name).unwrap()));
                     Some(terms::NESTED)
                 }
-                Kind::Address { which } => vocabulary.pseudo_name(which),
+                Kind::Pseudo { which } => vocabulary.pseudo_name(which),
             };
             if let Some(field) = field.filter(|&field| field != terms::NESTED) {
                 expect(Field::Head, terms::present(field));
@@ -112,7 +112,7 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
                 } else if let Some(field) = field {
                     expect(Field::Head, terms::literal(field));
                 }
-                if area == Area::Addr {
+                if area == Area::Pseudo {
                     continue;
                 }
                 let edges = match options.edges {
@@ -308,7 +308,7 @@ fn message() -> impl Strategy<Value = Prepared> {
         Just(0).prop_map(|_| (0, "")),
         name().prop_map(|name| (1, name)),
         name().prop_map(|name| (2, name)),
-        (0..4usize).prop_map(|which| (3 + which, "")),
+        (0..Which::ALL.len()).prop_map(|which| (3 + which, "")),
     ];
     prop::collection::vec((kind, text()), 0..8).prop_map(|texts| {
         let mut prepared = Prepared::default();
@@ -318,7 +318,7 @@ fn message() -> impl Strategy<Value = Prepared> {
                 0 => Kind::Body,
                 1 => Kind::Own { name },
                 2 => Kind::Nested { name },
-                other => Kind::Address { which: Which::ALL[other - 3] },
+                other => Kind::Pseudo { which: Which::ALL[other - 3] },
             };
             prepared.push(kind, text);
         }
@@ -478,7 +478,7 @@ fn read_everything(segment: &Segment) -> usize {
             seen += out.len();
             let mut within = Bits::full(segment.docs());
             segment.literal_candidates(Area::Body, part, &mut within);
-            segment.literal_candidates(Area::Addr, part, &mut within);
+            segment.literal_candidates(Area::Pseudo, part, &mut within);
             seen += within.iter().count();
         }
         seen += usize::from(vocabulary.name(&term).is_some()) + usize::from(vocabulary.ord(&term).is_some());
@@ -499,7 +499,7 @@ fn small() -> Vec<u8> {
     for n in 0..6 {
         let mut prepared = Prepared::default();
         prepared.push(Kind::Own { name: b"SUBJECT" }, &format!("FOOD CART {n}"));
-        prepared.push(Kind::Address { which: Which::From }, "J <J@X.ORG>");
+        prepared.push(Kind::Pseudo { which: Which::From }, "J <J@X.ORG>");
         prepared.push(Kind::Nested { name: b"" }, "日本 AND LITERAL");
         prepared.push(Kind::Body, &format!("THE FOOD, THE CART. UNIQUE{n}TOKEN {n} ÜNÏ 日本語"));
         messages.push(prepared);

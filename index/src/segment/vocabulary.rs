@@ -25,7 +25,7 @@ pub const BLOCK: u32 = 32;
 /// Terms of which only the first one's place is in a table.
 pub const OFFSETS_STEP: u32 = 8;
 
-/// "ord" is the position of a token in the order of octets. Names of header fields and the pseudo names of addresses are
+/// "ord" is the position of a token in the order of octets. Names of header fields and the pseudo names of addresses and attachments are
 /// entries as well, behind all tokens.
 pub struct Vocabulary {
     terms: OwnedBytes,
@@ -36,7 +36,7 @@ pub struct Vocabulary {
     len: u32,
     names: u32,
     first_name: u32,
-    pseudo: [Option<u32>; 4],
+    pseudo: [Option<u32>; Which::ALL.len()],
 }
 
 /// The entry of a field name.
@@ -44,7 +44,7 @@ pub fn name_term(name: &[u8]) -> Vec<u8> {
     [&[NAME], name].concat()
 }
 
-/// The entry of canonical addresses.
+/// The entry of a pseudo name.
 pub fn pseudo_term(which: Which) -> [u8; 2] {
     [PSEUDO, which as u8]
 }
@@ -67,7 +67,7 @@ impl Vocabulary {
             len,
             names: 0,
             first_name: 0,
-            pseudo: [None; 4],
+            pseudo: [None; Which::ALL.len()],
         };
         vocabulary.names = vocabulary.lower_bound(0..len, |term| term < &[PSEUDO][..]);
         vocabulary.first_name = vocabulary.lower_bound(vocabulary.names..len, |term| term < &[NAME][..]);
@@ -126,7 +126,7 @@ impl Vocabulary {
         self.entry(&name_term(name))
     }
 
-    /// The entry that stands for canonical addresses.
+    /// The entry of a pseudo name, if any message has such a text.
     pub fn pseudo_name(&self, which: Which) -> Option<u32> {
         self.pseudo[which as usize]
     }

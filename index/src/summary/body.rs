@@ -33,7 +33,7 @@ pub(super) fn write(
         if extended {
             writer.raw(" ");
             parameters(&part.parameters, writer);
-            described.extension(writer);
+            described.extension(part, writer);
         }
         writer.raw(")");
         return;
@@ -75,7 +75,7 @@ pub(super) fn write(
     if extended {
         writer.raw(" ");
         writer.nstring(described.md5.as_deref());
-        described.extension(writer);
+        described.extension(part, writer);
     }
     writer.raw(")");
 }
@@ -87,7 +87,6 @@ struct Described {
     description: Option<Vec<u8>>,
     encoding: Option<Vec<u8>>,
     md5: Option<Vec<u8>>,
-    disposition: Option<(Vec<u8>, Vec<params::Parameter>)>,
     languages: Vec<Vec<u8>>,
     location: Option<Vec<u8>>,
 }
@@ -108,12 +107,6 @@ impl Described {
                 }
                 b"md5" if out.md5.is_none() => out.md5 = value(&field),
                 b"location" if out.location.is_none() => out.location = value(&field),
-                b"disposition" if out.disposition.is_none() => {
-                    let (token, raws) = params::split(&field.unfolded());
-                    if !token.is_empty() {
-                        out.disposition = Some((token, params::decode(&raws)));
-                    }
-                }
                 b"language" if out.languages.is_empty() => {
                     let (list, _) = params::split(&field.unfolded());
                     out.languages = list
@@ -141,9 +134,9 @@ impl Described {
     }
 
     /// Disposition, language and location, with the blank in front.
-    fn extension(&self, writer: &mut Writer) {
+    fn extension(&self, part: &Part, writer: &mut Writer) {
         writer.raw(" ");
-        match &self.disposition {
+        match &part.disposition {
             Some((token, list)) if !writer.is_full() => {
                 writer.raw("(");
                 writer.string(&token.to_ascii_uppercase());

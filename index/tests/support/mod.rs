@@ -26,6 +26,12 @@ pub fn mail() -> impl Strategy<Value = Vec<u8>> {
             "; format=flowed",
             "; name*0*=utf-8''%e2",
             "; name*1=\"",
+            "; name=word",
+            "multipart/related; boundary=q",
+            "Content-Disposition: ",
+            "attachment",
+            "inline",
+            "; filename=\"word ",
             "Content-Transfer-Encoding: ",
             "base64",
             "quoted-printable",
@@ -76,6 +82,8 @@ pub fn field() -> impl Strategy<Value = Field> {
         Field::From,
         Field::To,
         Field::Header("content-type".into()),
+        Field::FileName,
+        Field::Attachment,
     ])
 }
 

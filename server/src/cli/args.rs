@@ -86,15 +86,32 @@ pub enum Command {
 
     /// Search the mail of an account
     ///
-    /// Prints mailbox, UID, date, sender and subject of the newest messages that match. The program is what IMAP's SEARCH
-    /// takes (RFC 9051, 6.4.4). Works while the server runs, and when it does not. Exit code 1: nothing was found.
-    #[command(after_help = "Examples:
+    /// Prints mailbox, UID, date, sender and subject of the newest messages that match. With --query it takes what people type into
+    /// a search box, without it what IMAP's SEARCH takes (RFC 9051, 6.4.4). Works while the server runs, and when it does not. Exit
+    /// code 1: nothing was found.
+    #[command(
+        override_usage = "trawl search [OPTIONS] <USER> <PROGRAM | --query <QUERY>>",
+        after_help = "With --query, words and \"phrases\" are looked for anywhere, - excludes, OR and parentheses group, and there are:
+  from: to: cc: bcc: subject: body: text: list: header:name=value
+  has:attachment filename:pdf in:trash in:\"Lists/Rust\" keyword:Work
+  is:unread is:read is:flagged is:answered is:draft is:deleted is:recent
+  before:2024-05-01 after:2024-05 on:2024 older_than:2y newer_than:10d larger:10M smaller:200k
+
+Examples:
+  trawl search anna --query 'from:bob subject:\"food cart\" has:attachment -in:trash'
+  trawl search anna -q 'invoice OR receipt newer_than:1y filename:pdf'
   trawl search anna 'SUBJECT invoice SINCE 1-Jan-2024'
-  trawl search anna 'OR FROM bob BODY \"food cart\"' --mailbox Archive")]
+  trawl search anna 'OR FROM bob BODY \"food cart\"' --mailbox Archive"
+    )]
     Search(SearchArgs),
 
     /// Show how a search is done: what is looked at, where, and how long it takes
-    #[command(after_help = "Example:\n  trawl explain anna INBOX 'UNSEEN BODY \"food cart\"'")]
+    #[command(
+        override_usage = "trawl explain [OPTIONS] <USER> <MAILBOX> <PROGRAM | --query <QUERY>>",
+        after_help = "Examples:
+  trawl explain anna INBOX --query 'is:unread \"food cart\" has:attachment'
+  trawl explain anna INBOX 'UNSEEN BODY \"food cart\"'"
+    )]
     Explain(ExplainArgs),
 
     /// Make the search index of an account, or of all, anew
@@ -113,8 +130,8 @@ pub enum Command {
 pub struct SearchArgs {
     /// Account
     pub user: String,
-    /// Search keys, as one argument
-    pub program: String,
+    #[command(flatten)]
+    pub program: Program,
     /// Only this mailbox; without it all of them
     #[arg(long, short, value_name = "MAILBOX")]
     pub mailbox: Option<String>,
@@ -126,14 +143,25 @@ pub struct SearchArgs {
     pub json: bool,
 }
 
+/// What to search for, said in one of two languages.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Program {
+    /// Search keys of IMAP, as one argument
+    pub program: Option<String>,
+    /// What to search for as people type it, as one argument: 'from:bob has:attachment'
+    #[arg(long, short, value_name = "QUERY", allow_hyphen_values = true)]
+    pub query: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// Account
     pub user: String,
     /// Mailbox
     pub mailbox: String,
-    /// Search keys, as one argument
-    pub program: String,
+    #[command(flatten)]
+    pub program: Program,
     /// Search this often and show the last time
     #[arg(long, default_value_t = 1, value_name = "TIMES")]
     pub repeat: u32,
@@ -272,5 +300,30 @@ mod tests {
             assert_eq!(cli.config.as_deref(), Some(std::path::Path::new("x")));
         }
         assert!(Cli::try_parse_from(["trawl", "import", "mbox", "anna"]).is_err());
+    }
+
+    #[test]
+    fn what_to_search_for_is_a_program_or_a_query() {
+        let parsed = |line: &[&str]| match Cli::try_parse_from([&["trawl"], line].concat()).ok()?.command {
+            Command::Search(SearchArgs { program, mailbox, .. }) => Some((program, mailbox)),
+            Command::Explain(ExplainArgs { program, mailbox, .. }) => Some((program, Some(mailbox))),
+            _ => None,
+        };
+        // A query may begin with a minus sign, also where an option looks alike.
+        for query in ["from:bob", "-in:trash x", "-money", "--x"] {
+            for line in [
+                ["search", "anna", "-q", query, "-m", "INBOX"],
+                ["explain", "anna", "INBOX", "--repeat=2", "--query", query],
+            ] {
+                let (program, mailbox) = parsed(&line).unwrap();
+                assert_eq!((program.query.as_deref(), program.program), (Some(query), None), "{line:?}");
+                assert_eq!(mailbox.as_deref(), Some("INBOX"));
+            }
+        }
+        let (program, _) = parsed(&["search", "anna", "FROM bob"]).unwrap();
+        assert_eq!((program.program.as_deref(), program.query), (Some("FROM bob"), None));
+        assert!(parsed(&["search", "anna"]).is_none());
+        assert!(parsed(&["search", "anna", "ALL", "-q", "x"]).is_none());
+        assert!(parsed(&["explain", "anna", "INBOX"]).is_none());
     }
 }

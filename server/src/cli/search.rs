@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget};
 
-use super::args::{ExplainArgs, ReindexArgs, SearchArgs};
+use super::args::{ExplainArgs, Program, ReindexArgs, SearchArgs};
 use super::control::{Control, Server};
 use super::error::CliError;
 use crate::config::Config;
 use crate::control::protocol::{Answer, Explained, Hit, Request};
+use crate::wire::query::{self, Room};
 
 /// How often a command that waits for indexing looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
@@ -18,11 +19,19 @@ fn senseless() -> CliError {
     CliError::new("the server gave an answer that makes no sense")
 }
 
+/// Keys of SEARCH: a query is the argument of one.
+fn keys(program: &Program) -> Result<String, CliError> {
+    let Program { program, query } = program;
+    let Some(text) = query else { return Ok(program.clone().unwrap_or_default()) };
+    query::parse(text, Room::WHOLE).map_err(|error| CliError::new(format!("in the query: {error}")))?;
+    Ok(format!("X-TRAWL-QUERY {{{}+}}\r\n{text}", text.len()))
+}
+
 pub fn search(config: &Config, arguments: &SearchArgs) -> Result<ExitCode, CliError> {
     let request = Request::Search {
         user: arguments.user.clone(),
         mailbox: arguments.mailbox.clone(),
-        program: arguments.program.clone(),
+        program: keys(&arguments.program)?,
         max: arguments.max,
     };
     let server = Server::find_or_start(config)?;
@@ -54,7 +63,7 @@ pub fn explain(config: &Config, arguments: &ExplainArgs) -> Result<ExitCode, Cli
     let request = Request::Explain {
         user: arguments.user.clone(),
         mailbox: arguments.mailbox.clone(),
-        program: arguments.program.clone(),
+        program: keys(&arguments.program)?,
     };
     let server = Server::find_or_start(config)?;
     let mut control = server.connect()?;

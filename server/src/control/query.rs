@@ -34,9 +34,10 @@ use crate::runtime::state::CoreState;
 use crate::session::io::{Cancel, Input, Patience};
 use crate::session::reader::Reader;
 use crate::session::{Connection, Cx, Link, Selected};
-use crate::wire::ast::{CommandBody, Day, SearchCommand, Tag};
+use crate::wire::ast::{CommandBody, Day, SearchCommand, SearchKey, Tag};
 use crate::wire::date::civil_from_day;
 use crate::wire::fragment::Policy;
+use crate::wire::print;
 
 /// Text of a refusal, for a person.
 type Refused = String;
@@ -114,6 +115,12 @@ pub async fn explain(
     let rest = resolve_exactly(&selected, &cx, &command).await.map_err(said)?;
     let state_us = clock.nanos().saturating_sub(start) / 1000;
     let mut explained = Explained { messages, state_us, ..Explained::default() };
+    if let SearchKey::Query(query) = &command.key
+        && let Ok(key) = &query.key
+    {
+        let program = String::from_utf8_lossy(&print::program(key)).replace("\r\n", " ");
+        explained.lines.push(format!("the query is {program}"));
+    }
     let found = match rest {
         Rest::Found(positions) => {
             explained.left_by_state = positions.len();
@@ -192,7 +199,10 @@ fn parse(program: &str) -> Result<SearchCommand, Refused> {
             CommandBody::Search(search) => Ok(search),
             _ => Err("this is not a search program".to_owned()),
         },
-        Err(bad) => Err(format!("the search program is not understood: {}", bad.reason)),
+        Err(bad) => {
+            let what = "--query takes what people type, as in from:bob has:attachment";
+            Err(format!("the search program is not understood: {}; {what}", bad.reason))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use trawl_store::types::{SpecialUse, ZonedTime};
 use super::metadata::EntryName;
 use super::name::MailboxName;
 use super::object_id::ObjectId;
+use super::query::QueryError;
 use super::set::{SeqSet, SetArg};
 
 /// The client's tag (RFC 9051 9, `tag`): 1 or more ASTRING characters without `+`.
@@ -557,6 +558,23 @@ pub enum SearchKey {
     },
     /// RFC 5466 3.1: what is stored under this name.
     Filter(FilterName),
+    /// X-TRAWL-QUERY ([`super::query`]); what is below is found in queries only.
+    Query(Box<Query>),
+    /// Some part is an attachment.
+    Attachment,
+    /// A part has a file name with this in it.
+    FileName(Vec<u8>),
+    /// The message is in the mailbox of this name or role.
+    In(String),
+}
+
+/// The argument of X-TRAWL-QUERY.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Query {
+    /// As the client wrote it.
+    pub text: String,
+    /// What it means, or why it means nothing; needles are UTF-8, whatever the charset of the command.
+    pub key: Result<SearchKey, QueryError>,
 }
 
 /// The UIDs of a response (`COPYUID`, ESEARCH): never `*`, never `$`.

@@ -16,6 +16,7 @@ use super::manage::SPECIAL_USES;
 use super::metadata::EntryName;
 use super::name::MailboxName;
 use super::object_id::ObjectId;
+use super::query::{self, QueryError, Room};
 use super::set::{Bound, SeqRange, SeqSet, SetArg};
 use super::sort::KEYS;
 use super::status::ITEMS;
@@ -159,6 +160,10 @@ fn day() -> impl Strategy<Value = Day> {
     (0u32..=9999, 1u32..=12, 1u32..=28).prop_map(|(y, m, d)| date::day_from_civil(y, m, d).unwrap())
 }
 
+fn query(text: String, key: Result<SearchKey, QueryError>) -> SearchKey {
+    SearchKey::Query(Box::new(Query { text, key }))
+}
+
 fn search_key() -> impl Strategy<Value = SearchKey> {
     use SearchKey as K;
     let leaf = prop_oneof![
@@ -196,6 +201,9 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
         bytes().prop_flat_map(|n| select(vec![K::Subject(n.clone()), K::Body(n.clone()), K::Text(n)])),
         (bytes(), bytes()).prop_map(|(field, needle)| K::Header { field, needle }),
         filter_name().prop_map(K::Filter),
+        query::tests::key().prop_map(|key| query(query::tests::text(&key), Ok(key))),
+        "[(\"-][a-z]{0,5}"
+            .prop_map(|text| query(text.clone(), query::parse(&text, Room::WHOLE).map(|(key, _)| key))),
     ];
     leaf.prop_recursive(5, 24, 4, |inner| {
         prop_oneof![

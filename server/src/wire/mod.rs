@@ -23,6 +23,7 @@ pub mod name;
 mod numbers;
 pub mod object_id;
 pub mod print;
+pub mod query;
 mod search;
 pub mod set;
 mod sort;

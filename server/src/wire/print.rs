@@ -12,6 +12,7 @@ use super::ast::{
 use super::cursor::{is_astring_char, is_list_char};
 use super::flags::SYSTEM_FLAGS;
 use super::manage::special_use_name;
+use super::query::quoted;
 use super::set::{Bound, SeqRange, SeqSet, SetArg};
 use super::sort::KEYS;
 use crate::response::encode;
@@ -504,6 +505,15 @@ fn keys(out: &mut Vec<u8>, key: &SearchKey) {
     }
 }
 
+/// A search program; `parse` takes it behind SEARCH.
+pub fn program(key: &SearchKey) -> Vec<u8> {
+    let mut out = Vec::new();
+    keys(&mut out, key);
+    // Without the space in front.
+    out.drain(..out.len().min(1));
+    out
+}
+
 /// Depth is bounded by the parser, so recursion is.
 fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
     use SearchKey as K;
@@ -555,6 +565,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         K::Text(_) => b"TEXT",
         K::Header { .. } => b"HEADER",
         K::Filter(_) => b"FILTER",
+        K::Query(_) | K::Attachment | K::FileName(_) | K::In(_) => b"X-TRAWL-QUERY",
     };
     out.extend_from_slice(name);
     match key {
@@ -593,6 +604,12 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
             argument(out, field);
             argument(out, needle);
         }
+        K::Query(query) => argument(out, query.text.as_bytes()),
+        K::Attachment => argument(out, b"has:attachment"),
+        K::FileName(n) => {
+            argument(out, format!("filename:{}", quoted(&String::from_utf8_lossy(n))).as_bytes());
+        }
+        K::In(name) => argument(out, format!("in:{}", quoted(name)).as_bytes()),
         _ => {}
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Keys nest; the parser keeps its own stack, so that depth costs memory within a bound and never the thread's stack.
 
-use super::ast::{CommandBody, FilterName, Numbers, SearchCommand, SearchKey, SearchReturn};
+use super::ast::{CommandBody, FilterName, Numbers, Query, SearchCommand, SearchKey, SearchReturn};
 use super::cursor::{Cursor, Parsed, bad, is_atom_char};
 use super::object_id::object_id;
+use super::query::{self, Room};
 use super::{date, flags, numbers};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX};
 
@@ -127,7 +128,15 @@ pub(super) fn program(c: &mut Cursor<'_>) -> Parsed<SearchKey> {
             open.push(Open::Or(None));
             continue;
         }
-        let mut done = Some(simple(c)?);
+        let mut done = Some(if c.take_word("X-TRAWL-QUERY") {
+            c.space()?;
+            let room = Room { keys: SEARCH_KEYS_MAX - count, depth: SEARCH_DEPTH_MAX - open.len() };
+            let (key, keys) = typed(c, room)?;
+            count += keys;
+            key
+        } else {
+            simple(c)?
+        });
         // The key may complete what is around it.
         while let Some(key) = done.take() {
             match open.pop() {
@@ -164,6 +173,17 @@ fn joined(mut keys: Vec<SearchKey>) -> SearchKey {
         }
         None => unreachable!("a group is joined after a key was put into it"),
     }
+}
+
+/// `"X-TRAWL-QUERY" SP astring`, and how many keys it holds. It is UTF-8, whatever the charset of the command. That it cannot be
+/// understood is no fault of the client, which only passes it on.
+fn typed(c: &mut Cursor<'_>, room: Room) -> Parsed<(SearchKey, usize)> {
+    let Ok(text) = String::from_utf8(c.astring()?) else { return bad("The query is not UTF-8") };
+    let (key, keys) = match query::parse(&text, room) {
+        Ok((key, keys)) => (Ok(key), keys),
+        Err(error) => (Err(error), 0),
+    };
+    Ok((SearchKey::Query(Box::new(Query { text, key })), keys))
 }
 
 /// The keys that hold no other key (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 5032, RFC 5182, RFC 8474, RFC 8514).

@@ -211,10 +211,13 @@ impl Composer {
                 let length = chance.magnitude(1, 4_000) as usize;
                 let file = self.stock.piece(chance);
                 Part {
-                    headers: vec![
+                    headers: [
                         format!("Content-Type: application/octet-stream; {}", parameter("name", &file)),
                         "Content-Transfer-Encoding: base64".into(),
-                    ],
+                    ]
+                    .into_iter()
+                    .chain(self.disposition(chance, &file))
+                    .collect(),
                     body: mime::base64_lines(&chance.bytes(length)),
                 }
             }
@@ -246,6 +249,17 @@ impl Composer {
                 self.encoded(chance, kind, &text, "")
             }
         }
+    }
+
+    /// Of a part with this name in its Content-Type.
+    fn disposition(&self, chance: &mut Chance, file: &str) -> Option<String> {
+        let kind = one(chance, "attachment|inline|INLINE|x-other|");
+        let name = match chance.below(4) {
+            0 => String::new(),
+            1 => format!("; {}", parameter("filename", &self.stock.piece(chance))),
+            _ => format!("; {}", parameter("filename", file)),
+        };
+        chance.permille(600).then(|| format!("Content-Disposition: {kind}{name}"))
     }
 
     fn encoded(&self, chance: &mut Chance, subtype: &str, text: &str, parameters: &str) -> Part {

@@ -5,7 +5,7 @@
 
 use memchr::memmem::Finder;
 use roaring::RoaringBitmap;
-use trawl_index::prepare::{Kind, Prepared};
+use trawl_index::prepare::{Kind, Prepared, Which};
 use trawl_index::query::{Field, Node};
 use trawl_index::scan::Message;
 use trawl_index::{extract, mime, normalise};
@@ -20,6 +20,8 @@ pub struct Mail {
     body: Vec<u8>,
     header: Vec<u8>,
     own: Vec<Own>,
+    file_names: Vec<u8>,
+    has_attachment: bool,
 }
 
 /// A field of the message's own header.
@@ -41,7 +43,8 @@ impl Mail {
     pub fn new(raw: Vec<u8>) -> Mail {
         let header_end = mime::header_end(&raw);
         let texts = extract::texts(&raw);
-        let (mut body, mut header) = (Vec::new(), Vec::new());
+        let (mut body, mut header, mut file_names) = (Vec::new(), Vec::new(), Vec::new());
+        texts.file_names.iter().for_each(|text| put(text, &mut file_names));
         texts.body.iter().for_each(|text| put(text, &mut body));
         texts.header.iter().for_each(|text| put(text, &mut header));
         let own = mime::header::fields(&raw[..header_end])
@@ -56,7 +59,7 @@ impl Mail {
                 Own { name: field.name.to_vec(), value, addresses }
             })
             .collect();
-        Mail { raw, header_end, body, header, own }
+        Mail { raw, header_end, body, header, own, file_names, has_attachment: texts.has_attachment }
     }
 
     pub fn message(&self) -> Message<'_> {
@@ -69,6 +72,7 @@ impl Mail {
             return true;
         }
         let (mut body, mut header, mut own) = (Vec::new(), Vec::new(), Vec::<Own>::new());
+        let (mut file_names, mut has_attachment) = (Vec::new(), false);
         for (kind, text) in prepared.texts() {
             let line = |name: &[u8]| match name {
                 b"" => [text.as_bytes(), &[END]].concat(),
@@ -81,7 +85,9 @@ impl Mail {
                     header.extend_from_slice(&line(name));
                     own.push(Own { name: name.to_vec(), value: line(b""), addresses: Vec::new() });
                 }
-                Kind::Address { which } => match own.last_mut() {
+                Kind::Pseudo { which: Which::FileName } => file_names.extend_from_slice(&line(b"")),
+                Kind::Pseudo { which: Which::Attachment } => has_attachment = text.is_empty(),
+                Kind::Pseudo { which } => match own.last_mut() {
                     Some(last) if last.name == which.name().as_bytes() => {
                         last.addresses.extend_from_slice(&line(b""))
                     }
@@ -94,8 +100,14 @@ impl Mail {
         };
         body == self.body
             && header == self.header
+            && file_names == self.file_names
+            && has_attachment == self.has_attachment
             && own.len() == self.own.len()
             && own.iter().zip(&self.own).all(same)
+    }
+
+    pub fn has_file_names(&self) -> bool {
+        !self.file_names.is_empty()
     }
 
     /// Octets of normalised text.
@@ -167,5 +179,7 @@ fn key(field: &Field, finder: &Finder<'_>, message: &Mail) -> bool {
         Field::To => named("to").any(|own| found(&own.addresses)),
         Field::Cc => named("cc").any(|own| found(&own.addresses)),
         Field::Bcc => named("bcc").any(|own| found(&own.addresses)),
+        Field::FileName => !message.file_names.is_empty() && found(&message.file_names),
+        Field::Attachment => message.has_attachment && everywhere,
     }
 }

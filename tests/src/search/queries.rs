@@ -83,12 +83,15 @@ fn text(chance: &mut Chance, messages: &[&Mail]) -> Node {
             needle = mutated(chance, needle);
         }
     }
+    if chance.permille(20) {
+        return Node::Text(TextKey { field: Field::Attachment, needle: String::new() });
+    }
     let field = if chance.permille(150) { any_field(chance) } else { field };
     Node::Text(TextKey { field, needle })
 }
 
 fn any_field(chance: &mut Chance) -> Field {
-    match chance.below(12) {
+    match chance.below(14) {
         0 => Field::Body,
         1..=3 => Field::Text,
         4 => Field::Subject,
@@ -96,6 +99,8 @@ fn any_field(chance: &mut Chance) -> Field {
         6 => Field::To,
         7 => Field::Cc,
         8 => Field::Bcc,
+        9 | 10 => Field::FileName,
+        11 => Field::Attachment,
         _ => Field::Header(
             (*chance.pick(&[
                 "received",
@@ -121,7 +126,7 @@ fn cut(chance: &mut Chance, messages: &[&Mail]) -> (Field, String) {
     let texts = || extract::texts(&message.raw);
     let own: Vec<_> = mime::header::fields(message.message().header).collect();
     let nowhere = |chance: &mut Chance| (any_field(chance), chance.pick(&texts::KINDS).1(chance));
-    match chance.below(20) {
+    match chance.below(22) {
         0..=8 => match some(chance, &texts().body) {
             Some(text) => {
                 let field = chance.pick(&[Field::Body, Field::Body, Field::Text]).clone();
@@ -153,6 +158,18 @@ fn cut(chance: &mut Chance, messages: &[&Mail]) -> (Field, String) {
                     let raw = raw.filter(|_| chance.permille(500));
                     (found, piece(chance, raw.as_deref().unwrap_or(&canonical)))
                 }
+            }
+        }
+        19 | 20 => {
+            // Few messages have any.
+            let named = (0..20).map(|_| *chance.pick(messages)).find(|message| message.has_file_names());
+            let names = named.map(|message| extract::texts(&message.raw).file_names).unwrap_or_default();
+            match some(chance, &names) {
+                Some(name) => {
+                    let field = chance.pick(&[Field::FileName, Field::FileName, Field::Text]).clone();
+                    (field, piece(chance, name))
+                }
+                None => (Field::FileName, chance.pick(&texts::KINDS).1(chance)),
             }
         }
         _ => nowhere(chance),

@@ -14,7 +14,7 @@ use trawl_bench::chance::{Chance, Purpose};
 use trawl_index::account::work::{Batch, Content, Failure, Source, Wanted, Work};
 use trawl_index::account::{AccountIndex, Fingerprint, Identity, Known, Opened};
 use trawl_index::prepare::Prepared;
-use trawl_index::query::Node;
+use trawl_index::query::{Field, Node, TextKey};
 use trawl_index::scan::Compiled;
 use trawl_index::search::{Cx, Query};
 use trawl_store::log::Address;
@@ -404,6 +404,14 @@ impl World {
             found.extend(docs.iter().filter_map(|doc| segment.message(doc)));
         }
         *self.tally.entry("hits in segments").or_default() += found.len();
+        if let Node::Text(TextKey { field, .. }) = node {
+            let what = match field {
+                Field::FileName => "hits of file names in segments",
+                Field::Attachment => "hits of attachments in segments",
+                _ => "hits of other texts in segments",
+            };
+            *self.tally.entry(what).or_default() += found.len();
+        }
         let rest = view - snapshot.covered();
         let mut hits = (0, 0);
         for number in &rest {

@@ -64,6 +64,7 @@ fn look(key: &SearchKey, nature: &mut Nature) {
             look(b, nature);
         }
         K::Not(key) => look(key, nature),
+        K::Query(query) => query.key.iter().for_each(|key| look(key, nature)),
         K::Uid(SetArg::Numbers(set)) | K::Sequence(SetArg::Numbers(set)) => {
             nature.largest |= set.has_star();
             nature.octets += size_of_val(set.as_ranges()) as u64;
@@ -72,6 +73,7 @@ fn look(key: &SearchKey, nature: &mut Nature) {
         // What a message says, when it came, and whether it is recent, stays as it is.
         K::Bcc(needle) | K::Cc(needle) | K::From(needle) | K::To(needle) => nature.add(needle),
         K::Subject(needle) | K::Body(needle) | K::Text(needle) => nature.add(needle),
+        K::FileName(needle) => nature.add(needle),
         K::Header { field, needle } => {
             nature.add(field);
             nature.add(needle);
@@ -89,6 +91,7 @@ fn look(key: &SearchKey, nature: &mut Nature) {
         | K::SavedOn(_)
         | K::SavedSince(_)
         | K::SaveDateSupported
+        | K::Attachment
         | K::EmailId(_)
         | K::ThreadId(_)
         | K::Larger(_)

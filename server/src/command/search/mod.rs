@@ -14,6 +14,7 @@ pub mod plan;
 pub mod state;
 pub mod text;
 pub mod together;
+mod within;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use self::fuzzy::Hits;
 use self::fuzzy::relax::{Fuzz, Tier};
 use self::plan::{Context, Program, Refused, Rest};
 use self::state::{Evaluation, SearchRow};
+use self::within::Within;
 use super::context::{self, Found};
 use crate::lanes::search::SearchError;
 use crate::limits::{INPROGRESS_MS, SEARCH_WINDOW_MESSAGES};
@@ -39,6 +41,7 @@ use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
 use crate::wire::ast::{SearchCommand, SearchReturn};
+use crate::wire::query::{printable, quoted};
 
 /// What BADCHARSET names: the charsets that are always known. Others of WHATWG are accepted as well.
 const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "KOI8-R"];
@@ -244,7 +247,8 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Re
         }
         positions
     };
-    let program = s.look(|mailbox| {
+    let program = look(s, |account, mailbox| {
+        let within = Within::new(account, mailbox);
         let context = Context {
             account: s.auth.id(),
             messages: view.len(),
@@ -256,6 +260,7 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Re
             keyword: &|name| mailbox.keyword(name).map(Flags::keyword),
             charset: command.charset.as_deref(),
             fuzz,
+            within: &|name| within.is(name),
         };
         Program::new(&command.key, &context)
     })?;
@@ -263,6 +268,13 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Re
         Refused::Charset => Refusal::no(Code::BadCharset(CHARSETS.to_vec()), "This charset is not known"),
         Refused::Needle => Refusal::bad(None, "A string is not valid in its charset"),
         Refused::Filter => Refusal::no(Code::ServerBug, "A filter was not expanded"),
+        Refused::Query(error) => {
+            Refusal::no(Code::Cannot, format!("In the query: {}", printable(&error.to_string())))
+        }
+        Refused::Mailbox(name) => {
+            let name = printable(&quoted(&name));
+            Refusal::no(Code::NonExistent, format!("There is no mailbox {name} that in: could mean"))
+        }
     })
 }
 

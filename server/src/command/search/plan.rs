@@ -16,6 +16,7 @@ use super::state::StateKey;
 use crate::limits::FUZZY_WORDS_MAX;
 use crate::wire::ast::SearchKey;
 use crate::wire::object_id::Kind;
+use crate::wire::query::QueryError;
 use crate::wire::set::SetArg;
 
 /// What a key means depends on the session it is searched in.
@@ -39,10 +40,12 @@ pub struct Context<'a> {
     pub charset: Option<&'a str>,
     /// What FUZZY means.
     pub fuzz: Fuzz<'a>,
+    /// Whether a mailbox of this name or role is the one that is searched; `None` if there is no such mailbox.
+    pub within: &'a dyn Fn(&str) -> Option<bool>,
 }
 
 /// Why a search cannot be understood.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refused {
     /// Its charset is not known: `NO [BADCHARSET (…)]`.
     Charset,
@@ -50,6 +53,10 @@ pub enum Refused {
     Needle,
     /// A filter is still in it: whoever plans expands them first (`filters`).
     Filter,
+    /// A query is not understood: NO.
+    Query(QueryError),
+    /// A query names a mailbox that is not there: NO.
+    Mailbox(String),
 }
 
 /// A search key with its state keys taken out.
@@ -245,6 +252,20 @@ impl Planner<'_> {
                 self.text(field, needle)?
             }
             SearchKey::Filter(_) => return Err(Refused::Filter),
+            SearchKey::Query(query) => {
+                // Its needles are UTF-8 whatever the charset of the others is.
+                let charset = self.charset.take();
+                let tree = self.tree(query.key.as_ref().map_err(|error| Refused::Query(error.clone()))?)?;
+                self.charset = charset;
+                tree
+            }
+            SearchKey::Attachment => self.text(Field::Attachment, b"")?,
+            SearchKey::FileName(needle) => self.text(Field::FileName, needle)?,
+            SearchKey::In(name) => match (self.context.within)(name) {
+                Some(true) => Tree::Everything,
+                Some(false) => Tree::Nothing,
+                None => return Err(Refused::Mailbox(name.clone())),
+            },
         })
     }
 
@@ -309,6 +330,8 @@ fn add_fuzzy_words(
     use SearchKey as K;
     match key {
         K::Fuzzy(key) => add_fuzzy_words(key, charset, true, words),
+        // In UTF-8, whatever the charset of the others is.
+        K::Query(query) => query.key.iter().for_each(|key| add_fuzzy_words(key, None, is_fuzzy, words)),
         K::And(keys) => keys.iter().for_each(|key| add_fuzzy_words(key, charset, is_fuzzy, words)),
         K::Or(a, b) => [a, b].into_iter().for_each(|key| add_fuzzy_words(key, charset, is_fuzzy, words)),
         K::Bcc(needle)
@@ -318,6 +341,7 @@ fn add_fuzzy_words(
         | K::Subject(needle)
         | K::Body(needle)
         | K::Text(needle)
+        | K::FileName(needle)
         | K::Header { needle, .. }
             if is_fuzzy && words.len() < FUZZY_WORDS_MAX =>
         {
@@ -412,7 +436,7 @@ mod tests {
     use super::super::state::{Evaluation, SearchRow};
     use super::*;
     use crate::command::search::fuzzy::relax::Tier;
-    use crate::wire::ast::{Day, Keyword};
+    use crate::wire::ast::{Day, Keyword, Query};
     use crate::wire::object_id::ObjectId;
     use crate::wire::set::SeqSet;
     use crate::wire::set::{Bound, SeqRange};
@@ -422,6 +446,7 @@ mod tests {
     use trawl_store::types::{MessageNumber, ZonedTime};
 
     const KNOWN: &str = "known";
+    const HERE: &str = "here";
 
     fn keyword(name: &str) -> Option<Flags> {
         (name == KNOWN).then(|| Flags::keyword(3))
@@ -460,6 +485,9 @@ mod tests {
             keyword: &keyword,
             charset: None,
             fuzz: Fuzz { tier: Tier::Exact, similar: leak(HashMap::new()) },
+            within: &|name| {
+                [(HERE, true), ("elsewhere", false)].into_iter().find(|at| at.0 == name).map(|at| at.1)
+            },
         }
     }
 
@@ -513,6 +541,8 @@ mod tests {
             SearchKey::Younger(seconds) => row.internal.seconds >= context.now - i64::from(seconds.get()),
             SearchKey::Older(seconds) => row.internal.seconds <= context.now - i64::from(seconds.get()),
             SearchKey::Body(needle) => text_matches(std::str::from_utf8(needle).unwrap(), position),
+            SearchKey::Query(query) => naive(query.key.as_ref().unwrap(), position, at, context),
+            SearchKey::In(name) => name == HERE,
             other => panic!("{other:?} is not generated"),
         }
     }
@@ -571,13 +601,15 @@ mod tests {
             (1u32..500_000).prop_map(|age| SearchKey::Younger(NonZeroU32::new(age).unwrap())),
             (1u32..500_000).prop_map(|age| SearchKey::Older(NonZeroU32::new(age).unwrap())),
             "a{0,4}".prop_map(|needle| SearchKey::Body(needle.into_bytes())),
+            prop_oneof![Just(HERE), Just("elsewhere")].prop_map(|name| SearchKey::In(name.to_owned())),
         ];
         leaf.prop_recursive(4, 24, 4, |key| {
             prop_oneof![
                 prop::collection::vec(key.clone(), 2..4).prop_map(SearchKey::And),
                 (key.clone(), key.clone()).prop_map(|(a, b)| SearchKey::Or(Box::new(a), Box::new(b))),
                 key.clone().prop_map(|key| SearchKey::Not(Box::new(key))),
-                key.prop_map(|key| SearchKey::Fuzzy(Box::new(key))),
+                key.clone().prop_map(|key| SearchKey::Fuzzy(Box::new(key))),
+                key.prop_map(|key| SearchKey::Query(Box::new(Query { text: String::new(), key: Ok(key) }))),
             ]
         })
     }
@@ -659,6 +691,24 @@ mod tests {
         assert_eq!(Program::new(&key, &named("X-NONE")), Err(Refused::Charset));
         assert_eq!(Program::new(&SearchKey::All, &named("X-NONE")), Err(Refused::Charset));
         assert!(Program::new(&key, &named("ISO-8859-1")).is_ok());
+        assert_eq!(
+            Program::new(&SearchKey::In("gone".into()), &nobody),
+            Err(Refused::Mailbox("gone".into()))
+        );
+    }
+
+    #[test]
+    fn needles_of_queries_are_utf8_whatever_the_charset() {
+        let context = Context { charset: Some("ISO-8859-1"), ..context(&RoaringBitmap::new(), &[]) };
+        let body = || SearchKey::Body("é".into());
+        let query = SearchKey::Query(Box::new(Query { text: "body:é".into(), key: Ok(body()) }));
+        let program = Program::new(&SearchKey::And(vec![query, body()]), &context).unwrap();
+        let needles = |tree: &Tree| match tree {
+            Tree::And(trees) => trees.iter().map(|tree| format!("{tree:?}")).collect::<Vec<_>>(),
+            tree => panic!("{tree:?}"),
+        };
+        let found = needles(&program.tree);
+        assert!(found[0].contains("\"é\"") && found[1].contains("\"Ã©\""), "{found:?}");
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn has_fuzzy_text(key: &SearchKey, is_fuzzy: bool) -> bool {
         SearchKey::Fuzzy(key) => has_fuzzy_text(key, true),
         SearchKey::And(keys) => keys.iter().any(|key| has_fuzzy_text(key, is_fuzzy)),
         SearchKey::Or(a, b) => has_fuzzy_text(a, is_fuzzy) || has_fuzzy_text(b, is_fuzzy),
+        SearchKey::Query(query) => query.key.as_ref().is_ok_and(|key| has_fuzzy_text(key, is_fuzzy)),
         SearchKey::Text(_) => is_fuzzy,
         _ => false,
     }
