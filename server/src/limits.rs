@@ -170,10 +170,9 @@ pub const SEARCH_SOURCES_MAX: usize = 64;
 pub const SEARCH_MAILBOXES_MAX: usize = 4096;
 /// Criteria of one SORT.
 pub const SORT_CRITERIA_MAX: usize = 32;
-/// Messages whose texts are looked at first where only the first or the last results are wanted, and how many times as many each time after.
-/// Few are searched in about the time that it takes to hand them to a lane.
-pub const SEARCH_END_MESSAGES: u32 = 4096;
-pub const SEARCH_END_GROWTH: u32 = 8;
+/// Messages whose texts are looked at before all others where only the first or the last results are wanted. The first step takes about as long
+/// as handing it to a lane.
+pub const SEARCH_END_STEPS: [u32; 2] = [4096, 32_768];
 /// Mailboxes that are searched together; each holds a view and what it found.
 pub const SEARCH_TOGETHER_MAILBOXES_MAX: usize = 1024;
 /// Words of a text in a FUZZY key that are looked for one by one (a text with more is looked for as it is written), and words of one command for

@@ -229,7 +229,7 @@ fn the_first_and_the_last_are_those_of_all() {
             server.tool(&["reindex", "anna", "--wait"]);
         }
         let mut some = 0;
-        for program in PROGRAMS.iter().chain(&["BODY the FLAGGED", "OR FLAGGED BODY zzqqxx"]) {
+        for program in PROGRAMS.iter().step_by(3).chain(&["BODY the FLAGGED", "OR FLAGGED BODY zzqqxx"]) {
             let mut ask = |returns: &str| {
                 let line = client.ok(&format!("UID SEARCH RETURN ({returns}) {program}")).lines().remove(0);
                 line.split_once(" UID").unwrap().1.trim_start().to_owned()
@@ -255,7 +255,7 @@ fn the_first_and_the_last_are_those_of_all() {
                 assert_eq!(answer, part, "{partial} of {program}");
             }
         }
-        assert!(some > 10, "{some}");
+        assert!(some > 3, "{some}");
         // The same messages with other flags are in other places of the mailbox.
         let flagged = client.ok("UID SEARCH RETURN (COUNT) UID 1:4000,9500 OR FLAGGED BODY zzqqxx").lines();
         let wanted = client.ok("UID SEARCH RETURN (COUNT) UID 1:4000,9500 FLAGGED").lines();

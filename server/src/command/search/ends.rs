@@ -1,13 +1,13 @@
 //! Searches of which only the first or the last results are wanted: MIN, MAX (RFC 4731 3.1), PARTIAL (RFC 9394 3.1).
 //!
-//! Texts are looked at from that end on, in growing steps, until there are enough. What must hold: the answer is the one that is made
-//! of all results.
+//! Texts are looked at from that end on, in a few growing steps, until there are enough; if that does not help, all of them are. What must
+//! hold: the answer is the one that is made of all results.
 
 use roaring::RoaringBitmap;
 use trawl_index::query::Node;
 
 use super::text;
-use crate::limits::{SEARCH_END_GROWTH, SEARCH_END_MESSAGES};
+use crate::limits::SEARCH_END_STEPS;
 use crate::response::status::Refusal;
 use crate::session::{Cx, Selected};
 use crate::wire::ast::SearchReturn;
@@ -36,18 +36,27 @@ pub async fn find(
     s: &mut Selected,
     cx: &Cx,
     node: &Node,
-    mut candidates: RoaringBitmap,
+    candidates: RoaringBitmap,
     wanted: &[(End, u64)],
 ) -> Result<RoaringBitmap, Refusal> {
-    let mut found = RoaringBitmap::new();
+    let (mut found, mut rest) = (RoaringBitmap::new(), candidates.clone());
     for &(end, enough) in wanted {
-        let (mut here, mut step) = (0, SEARCH_END_MESSAGES);
-        while here < enough && !candidates.is_empty() {
-            let some = take(&mut candidates, end, step);
-            let new = text::find(s, cx, node, some, None).await?;
-            here += new.len();
-            found |= new;
-            step = step.saturating_mul(SEARCH_END_GROWTH);
+        let mut here = 0;
+        for step in SEARCH_END_STEPS {
+            if here < enough && rest.len() > u64::from(step) {
+                let some = take(&mut rest, end, step);
+                let new = text::find(s, cx, node, some, None).await?;
+                here += new.len();
+                found |= new;
+            }
+            // Where there is nothing among some thousands there is little elsewhere.
+            if here == 0 || here >= enough {
+                break;
+            }
+        }
+        if here < enough {
+            // All of them at once take no longer than those that are left.
+            return text::find(s, cx, node, candidates, None).await;
         }
     }
     Ok(found)
