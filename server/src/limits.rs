@@ -178,6 +178,8 @@ pub const SEARCH_TOGETHER_MAILBOXES_MAX: usize = 1024;
 /// Words of a text in a FUZZY key that are looked for one by one (a text with more is looked for as it is written), and words of one command for
 /// which others are looked up that are spelled like them.
 pub const FUZZY_WORDS_MAX: usize = 16;
+/// Keys that stand for the texts of FUZZY keys of one command; texts for which there is no room are looked for as they are written.
+pub const FUZZY_KEYS_MAX: usize = 2_000;
 /// Words that are looked for instead of one that is spelled like them.
 pub const FUZZY_SIMILAR_WORDS_MAX: usize = 16;
 /// Keys in one SEARCH, those of its filters included.

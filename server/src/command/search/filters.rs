@@ -114,6 +114,11 @@ impl Expansion<'_> {
             }
             SearchKey::Not(key) => SearchKey::Not(Box::new(self.key(key, depth + 1)?)),
             SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(self.key(key, depth + 1)?)),
+            SearchKey::Query(query) => {
+                // There is no filter in it, but its keys count like others.
+                query.key.as_ref().map_or(Ok(()), |key| self.key(key, depth).map(drop))?;
+                key.clone()
+            }
             key => key.clone(),
         })
     }
@@ -233,6 +238,9 @@ mod tests {
         };
         assert!(matches!(of(&doubling, "FILTER 0"), Err(Unusable::TooLarge(_))));
         assert!(of(&doubling, "FILTER 8").is_ok());
+        let typed = [("typed".to_owned(), format!("X-TRAWL-QUERY \"{}\"", "a ".repeat(1_500)))];
+        assert!(of(&typed, "FILTER typed").is_ok());
+        assert!(matches!(of(&typed, "FILTER typed FILTER typed"), Err(Unusable::TooLarge(_))));
         let deep = [("deep".to_owned(), format!("{}SEEN", "NOT ".repeat(SEARCH_DEPTH_MAX - 2)))];
         assert!(of(&deep, "NOT FILTER deep").is_ok());
         assert!(matches!(of(&deep, "NOT NOT FILTER deep"), Err(Unusable::TooLarge(_))));

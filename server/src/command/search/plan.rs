@@ -13,7 +13,7 @@ use trawl_store::types::{AccountId, EmailId, Flags, ThreadId};
 
 use super::fuzzy::relax::{self, Fuzz, Relaxed};
 use super::state::StateKey;
-use crate::limits::FUZZY_WORDS_MAX;
+use crate::limits::{FUZZY_KEYS_MAX, FUZZY_WORDS_MAX};
 use crate::wire::ast::SearchKey;
 use crate::wire::object_id::Kind;
 use crate::wire::query::QueryError;
@@ -93,7 +93,14 @@ pub enum Rest {
 impl Program {
     pub fn new(key: &SearchKey, context: &Context<'_>) -> Result<Program, Refused> {
         let charset = charset(context.charset)?;
-        let mut planner = Planner { context, charset, state: Vec::new(), is_fuzzy: false, is_negated: false };
+        let mut planner = Planner {
+            context,
+            charset,
+            state: Vec::new(),
+            is_fuzzy: false,
+            is_negated: false,
+            room: FUZZY_KEYS_MAX,
+        };
         let tree = planner.tree(key)?;
         Ok(Program { state: planner.state, tree })
     }
@@ -150,6 +157,8 @@ struct Planner<'a> {
     /// Inside of FUZZY, and of NOT.
     is_fuzzy: bool,
     is_negated: bool,
+    /// Keys that may still stand for fuzzy ones.
+    room: usize,
 }
 
 impl Planner<'_> {
@@ -287,7 +296,7 @@ impl Planner<'_> {
         if !self.relaxes() {
             return Ok(Tree::Text(key));
         }
-        Ok(match relax::text(key, self.context.fuzz) {
+        Ok(match relax::text(key, self.context.fuzz, &mut self.room) {
             Relaxed::Key(key) => Tree::Text(key),
             Relaxed::AllOf(words) => {
                 let any_of = |keys: Vec<TextKey>| Tree::Or(keys.into_iter().map(Tree::Text).collect());

@@ -42,14 +42,14 @@ pub async fn find_each(
     cx: &Cx,
     command: &SearchCommand,
 ) -> Result<Vec<Option<Hits>>, Refusal> {
+    if let [s] = mailboxes {
+        return Ok(vec![found_in(find_patiently(s, cx, command).await)?]);
+    }
     let (mut states, mut groups) = (Vec::with_capacity(mailboxes.len()), Vec::new());
     for s in mailboxes.iter_mut() {
         breathe(cx).await?;
-        let state = match begin(s, cx, command, &mut groups).await {
-            Err(refusal) if refusal.kind == RefusalKind::Bye => State::Done(None),
-            state => state?,
-        };
-        states.push(state);
+        let state = found_in(begin(s, cx, command, &mut groups).await)?;
+        states.push(state.unwrap_or(State::Done(None)));
     }
     let Some(auth) = mailboxes.first().map(|s| &s.auth) else { return Ok(Vec::new()) };
     let mut found = Vec::with_capacity(groups.len());
@@ -67,6 +67,14 @@ pub async fn find_each(
         });
     }
     Ok(answers)
+}
+
+/// `None` for a mailbox that is no more.
+fn found_in<T>(found: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+    match found {
+        Err(refusal) if refusal.kind == RefusalKind::Bye => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 async fn begin(

@@ -62,8 +62,9 @@ pub fn words(needle: &str) -> Vec<String> {
     words
 }
 
-/// A text key in a tier.
-pub fn text(key: TextKey, fuzz: Fuzz<'_>) -> Relaxed {
+/// A text key in a tier; `room` is how many keys may stand for those of the program. One for which there is none left stays as it is, in
+/// all tiers.
+pub fn text(key: TextKey, fuzz: Fuzz<'_>, room: &mut usize) -> Relaxed {
     match fuzz.tier {
         Tier::Subject if key.field == Field::Text => {
             Relaxed::Key(TextKey { field: Field::Subject, needle: key.needle })
@@ -71,9 +72,9 @@ pub fn text(key: TextKey, fuzz: Fuzz<'_>) -> Relaxed {
         Tier::Subject | Tier::Exact => Relaxed::Key(key),
         Tier::Words | Tier::Similar => {
             let words = words(&key.needle);
-            if words.is_empty() {
-                return Relaxed::Key(key);
-            }
+            let keys: usize = words.iter().map(|word| 1 + fuzz.similar.get(word).map_or(0, Vec::len)).sum();
+            let Some(left) = room.checked_sub(keys).filter(|_| keys > 0) else { return Relaxed::Key(key) };
+            *room = left;
             let one = |needle: &String| TextKey { field: key.field.clone(), needle: needle.clone() };
             let any_of = |word: &String| {
                 let similar = fuzz.similar.get(word).filter(|_| fuzz.tier == Tier::Similar);
@@ -120,7 +121,7 @@ mod tests {
 
     fn relaxed(field: Field, needle: &str, tier: Tier) -> Relaxed {
         let similar = HashMap::from([("HELO".to_owned(), vec!["HELLO".to_owned(), "HELP".to_owned()])]);
-        text(key(field, needle), Fuzz { tier, similar: &similar })
+        text(key(field, needle), Fuzz { tier, similar: &similar }, &mut 20)
     }
 
     #[test]
@@ -147,6 +148,22 @@ mod tests {
                 relaxed(Field::Body, needle, Tier::Similar),
                 Relaxed::Key(key(Field::Body, needle)),
                 "{needle}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_has_so_many_keys_at_most_the_same_ones_in_all_tiers() {
+        let similar = HashMap::from([("HELO".to_owned(), vec!["HELLO".to_owned(), "HELP".to_owned()])]);
+        for tier in [Tier::Words, Tier::Similar] {
+            let mut room = 7;
+            let mut is_relaxed = |needle| {
+                text(key(Field::Body, needle), Fuzz { tier, similar: &similar }, &mut room)
+                    != Relaxed::Key(key(Field::Body, needle))
+            };
+            assert_eq!(
+                ["helo you", "helo you", "you", "helo", "me"].map(&mut is_relaxed),
+                [true, false, true, false, true]
             );
         }
     }
