@@ -11,3 +11,15 @@ pub mod similar;
 pub mod trace;
 
 pub use search::{Found, SearchError, SearchJob};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Raises the flag that stops a job when nobody waits for it any more.
+pub struct CancelOnDrop(pub Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

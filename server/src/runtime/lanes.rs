@@ -6,7 +6,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use trawl_store::disk::blocking::{BatchReader, ReadRequest};
@@ -15,6 +14,7 @@ use trawl_store::shard::{Dictionary, ReadAt, Training};
 use super::panics::guarded;
 use super::pool::{Pool, PoolError, PoolThreads};
 use super::{memory, os};
+use crate::lanes::CancelOnDrop;
 use crate::lanes::analyse::analyse;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
@@ -228,14 +228,6 @@ impl LaneDisk {
         if let Some(reader) = &mut self.reader {
             reader.close_files();
         }
-    }
-}
-
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -15,6 +15,7 @@ use async_channel::{Receiver, Sender, TrySendError};
 
 use super::panics::guarded;
 use super::{memory, os};
+use crate::lanes::CancelOnDrop;
 use crate::limits::MEMORY_IDLE_MS;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -159,14 +160,6 @@ struct Unpark(std::thread::Thread);
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
-    }
-}
-
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@ pub mod answer;
 pub mod entries;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use futures_lite::future;
 use roaring::RoaringBitmap;
@@ -18,8 +18,8 @@ use trawl_store::uid_set::UidSet;
 use super::context;
 use super::search::fuzzy::relevancy;
 use super::search::{self, numbers};
-use crate::lanes::SearchError;
 use crate::lanes::arrange::{ArrangeJob, Arranged, How};
+use crate::lanes::{CancelOnDrop, SearchError};
 use crate::limits::{ARRANGE_ITEM_BYTES, SORT_INLINE_MESSAGES_MAX, THREAD_INLINE_MESSAGES_MAX};
 use crate::response::encode;
 use crate::response::status::{Answer, Done, Refusal, RefusalKind};
@@ -159,12 +159,4 @@ pub(super) async fn arranged(
         Err(SearchError::Cancelled)
     };
     Ok(future::or(cx.core.lanes.arrange(job), gone).await?)
-}
-
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -13,7 +13,7 @@ use trawl_store::types::{AccountId, EmailId, Flags, ThreadId};
 
 use super::fuzzy::relax::{self, Fuzz, Relaxed};
 use super::state::StateKey;
-use crate::limits::{FUZZY_KEYS_MAX, FUZZY_WORDS_MAX};
+use crate::limits::FUZZY_KEYS_MAX;
 use crate::wire::ast::SearchKey;
 use crate::wire::object_id::Kind;
 use crate::wire::query::QueryError;
@@ -290,7 +290,6 @@ impl Planner<'_> {
         }))
     }
 
-    /// Without CHARSET a needle is UTF-8: rev2 says so, and of rev1's US-ASCII it is a superset.
     fn text(&mut self, field: Field, needle: &[u8]) -> Result<Tree, Refused> {
         let key = TextKey { field, needle: decoded(self.charset, needle)? };
         if !self.relaxes() {
@@ -310,58 +309,18 @@ impl Planner<'_> {
     }
 }
 
-fn charset(name: Option<&str>) -> Result<Option<charset::Charset>, Refused> {
+/// The charset of this name.
+pub(super) fn charset(name: Option<&str>) -> Result<Option<charset::Charset>, Refused> {
     name.map(|name| charset::lookup(name.as_bytes()).ok_or(Refused::Charset)).transpose()
 }
 
-fn decoded(charset: Option<charset::Charset>, needle: &[u8]) -> Result<String, Refused> {
+/// A needle in a charset; without one it is UTF-8: rev2 says so, and of rev1's US-ASCII it is a superset.
+pub(super) fn decoded(charset: Option<charset::Charset>, needle: &[u8]) -> Result<String, Refused> {
     let needle = match charset {
         None => String::from_utf8(needle.to_vec()).ok(),
         Some(charset) => charset.decode_strict(needle),
     };
     needle.ok_or(Refused::Needle)
-}
-
-/// The words of the texts in FUZZY keys, normalised, each once; those that cannot be read are left out.
-pub fn fuzzy_words(key: &SearchKey, charset_name: Option<&str>) -> Vec<String> {
-    let Ok(charset) = charset(charset_name) else { return Vec::new() };
-    let mut words = Vec::new();
-    add_fuzzy_words(key, charset, false, &mut words);
-    words
-}
-
-fn add_fuzzy_words(
-    key: &SearchKey,
-    charset: Option<charset::Charset>,
-    is_fuzzy: bool,
-    words: &mut Vec<String>,
-) {
-    use SearchKey as K;
-    match key {
-        K::Fuzzy(key) => add_fuzzy_words(key, charset, true, words),
-        // In UTF-8, whatever the charset of the others is.
-        K::Query(query) => query.key.iter().for_each(|key| add_fuzzy_words(key, None, is_fuzzy, words)),
-        K::And(keys) => keys.iter().for_each(|key| add_fuzzy_words(key, charset, is_fuzzy, words)),
-        K::Or(a, b) => [a, b].into_iter().for_each(|key| add_fuzzy_words(key, charset, is_fuzzy, words)),
-        K::Bcc(needle)
-        | K::Cc(needle)
-        | K::From(needle)
-        | K::To(needle)
-        | K::Subject(needle)
-        | K::Body(needle)
-        | K::Text(needle)
-        | K::FileName(needle)
-        | K::Header { needle, .. }
-            if is_fuzzy && words.len() < FUZZY_WORDS_MAX =>
-        {
-            for word in decoded(charset, needle).map_or_else(|_| Vec::new(), |needle| relax::words(&needle)) {
-                if !words.contains(&word) {
-                    words.push(word);
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Evaluates all that needs no text; the result is `Node::State` when nothing does.

@@ -5,16 +5,18 @@
 
 pub mod relax;
 pub mod relevancy;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use roaring::RoaringBitmap;
 
 use self::relax::{Fuzz, Tier};
-use super::plan::{Rest, fuzzy_words};
+use super::plan::Rest;
 use super::{resolve, text};
+use crate::lanes::CancelOnDrop;
 use crate::limits::FUZZY_WORDS_MAX;
 use crate::response::status::Refusal;
 use crate::session::{Cx, Selected};
@@ -70,7 +72,7 @@ async fn similar(
     cx: &Cx,
     command: &SearchCommand,
 ) -> Result<HashMap<String, Vec<String>>, Refusal> {
-    let mut words = fuzzy_words(&command.key, command.charset.as_deref());
+    let mut words = words::words_of(&command.key, command.charset.as_deref());
     words.truncate(FUZZY_WORDS_MAX);
     if words.is_empty() {
         return Ok(HashMap::new());
@@ -78,12 +80,4 @@ async fn similar(
     let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
     let found = cx.core.lanes.similar(&s.auth.account, words.clone(), Arc::clone(&cancel.0)).await?;
     Ok(words.into_iter().zip(found).collect())
-}
-
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
