@@ -39,7 +39,7 @@ pub fn run(config: &Config) -> Result<ExitCode, CliError> {
 }
 
 fn print(report: &CheckReport) -> ExitCode {
-    println!(
+    say!(
         "Checked {} of log in {} segments of {} shards: {} records in {} commits.",
         HumanBytes(report.log_bytes),
         report.segments,
@@ -47,7 +47,7 @@ fn print(report: &CheckReport) -> ExitCode {
         HumanCount(report.records),
         HumanCount(report.commits)
     );
-    println!(
+    say!(
         "{} accounts, {} mailboxes, {} annotations, {} messages ({}), all of them read.",
         report.accounts,
         report.mailboxes,
@@ -56,20 +56,20 @@ fn print(report: &CheckReport) -> ExitCode {
         HumanBytes(report.message_bytes)
     );
     for note in &report.notes {
-        println!("note: {note}");
+        say!("note: {note}");
     }
     for problem in &report.problems {
-        println!("DAMAGED {}: {}", problem.place, problem.what);
+        say!("DAMAGED {}: {}", problem.place, problem.what);
     }
     let shown = report.problems.len() as u64;
     if report.problems_count > shown {
-        println!("DAMAGED: {} more", report.problems_count - shown);
+        say!("DAMAGED: {} more", report.problems_count - shown);
     }
     if report.is_sound() {
-        println!("No damage.");
+        say!("No damage.");
         ExitCode::SUCCESS
     } else {
-        println!("{} problems. What is not named above can be read.", HumanCount(report.problems_count));
+        say!("{} problems. What is not named above can be read.", HumanCount(report.problems_count));
         ExitCode::from(1)
     }
 }

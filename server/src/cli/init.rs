@@ -32,8 +32,8 @@ pub fn run(config: &Config) -> Result<ExitCode, CliError> {
     let _lock = lock::lock(store).map_err(|e| here(&e))?;
     let shards = config.storage.shards_effective();
     future::block_on(create(store, shards)).map_err(|e| here(&e))?;
-    println!("Made a store with {shards} shards in {}.", store.display());
-    println!("Next: trawl --store {} user add NAME", store.display());
+    say!("Made a store with {shards} shards in {}.", store.display());
+    say!("Next: trawl --store {} user add NAME", store.display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,9 @@
 //! The commands of `trawl`: arguments, settings, dispatch. Each command that changes mail or accounts talks to a server
 //! ([`control`]); only `init` and `check` touch a store themselves.
 
+#[macro_use]
+mod say;
+
 mod args;
 mod check;
 mod control;
@@ -24,7 +27,11 @@ use crate::runtime::{self, ServeOptions, logging};
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    run(&cli).unwrap_or_else(|error| {
+    let told = run(&cli).and_then(|code| match say::lost() {
+        Some(error) => Err(CliError::new(format!("the answer could not be written: {error}"))),
+        None => Ok(code),
+    });
+    told.unwrap_or_else(|error| {
         eprintln!("trawl: {error}");
         error.exit_code()
     })

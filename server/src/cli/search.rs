@@ -39,7 +39,7 @@ pub fn search(config: &Config, arguments: &SearchArgs) -> Result<ExitCode, CliEr
     server.finish()?;
     let Answer::Hits { hits, total } = answer else { return Err(senseless()) };
     if arguments.json {
-        println!("{}", serde_json::to_string(&hits).map_err(CliError::new)?);
+        say!("{}", serde_json::to_string(&hits).map_err(CliError::new)?);
     } else {
         print(&hits, total);
     }
@@ -51,11 +51,11 @@ fn print(hits: &[Hit], total: u64) {
     let (mailbox, from) = (width(|hit| &hit.mailbox), width(|hit| &hit.from).min(40));
     for hit in hits {
         let sender: String = hit.from.chars().take(from).collect();
-        println!("{:mailbox$}  {:>8}  {}  {sender:from$}  {}", hit.mailbox, hit.uid, hit.date, hit.subject);
+        say!("{:mailbox$}  {:>8}  {}  {sender:from$}  {}", hit.mailbox, hit.uid, hit.date, hit.subject);
     }
     let shown = hits.len() as u64;
     if total > shown {
-        println!("{} of {} messages; --max shows more", HumanCount(shown), HumanCount(total));
+        say!("{} of {} messages; --max shows more", HumanCount(shown), HumanCount(total));
     }
 }
 
@@ -79,16 +79,16 @@ pub fn explain(config: &Config, arguments: &ExplainArgs) -> Result<ExitCode, Cli
 fn tell(explained: &Explained) {
     let Explained { messages, left_by_state, state_us, indexed, in_memory, read, found, total_us, lines } =
         explained;
-    println!("messages       {}", HumanCount(*messages));
-    println!("left by state  {} in {state_us} us", HumanCount(*left_by_state));
-    println!(
+    say!("messages       {}", HumanCount(*messages));
+    say!("left by state  {} in {state_us} us", HumanCount(*left_by_state));
+    say!(
         "looked at      {} by the index, {} in memory, {} read from the log",
         HumanCount(*indexed),
         HumanCount(*in_memory),
         HumanCount(*read)
     );
-    lines.iter().for_each(|line| println!("  {line}"));
-    println!("found          {} in {total_us} us", HumanCount(*found));
+    lines.iter().for_each(|line| say!("  {line}"));
+    say!("found          {} in {total_us} us", HumanCount(*found));
 }
 
 pub fn reindex(config: &Config, arguments: &ReindexArgs) -> Result<ExitCode, CliError> {
@@ -97,7 +97,7 @@ pub fn reindex(config: &Config, arguments: &ReindexArgs) -> Result<ExitCode, Cli
     let user = arguments.user.clone();
     let request = Request::Reindex { user: user.clone(), keep: arguments.keep };
     let Answer::Reindex { accounts } = control.ask(&request)? else { return Err(senseless()) };
-    println!("Queued the search index of {}.", counted(accounts));
+    say!("Queued the search index of {}.", counted(accounts));
     // A server of our own ends with this command, and its indexing with it.
     if arguments.wait || !server.was_running() {
         wait(&mut control, user)?;
@@ -120,7 +120,7 @@ fn wait(control: &mut Control, user: Option<String>) -> Result<(), CliError> {
         let done = index.indexed_messages - *before.get_or_insert(index.indexed_messages);
         if !busy {
             bar.finish_and_clear();
-            println!("Done: {} messages indexed.", HumanCount(done));
+            say!("Done: {} messages indexed.", HumanCount(done));
             return Ok(());
         }
         bar.set_message(format!("{} messages indexed", HumanCount(done)));

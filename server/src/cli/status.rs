@@ -18,7 +18,7 @@ pub fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
         return Err(CliError::new("the server gave an answer that makes no sense"));
     };
     if json {
-        println!("{}", serde_json::to_string(&status).map_err(CliError::new)?);
+        say!("{}", serde_json::to_string(&status).map_err(CliError::new)?);
     } else {
         print(&status, running);
     }
@@ -26,30 +26,30 @@ pub fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
 }
 
 fn print(status: &Status, running: bool) {
-    println!("store        {} (format {})", status.store, status.format);
+    say!("store        {} (format {})", status.store, status.format);
     if running {
         let uptime = std::time::Duration::from_secs(status.uptime_seconds);
-        println!(
+        say!(
             "server       trawl {}, pid {}, running for {}",
             status.version,
             status.pid,
             HumanDuration(uptime)
         );
-        println!(
+        say!(
             "listening    {}",
             if status.listening.is_empty() { "nowhere".into() } else { status.listening.join(", ") }
         );
-        println!("connections  {}", status.connections);
+        say!("connections  {}", status.connections);
     } else {
-        println!("server       not running");
+        say!("server       not running");
     }
-    println!("accounts     {}", status.users);
+    say!("accounts     {}", status.users);
     match &status.index {
-        None => println!("index        switched off"),
+        None => say!("index        switched off"),
         Some(index) => print_index(index),
     }
     for shard in &status.shards {
-        println!(
+        say!(
             "shard {:04}   {} accounts, {} mailboxes, {} messages, {} of log, LSN {}",
             shard.shard,
             shard.accounts,
@@ -59,16 +59,16 @@ fn print(status: &Status, running: bool) {
             shard.durable_lsn
         );
         if !shard.recovery.is_empty() {
-            println!("             at the start: {}", shard.recovery);
+            say!("             at the start: {}", shard.recovery);
         }
         if let Some(reason) = &shard.poisoned {
-            println!("             TAKES NO CHANGES until a restart: {reason}");
+            say!("             TAKES NO CHANGES until a restart: {reason}");
         }
     }
 }
 
 fn print_index(index: &IndexStatus) {
-    println!(
+    say!(
         "index        {} open, {} segments, {} messages, {} on disk, {} of memory",
         index.open,
         index.segments,
@@ -76,7 +76,7 @@ fn print_index(index: &IndexStatus) {
         HumanBytes(index.disk_bytes),
         HumanBytes(index.memory_bytes)
     );
-    println!(
+    say!(
         "             {} accounts waiting, {} being indexed, {} messages to be indexed, {} indexed since the start",
         index.queued,
         index.working,
@@ -84,6 +84,6 @@ fn print_index(index: &IndexStatus) {
         HumanCount(index.indexed_messages)
     );
     if let Some(error) = &index.last_error {
-        println!("             last error: {error}");
+        say!("             last error: {error}");
     }
 }

@@ -33,11 +33,11 @@ pub fn run(config: &Config, command: &UserCommand) -> Result<ExitCode, CliError>
     let answer = server.connect()?.ask(&request)?;
     server.finish()?;
     match (command, answer) {
-        (UserCommand::Add { name, .. }, _) => println!("Added {name}."),
-        (UserCommand::Passwd { name, .. }, _) => println!("Changed the password of {name}."),
-        (UserCommand::Delete { name, .. }, _) => println!("Deleted {name}."),
+        (UserCommand::Add { name, .. }, _) => say!("Added {name}."),
+        (UserCommand::Passwd { name, .. }, _) => say!("Changed the password of {name}."),
+        (UserCommand::Delete { name, .. }, _) => say!("Deleted {name}."),
         (UserCommand::List { json: true }, Answer::Users { users }) => {
-            println!("{}", serde_json::to_string_pretty(&users).map_err(CliError::new)?);
+            say!("{}", serde_json::to_string_pretty(&users).map_err(CliError::new)?);
         }
         (UserCommand::List { json: false }, Answer::Users { users }) => list(&users),
         (UserCommand::List { .. }, _) => {
@@ -49,13 +49,13 @@ pub fn run(config: &Config, command: &UserCommand) -> Result<ExitCode, CliError>
 
 fn list(users: &[UserLine]) {
     if users.is_empty() {
-        println!("No accounts. `trawl user add NAME` makes one.");
+        say!("No accounts. `trawl user add NAME` makes one.");
         return;
     }
     let width = users.iter().map(|u| u.name.chars().count()).max().unwrap_or(0).max(4);
-    println!("{:width$}  {:>9}  {:>11}  {:>11}", "name", "mailboxes", "messages", "size");
+    say!("{:width$}  {:>9}  {:>11}  {:>11}", "name", "mailboxes", "messages", "size");
     for user in users {
-        println!(
+        say!(
             "{:width$}  {:>9}  {:>11}  {:>11}",
             user.name,
             user.mailboxes,

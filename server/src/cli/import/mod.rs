@@ -158,7 +158,7 @@ impl Progress {
             return;
         }
         let seconds = self.clock.elapsed().as_secs_f64().max(0.001);
-        println!(
+        say!(
             "Imported {} messages ({}) into {} mailboxes in {seconds:.1} s: {:.0} messages/s, {}/s.",
             HumanCount(outcome.stored),
             HumanBytes(outcome.stored_bytes),
@@ -172,7 +172,7 @@ impl Progress {
             (totals.ignored, "other files were left alone"),
         ] {
             if count > 0 {
-                println!("{} {text}.", HumanCount(count));
+                say!("{} {text}.", HumanCount(count));
             }
         }
     }
