@@ -1,7 +1,7 @@
 //! Searches of which only the first or the last results are wanted: MIN, MAX (RFC 4731 3.1), PARTIAL (RFC 9394 3.1).
 //!
-//! Texts are looked at from that end on, in a few growing steps, until there are enough; if that does not help, all of them are. What must
-//! hold: the answer is the one that is made of all results.
+//! Texts are looked at from that end on, in a few growing steps, until there are enough; if that does not help, all others are, none
+//! twice. What must hold: the answer is the one that is made of all results.
 
 use roaring::RoaringBitmap;
 use trawl_index::query::Node;
@@ -39,7 +39,7 @@ pub async fn find(
     candidates: RoaringBitmap,
     wanted: &[(End, u64)],
 ) -> Result<RoaringBitmap, Refusal> {
-    let (mut found, mut rest) = (RoaringBitmap::new(), candidates.clone());
+    let (mut found, mut rest) = (RoaringBitmap::new(), candidates);
     for &(end, enough) in wanted {
         let mut here = 0;
         for step in SEARCH_END_STEPS {
@@ -55,8 +55,8 @@ pub async fn find(
             }
         }
         if here < enough {
-            // All of them at once take no longer than those that are left.
-            return text::find(s, cx, node, candidates, None).await;
+            found |= text::find(s, cx, node, rest, None).await?;
+            break;
         }
     }
     Ok(found)
