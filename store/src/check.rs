@@ -13,7 +13,7 @@ use crate::log::{Address, RecoveryReport};
 use crate::meta::{self, StoreMeta};
 use crate::seed::Seed;
 use crate::shard::{Env, MessageRecord, Shard, ShardOptions, shard_dir};
-use crate::types::{MessageFacts, MessageNumber, ShardId};
+use crate::types::{EmailId, MessageFacts, MessageNumber, ShardId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct CheckReport {
     pub messages: u64,
     /// Octets of them.
     pub message_bytes: u64,
+    /// Messages whose documents' texts were read.
+    pub documents: u64,
     /// What is wrong, at most `limits::check_problems_max` of them.
     pub problems: Vec<Problem>,
     /// How many problems there are.
@@ -251,6 +253,7 @@ async fn check_account(shard: &Shard, id: crate::types::AccountId, report: &mut 
             }
         }
     });
+    check_documents(shard, id, &messages, report).await;
     let messages: Vec<(MessageFacts, Places)> = messages.into_values().collect();
     for batch in messages.chunks(limits::check_batch_messages) {
         let addresses: Vec<Address> = batch.iter().map(|(facts, _)| facts.address).collect();
@@ -268,6 +271,28 @@ async fn check_account(shard: &Shard, id: crate::types::AccountId, report: &mut 
                 Err(what) => places.iter().for_each(|place| report.problem(place, &what)),
             }
         }
+    }
+}
+
+/// Every Documents record of a message in a mailbox is there, and is of that message.
+async fn check_documents(
+    shard: &Shard,
+    id: crate::types::AccountId,
+    messages: &BTreeMap<MessageNumber, (MessageFacts, Places)>,
+    report: &mut CheckReport,
+) {
+    let entries = shard.with_account(id, |account| account.documents().iter().collect::<Vec<_>>());
+    for entry in entries.unwrap_or_default() {
+        let Some((_, places)) = messages.get(&entry.message) else { continue };
+        let what = match shard.read_documents_record(entry.address).await {
+            Ok((email_id, _)) if email_id == EmailId::of(id, entry.message) => {
+                report.documents += 1;
+                continue;
+            }
+            Ok(_) => format!("the texts of its documents at {} are of another message", entry.address),
+            Err(error) => format!("the texts of its documents: {error}"),
+        };
+        places.iter().for_each(|place| report.problem(place, &what));
     }
 }
 

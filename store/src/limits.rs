@@ -103,6 +103,17 @@ pub const header_bytes_max: usize = 256 * 1024;
 pub const message_bytes_max: u64 = 1 << 30;
 /// Bytes of a summary.
 pub const summary_bytes_max: usize = 4 << 20;
+/// Bytes of text of all documents of a message together; what is more is cut.
+pub const documents_bytes_max: usize = 4 << 20;
+/// Documents of a message; more are passed over.
+pub const documents_per_message_max: usize = 256;
+/// Bytes of the name of a part.
+pub const document_part_bytes_max: usize = 128;
+/// Bytes of a message's documents with what is said of them.
+pub const documents_raw_bytes_max: usize =
+    documents_bytes_max + documents_per_message_max * (document_part_bytes_max + 16) + 16;
+/// Messages that one commit adds documents of.
+pub const documents_messages_max: usize = 1_024;
 /// Messages that one APPEND can bring (MULTIAPPEND).
 pub const messages_per_append_max: usize = 10_000;
 
@@ -116,6 +127,7 @@ const _: () = {
     assert!(
         chunk_raw_bytes_max < record_payload_bytes_max && 2 * summary_bytes_max < record_payload_bytes_max
     );
+    assert!(documents_raw_bytes_max + (64 << 10) < record_payload_bytes_max);
     assert!(read_gap_bytes_max <= read_run_bytes_max);
     let annotations = annotations_per_account_max * (annotation_bytes_max + annotation_name_bytes_max + 16);
     assert!(annotations < record_payload_bytes_max && record_payload_bytes_max <= checkpoint_frame_bytes_max);

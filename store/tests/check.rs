@@ -12,8 +12,8 @@ use trawl_store::disk::sim::SimDisk;
 use trawl_store::disk::sim_executor::SimExecutor;
 use trawl_store::meta::{FORMAT, StoreMeta};
 use trawl_store::seed::SimSeed;
-use trawl_store::shard::Shard;
-use trawl_store::types::{Flags, WallTime};
+use trawl_store::shard::{Document, DocumentsRecord, Shard};
+use trawl_store::types::{EmailId, Flags, MessageNumber, WallTime};
 
 fn store() -> SimDisk {
     let (disk, clock) = (SimDisk::new(), SimClock::new(WallTime(1_700_000_000_000)));
@@ -58,6 +58,12 @@ fn store() -> SimDisk {
             let message = new_message(shard, &text, Flags::default(), &[]).await.unwrap();
             shard.append(account, inbox, vec![message]).await.unwrap();
         }
+        let record = |number: u32| {
+            let number = MessageNumber(number);
+            let documents = [Document { text: "Zyxwvutsrq 0147258369".to_owned(), ..Document::default() }];
+            (number, DocumentsRecord::new(EmailId::of(account, number), &documents))
+        };
+        shard.add_documents(account, vec![record(3), record(30)], MessageNumber(40)).await.unwrap();
         let changes = ["a", "b"].map(|name| (format!("/private/{name}"), Some(name.into())));
         shard.annotate(account, &changes).await.unwrap();
         shard.stop().await;
@@ -86,6 +92,7 @@ fn a_sound_store_is_sound() {
     let report = checked(&store());
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.users, report.accounts, report.mailboxes, report.annotations), (1, 2, 12, 2));
+    assert_eq!(report.documents, 2);
     assert_eq!((report.rows, report.messages, report.message_bytes), (40, 40, 40 * 8_014));
     assert!(report.checkpoints > 0 && report.commits > 40 && report.records > 100);
     assert!(report.notes.iter().any(|note| note.contains("has no user")), "{:?}", report.notes);
@@ -120,4 +127,28 @@ fn a_damaged_checkpoint_is_found_and_a_lost_segment() {
     let disk = sound.after_kill();
     disk.poke("shards/0000/log/00000002.seg", b"");
     assert!(!checked(&disk).is_sound());
+}
+
+#[test]
+fn damaged_texts_of_documents_are_found_and_the_message_named() {
+    let sound = store();
+    // Too short to become smaller, it stands there as it is.
+    let (mut found, mut places) = (0, 0);
+    for path in sound.files().into_iter().filter(|path| path.ends_with(".seg") && path.contains("shards/")) {
+        let bytes = sound.peek(&path).unwrap();
+        for at in memchr_all(&bytes, b"Zyxwvutsrq 0147258369") {
+            let disk = sound.after_kill();
+            disk.flip(&path, at as u64, 1);
+            let report = checked(&disk);
+            places += 1;
+            found += u64::from(
+                report.problems.iter().any(|problem| problem.what.contains("texts of its documents")),
+            );
+        }
+    }
+    assert_eq!((places, found), (2, 2));
+}
+
+fn memchr_all(bytes: &[u8], needle: &[u8]) -> Vec<usize> {
+    (0..bytes.len().saturating_sub(needle.len())).filter(|at| bytes[*at..].starts_with(needle)).collect()
 }

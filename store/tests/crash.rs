@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use support::{ACCOUNT, World, mail, new_message, open, options, validities};
 use trawl_store::disk::sim::SimDisk;
-use trawl_store::shard::{ChangeError, FlagChange, FlagMode};
-use trawl_store::types::{Flags, SpecialUses, Uid, UidValidity};
+use trawl_store::shard::{ChangeError, Document, DocumentsRecord, FlagChange, FlagMode};
+use trawl_store::types::{EmailId, Flags, MessageNumber, SpecialUses, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
-/// Mailbox -> (UID -> flags, UIDNEXT), and the annotations: what a session can see.
-type Seen = (BTreeMap<String, (BTreeMap<u32, u128>, u32)>, BTreeMap<String, Vec<u8>>);
+/// Mailbox -> (UID -> flags, UIDNEXT), annotations, messages with texts of documents and how far was looked: what a session can see.
+type Seen = (BTreeMap<String, (BTreeMap<u32, u128>, u32)>, BTreeMap<String, Vec<u8>>, (Vec<(u32, u32)>, u32));
 
 fn seen(world: &World) -> Option<Seen> {
     world.shard.with_account(ACCOUNT, |account| {
@@ -22,7 +22,9 @@ fn seen(world: &World) -> Option<Seen> {
         };
         let annotations = account.annotations().iter();
         let annotations = annotations.map(|(name, value)| (name.to_string(), value.to_vec())).collect();
-        (account.mailboxes().map(mailbox).collect(), annotations)
+        let documents = account.documents();
+        let entries = documents.iter().map(|entry| (entry.message.0, entry.serial)).collect();
+        (account.mailboxes().map(mailbox).collect(), annotations, (entries, documents.seen().0))
     })
 }
 
@@ -69,6 +71,21 @@ async fn workload(world: &World, visible: &RefCell<Vec<Option<Seen>>>) -> Result
             note();
             let [first, second] = names;
             shard.annotate(ACCOUNT, &[(first, None), (second, value("TO y "))]).await?;
+            note();
+        }
+        if nth % 2 == 1 {
+            let record = |number: u32| {
+                let number = MessageNumber(number);
+                let text = "text of a document ".repeat(number.0 as usize * 400);
+                let documents = [Document { part: "2".to_owned(), text, ..Document::default() }];
+                (number, DocumentsRecord::new(EmailId::of(ACCOUNT, number), &documents))
+            };
+            let found = [nth * 4, nth * 4 + 3].map(record).into();
+            shard.add_documents(ACCOUNT, found, MessageNumber(nth * 4 + 6)).await?;
+            note();
+        }
+        if nth == 6 {
+            shard.forget_documents(ACCOUNT).await?;
             note();
         }
         if nth == 4 {

@@ -261,10 +261,10 @@ fn a_segment_of_another_store_shard_or_format_is_refused() {
     let shard = trawl_store::types::ShardId(9);
     let foreign = world.open(Options { shard, ..options() }, Position::START).err().unwrap();
     assert!(matches!(foreign, StoreError::Foreign { .. }), "{foreign}");
-    world.disk.flip(&segment_path(1), 8, 4 ^ 1);
-    world.disk.flip(&segment_path(1), 2048 + 8, 4 ^ 1);
+    world.disk.flip(&segment_path(1), 8, 5 ^ 1);
+    world.disk.flip(&segment_path(1), 2048 + 8, 5 ^ 1);
     let later = world.open(options(), Position::START).err().unwrap();
-    assert!(matches!(later, StoreError::Version { found: 4, .. }), "{later}");
+    assert!(matches!(later, StoreError::Version { found: 5, .. }), "{later}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The bytes of formats 1 to 3, pinned: the logs under `fixtures/format-1-log` to `fixtures/format-3-log` stay readable for
+//! The bytes of formats 1 to 4, pinned: the logs under `fixtures/format-1-log` to `fixtures/format-4-log` stay readable for
 //! ever, and the code of this version writes exactly those bytes.
 //!
 //! Fixtures are never written again. (They were made by this test with `TRAWL_WRITE_FIXTURE=1`, which refuses to
@@ -22,7 +22,7 @@ use trawl_store::log::{Address, CommitKind, Log, Position, RecordType, ReplayedC
 use trawl_store::seed::SystemSeed;
 
 /// Format, segments, and how many of the eight records are in a segment that begins with a dictionary.
-const FORMATS: [(u32, u32, u32); 3] = [(1, 4, 0), (2, 4, 5), (3, 5, 3)];
+const FORMATS: [(u32, u32, u32); 4] = [(1, 4, 0), (2, 4, 5), (3, 5, 3), (4, 4, 0)];
 
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}-log"))
@@ -32,8 +32,12 @@ fn small() -> Options {
     Options { segment_bytes: 16 << 10, ..options() }
 }
 
-fn content(n: usize) -> (RecordType, Vec<u8>) {
-    let kind = if n.is_multiple_of(2) { RecordType::Chunk } else { RecordType::Message };
+fn content(format: u32, n: usize) -> (RecordType, Vec<u8>) {
+    let kind = match n {
+        4 | 7 if format == 4 => RecordType::Documents,
+        n if n.is_multiple_of(2) => RecordType::Chunk,
+        _ => RecordType::Message,
+    };
     (kind, (0..n * 700).map(|i| (i * 7 + n) as u8).collect())
 }
 
@@ -43,14 +47,17 @@ fn dictionary() -> Arc<[u8]> {
 }
 
 /// A log of some segments in the simulated world, where everything repeats; those after the first messages begin with a
-/// dictionary in format 2, and are of format 3 in format 3, where a dictionary comes later.
+/// dictionary in format 2, and are of format 3 in format 3, where a dictionary comes later; in format 4 they have texts of documents.
 fn write(format: u32) -> (SimDisk, Vec<Address>) {
     let world = World::new(SimDisk::new(), 1);
     let mut addresses = Vec::new();
     world.run(
         async |log| {
             for n in 0..8 {
-                let (kind, payload) = content(n);
+                let (kind, payload) = content(format, n);
+                if format == 4 && n == 2 {
+                    log.begin_documented();
+                }
                 if format == 3 && n == 3 {
                     log.begin_annotated();
                 }
@@ -112,7 +119,7 @@ fn they_stay_readable() {
         let mut dictionaries = 0;
         for (n, address) in addresses.into_iter().enumerate() {
             let record = block_on(log.read(address, 0)).unwrap();
-            assert_eq!((record.kind, record.to_vec()), content(n));
+            assert_eq!((record.kind, record.to_vec()), content(format, n));
             let begins_with = block_on(log.dictionary_of(address.segment)).unwrap();
             assert!(begins_with.as_deref().is_none_or(|found| *found == *dictionary()));
             dictionaries += u32::from(begins_with.is_some());

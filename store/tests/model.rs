@@ -6,12 +6,13 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use support::{ACCOUNT, World, new_message, open, options, validities};
 use trawl_store::seed::SimSeed;
-use trawl_store::shard::{ChangeError, FlagChange, FlagMode};
-use trawl_store::types::{Flags, ModSeq, SpecialUses, Uid, UidValidity};
+use trawl_store::shard::{ChangeError, Document, DocumentsRecord, FlagChange, FlagMode, NewMessage};
+use trawl_store::types::{EmailId, Flags, MessageNumber, ModSeq, SpecialUses, Uid, UidValidity};
 use trawl_store::uid_set::UidSet;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Message {
+    number: u32,
     content: Vec<u8>,
     flags: BTreeSet<String>,
 }
@@ -29,6 +30,9 @@ struct Model {
     mailboxes: BTreeMap<String, Mailbox>,
     subscriptions: BTreeSet<String>,
     annotations: BTreeMap<String, Vec<u8>>,
+    /// By message number; and how far messages were looked at.
+    documents: BTreeMap<u32, Vec<Document>>,
+    looked: u32,
 }
 
 const SYSTEM: [(&str, Flags); 5] = [
@@ -42,7 +46,7 @@ const SYSTEM: [(&str, Flags); 5] = [
 /// The whole account as the model sees it; checks what the shard says twice.
 fn observed(world: &World) -> Model {
     let shard = &world.shard;
-    let (model, contents) = shard
+    let (model, contents, documents) = shard
         .with_account(ACCOUNT, |account| {
             let mut contents = Vec::new();
             let mailboxes = account.mailboxes().map(|mailbox| {
@@ -67,7 +71,8 @@ fn observed(world: &World) -> Model {
                     assert_eq!(mailbox.get(row.uid), Some(row));
                     assert!(row.modseq <= mailbox.highest_modseq() && row.uid < mailbox.uid_next());
                     contents.push((mailbox.name().to_string(), row.uid.get(), facts.address));
-                    messages.insert(row.uid.get(), Message { content: Vec::new(), flags });
+                    messages
+                        .insert(row.uid.get(), Message { number: row.message.0, content: Vec::new(), flags });
                 }
                 let counts = mailbox.counts();
                 assert_eq!(counts.messages as usize, messages.len());
@@ -87,7 +92,15 @@ fn observed(world: &World) -> Model {
             let subscriptions = account.subscriptions().map(str::to_owned).collect();
             let annotations = account.annotations().iter();
             let annotations = annotations.map(|(name, value)| (name.to_string(), value.to_vec())).collect();
-            (Model { mailboxes, subscriptions, annotations }, contents)
+            let looked = account.documents().seen().0;
+            let documents: Vec<_> = account.documents().iter().collect();
+            for entry in &documents {
+                assert_eq!(account.documents().get(entry.message), Some(*entry));
+                assert_eq!(account.documents().of_serial(entry.serial), Some(*entry));
+                assert!(entry.serial < account.documents().next_serial() && entry.message.0 < looked);
+            }
+            let model = Model { mailboxes, subscriptions, annotations, documents: BTreeMap::new(), looked };
+            (model, contents, documents)
         })
         .unwrap();
     let mut model = model;
@@ -106,6 +119,12 @@ fn observed(world: &World) -> Model {
                 .collect()
         };
         let from_lane = lanes.read_messages(&addresses, true, &mut read);
+        let records: Vec<_> = documents.iter().map(|entry| entry.address).collect();
+        for (entry, lane) in documents.iter().zip(lanes.read_documents(&records, &mut read)) {
+            let read = shard.read_documents(entry.address).await.unwrap();
+            assert_eq!(lane.unwrap(), read);
+            model.documents.insert(entry.message.0, read);
+        }
         let headers = shard.read_headers(&addresses).await;
         let summaries = shard.read_summaries(&addresses).await;
         for ((((name, uid, address), lane), header), summary) in
@@ -171,7 +190,7 @@ fn step(world: &World, model: &mut Model, seed: &SimSeed, next_validity: &mut u3
             name.to_owned()
         }
     };
-    match seed.below(13) {
+    match seed.below(14) {
         0..4 => {
             let count = seed.below(3) + 1;
             let mut keywords: Vec<String> =
@@ -179,26 +198,66 @@ fn step(world: &World, model: &mut Model, seed: &SimSeed, next_validity: &mut u3
             keywords.dedup();
             let contents: Vec<Vec<u8>> = (0..count).map(|_| content(seed)).collect();
             let flags = if seed.one_in(2) { Flags::SEEN.with(Flags::DELETED) } else { Flags::default() };
+            let without = [None, Some(true), Some(false)][seed.below(3) as usize];
             let result = world.run(async {
                 let mut messages = Vec::new();
                 for content in &contents {
                     let keywords: Vec<&str> = keywords.iter().map(String::as_str).collect();
-                    messages.push(new_message(shard, content, flags, &keywords).await?);
+                    let message = new_message(shard, content, flags, &keywords).await?;
+                    messages.push(NewMessage { has_documents: without, ..message });
                 }
                 shard.append(ACCOUNT, id, messages).await
             });
             let result = result.unwrap();
             let mailbox = model.mailboxes.get_mut(&name).unwrap();
-            for (content, uid) in contents.into_iter().zip(result.uids) {
+            let next = shard.with_account(ACCOUNT, |account| account.next_message().0).unwrap();
+            let first = next - contents.len() as u32;
+            if without == Some(false) && model.looked == first {
+                model.looked = next;
+            }
+            for (number, (content, uid)) in (first..).zip(contents.into_iter().zip(result.uids)) {
                 assert_eq!(uid.get(), mailbox.uid_next);
                 mailbox.uid_next += 1;
                 let mut names: BTreeSet<String> = keywords.iter().cloned().collect();
                 if flags.contains(Flags::SEEN) {
                     names.extend(["\\Seen".to_owned(), "\\Deleted".to_owned()]);
                 }
-                mailbox.messages.insert(uid.get(), Message { content, flags: names });
+                mailbox.messages.insert(uid.get(), Message { number, content, flags: names });
             }
             "append"
+        }
+        13 => {
+            let next = shard.with_account(ACCOUNT, |account| account.next_message().0).unwrap();
+            if seed.one_in(6) {
+                world.run(shard.forget_documents(ACCOUNT)).unwrap();
+                (model.documents, model.looked) = (BTreeMap::new(), 0);
+                return "forget documents";
+            }
+            // Some were looked at before, some are not there.
+            let from = model.looked.saturating_sub(2);
+            let upto = from + seed.below(u64::from(next - from) + 4) as u32;
+            let some: Vec<u32> = (from..upto + 2).filter(|_| seed.one_in(2)).collect();
+            let texts = |number: &u32| -> Vec<Document> {
+                let document = |part: u64| Document {
+                    part: format!("2.{part}"),
+                    kind: part as u8,
+                    outcome: 0,
+                    cut: seed.one_in(9),
+                    text: format!("of {number} ").repeat(seed.below(40_000) as usize % 3_000),
+                };
+                (0..seed.below(3)).map(document).collect()
+            };
+            let found: Vec<(u32, Vec<Document>)> = some.iter().map(|n| (*n, texts(n))).collect();
+            let records = found.iter().map(|(n, texts)| {
+                let number = MessageNumber(*n);
+                (number, DocumentsRecord::new(EmailId::of(ACCOUNT, number), texts))
+            });
+            let added = shard.add_documents(ACCOUNT, records.collect(), MessageNumber(upto));
+            world.run(added).unwrap();
+            let (looked, upto) = (model.looked, upto.min(next));
+            model.documents.extend(found.into_iter().filter(|(n, _)| (looked..upto).contains(n)));
+            model.looked = looked.max(upto);
+            "documents"
         }
         4 | 5 => {
             let uids = uid_set(&mailbox, seed);
@@ -455,6 +514,8 @@ fn a_shard_does_what_the_model_does() {
         "rename",
         "rename of INBOX",
         "annotate",
+        "documents",
+        "forget documents",
         "reopen",
     ] {
         assert!(done.contains_key(what), "{what} never happened: {done:?}");

@@ -17,12 +17,13 @@ use support::{ACCOUNT, env, new_message, open, options, validities};
 use trawl_store::clock::SimClock;
 use trawl_store::disk::blocking::BlockingDisk;
 use trawl_store::disk::sim::SimDisk;
-use trawl_store::shard::{Env, FlagChange, FlagMode, Shard, ShardOptions};
-use trawl_store::types::{Flags, SpecialUses, Uid, UidValidity, WallTime};
+use trawl_store::shard::{Document, DocumentsRecord, Env, FlagChange, FlagMode, Shard, ShardOptions};
+use trawl_store::types::{EmailId, Flags, MessageNumber, SpecialUses, Uid, UidValidity, WallTime};
 use trawl_store::uid_set::UidSet;
 
-/// Of segments. 1 has a checkpoint of format 1, which is passed over; 3 has annotations, and a checkpoint of format 2.
-const FORMATS: [u32; 2] = [1, 3];
+/// Of segments. 1 has a checkpoint of format 1, which is passed over; 3 has annotations, and a checkpoint of format 2; 4 has texts of
+/// documents, and a checkpoint of format 3.
+const FORMATS: [u32; 3] = [1, 3, 4];
 
 fn fixture(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/format-{format}-shard"))
@@ -44,7 +45,10 @@ fn write(format: u32) -> (SimDisk, String) {
         }
         let second: UidSet = [Uid::new(2).unwrap()].into_iter().collect();
         shard.expunge(ACCOUNT, inbox, Some(&second), false).await.unwrap();
-        if format == 3 {
+        if format == 4 {
+            add_documents(shard, &[0, 1], 2).await;
+        }
+        if format >= 3 {
             let changes = [("a", Some("1")), ("b", Some("")), ("c", Some("3"))].map(annotation);
             shard.annotate(ACCOUNT, &changes).await.unwrap();
         }
@@ -53,12 +57,26 @@ fn write(format: u32) -> (SimDisk, String) {
         shard.store_flags(ACCOUNT, inbox, &UidSet::all(), change, None).await.unwrap();
         shard.rename_mailbox(ACCOUNT, "a", "c", validity(201)).await.unwrap();
         shard.unsubscribe(ACCOUNT, "elsewhere").await.unwrap();
-        if format == 3 {
+        if format == 4 {
+            add_documents(shard, &[2], 3).await;
+        }
+        if format >= 3 {
             let changes = [("c", None), ("a", Some("2")), ("d", Some("4"))].map(annotation);
             shard.annotate(ACCOUNT, &changes).await.unwrap();
         }
     });
     (world.disk.clone(), shown(shard))
+}
+
+async fn add_documents(shard: &Shard, messages: &[u32], upto: u32) {
+    let record = |number: &u32| {
+        let number = MessageNumber(*number);
+        let text = format!("text of a document of message {number}");
+        let document = Document { part: "2".to_owned(), kind: 1, outcome: 0, cut: number.0 == 1, text };
+        (number, DocumentsRecord::new(EmailId::of(ACCOUNT, number), &[document]))
+    };
+    let found = messages.iter().map(record).collect();
+    shard.add_documents(ACCOUNT, found, MessageNumber(upto)).await.unwrap();
 }
 
 fn annotation((name, value): (&str, Option<&str>)) -> (String, Option<Vec<u8>>) {
@@ -73,6 +91,11 @@ fn shown(shard: &Shard) -> String {
         for (name, value) in account.annotations().iter() {
             lines.push(format!("{name} {}", value.escape_ascii()));
         }
+        for entry in account.documents().iter() {
+            let documents = block_on(shard.read_documents(entry.address)).unwrap();
+            lines.push(format!("{entry:?} {documents:?}"));
+        }
+        lines.push(format!("{} {}", account.documents().seen(), account.documents().next_serial()));
         for mailbox in account.mailboxes() {
             let rows: Vec<_> = mailbox.rows().map(|row| (row, account.facts(row.message))).collect();
             let (name, validity, next) = (mailbox.name(), mailbox.uid_validity(), mailbox.uid_next());
@@ -95,8 +118,8 @@ fn they_are_written_as_ever() {
             }
         }
         assert!(files.iter().any(|path| path.contains("checkpoint-")), "{files:?}");
-        // Checkpoints of format 1 are written no more.
-        let is_written = |path: &String| format > 1 || !path.contains("checkpoint-");
+        // Checkpoints of formats 1 and 2 are written no more.
+        let is_written = |path: &String| format > 3 || !path.contains("checkpoint-");
         for path in files.into_iter().filter(is_written) {
             let pinned = std::fs::read(fixture(format).join(&path)).unwrap();
             assert!(pinned == disk.peek(&path).unwrap(), "format {format}: {path} differs");

@@ -10,8 +10,10 @@ use std::io;
 use std::rc::Rc;
 
 const MAGIC: &[u8; 8] = b"TRAWLCKP";
-/// Format 1 says nothing of annotations, nor of the threads that messages belong to.
-const FORMAT: u32 = 2;
+/// Format 1 says nothing of annotations, nor of the threads that messages belong to; format 2 says nothing of documents, which no log had
+/// then, and is read.
+const FORMAT: u32 = 3;
+const READ_LEAST: u32 = 2;
 const HEADER: usize = 68;
 const FRAME_HEAD: usize = 8;
 /// Length of the frame that says that all were there.
@@ -23,10 +25,10 @@ fn crc(seed: u32, parts: &[&[u8]]) -> u32 {
     hasher.finalize()
 }
 
-fn header(env: &Env, position: Position, wall: WallTime) -> ([u8; HEADER], u32) {
+fn header(env: &Env, format: u32, position: Position, wall: WallTime) -> ([u8; HEADER], u32) {
     let mut out = Writer::new();
     out.raw(MAGIC);
-    out.raw(&FORMAT.to_le_bytes());
+    out.raw(&format.to_le_bytes());
     out.raw(&env.store_uuid);
     out.raw(&u32::from(env.shard.0).to_le_bytes());
     out.raw(&env.epoch.to_le_bytes());
@@ -60,7 +62,7 @@ impl Output {
         wall: WallTime,
     ) -> io::Result<Output> {
         let file = disk.open(path, OpenMode::Create).await?;
-        let (header, seed) = header(env, position, wall);
+        let (header, seed) = header(env, FORMAT, position, wall);
         Ok(Output { file, seed, frames: 0, pos: 0, pending: header.to_vec() })
     }
 
@@ -124,19 +126,19 @@ impl Input {
             fields.array().ok().map(u32::from_le_bytes)
         };
         let format = if &bytes[..8] == MAGIC { u32_field(8) } else { None };
-        match format {
-            Some(FORMAT) => {}
-            Some(1..FORMAT) => return Ok(None),
+        let format = match format {
+            Some(format @ READ_LEAST..=FORMAT) => format,
+            Some(1..READ_LEAST) => return Ok(None),
             Some(other) => return Err(format!("format {other}, this program reads {FORMAT}")),
             None => return Err("not a checkpoint".to_owned()),
-        }
+        };
         let segment = u32_field(16 + 8).unwrap_or(0);
         let offset = u32_field(0).unwrap_or(0);
         let next = Lsn(fields.u64().unwrap_or(0));
         input.wall = WallTime(fields.u64().unwrap_or(0).cast_signed());
         input.position = Position { address: Address { segment, offset }, next };
         // Made again from what it should say: any difference is damage, or of another store, shard or epoch.
-        let (expected, seed) = header(env, input.position, input.wall);
+        let (expected, seed) = header(env, format, input.position, input.wall);
         if bytes != expected {
             return Err("its header is damaged or of another store".to_owned());
         }

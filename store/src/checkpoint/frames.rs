@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::state::account::Account;
 use crate::state::annotations::Annotations;
 use crate::state::apply::State;
+use crate::state::documents::DocumentTable;
 use crate::state::expunged::{Expunged, ExpungedRange};
 use crate::state::mailbox::{Journal, Mailbox};
 use crate::state::messages::MessageTable;
@@ -27,6 +28,8 @@ const MAILBOX: u8 = 4;
 const ROWS: u8 = 5;
 const EXPUNGED: u8 = 6;
 const ANNOTATIONS: u8 = 7;
+const DOCUMENTS: u8 = 8;
+const DOCUMENTS_SEEN: u8 = 9;
 
 /// Entries in a frame: what is encoded between two yields.
 const ENTRIES: usize = 512;
@@ -44,6 +47,7 @@ struct AccountSnapshot {
     former: BTreeMap<Rc<str>, u32>,
     subscriptions: BTreeSet<Rc<str>>,
     annotations: Annotations,
+    documents: DocumentTable,
     messages: MessageTable,
     threads: ThreadTable,
     mailboxes: Vec<MailboxSnapshot>,
@@ -84,6 +88,7 @@ impl Snapshot {
             former: account.former.clone(),
             subscriptions: account.subscriptions.clone(),
             annotations: account.annotations.clone(),
+            documents: account.documents.clone(),
             messages: account.messages.clone(),
             threads: account.threads.clone(),
             mailboxes: account.mailboxes.values().map(mailbox).collect(),
@@ -112,6 +117,13 @@ impl Snapshot {
                     out.str(name);
                     out.bytes(value);
                 }))
+                .chain(in_frames(DOCUMENTS, account.documents.iter(), |out, entry, before| {
+                    out.number(entry.message.0 - *before);
+                    *before = entry.message.0;
+                    out.number(entry.serial);
+                    out.address(entry.address);
+                }))
+                .chain(account.documents_seen())
                 .chain(account.mailboxes.iter().flat_map(|mailbox| {
                     std::iter::once(mailbox.head())
                         .chain(in_frames(ROWS, mailbox.rows.iter(), |out, row, before| {
@@ -151,6 +163,18 @@ fn in_frames<T>(
 }
 
 impl AccountSnapshot {
+    /// Behind the documents, so that they are in order.
+    fn documents_seen(&self) -> Option<Vec<u8>> {
+        if self.documents == DocumentTable::default() {
+            return None;
+        }
+        let mut out = Writer::new();
+        out.u8(DOCUMENTS_SEEN);
+        out.number(self.documents.seen().0);
+        out.number(self.documents.next_serial());
+        Some(out.bytes)
+    }
+
     fn head(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.u8(ACCOUNT);
@@ -243,6 +267,25 @@ impl Rebuild {
                     annotations.set(name, Some(value));
                 }
             }
+            DOCUMENTS => {
+                let account = self.account.as_mut().ok_or(BadBytes)?;
+                let mut before = 0u32;
+                while !input.is_empty() {
+                    before = before.checked_add(input.u32()?).ok_or(BadBytes)?;
+                    let (message, serial, address) = (MessageNumber(before), input.u32()?, input.address()?);
+                    let known = account.messages.get(message).is_some();
+                    if !known || !account.documents.add(message, serial, address) {
+                        return Err(BadBytes);
+                    }
+                }
+            }
+            DOCUMENTS_SEEN => {
+                let documents = &mut self.account.as_mut().ok_or(BadBytes)?.documents;
+                documents.see(MessageNumber(input.u32()?));
+                if !documents.raise_serial(input.u32()?) {
+                    return Err(BadBytes);
+                }
+            }
             ROWS => {
                 let messages = &self.account.as_ref().ok_or(BadBytes)?.messages;
                 let mailbox = self.mailbox.as_mut().ok_or(BadBytes)?;
@@ -314,6 +357,8 @@ fn account(input: &mut Reader<'_>) -> Result<Account, BadBytes> {
         former,
         former_floor,
         annotations: Annotations::default(),
+        documents: DocumentTable::default(),
+        documents_changed: Event::new(),
         messages: MessageTable::default(),
         threads: ThreadTable::default(),
         next_mailbox,

@@ -65,6 +65,7 @@ pub enum RecordType {
     Pad = 4,
     /// What content of the segment is compressed with; the first record of a segment, written by the log itself.
     Dictionary = 5,
+    Documents = 6,
 }
 
 /// Counts rollbacks. Records put under an older generation are gone; see [`Log::put`].

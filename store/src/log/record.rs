@@ -43,6 +43,7 @@ impl RecordType {
             3 => RecordType::Commit,
             4 => RecordType::Pad,
             5 => RecordType::Dictionary,
+            6 => RecordType::Documents,
             _ => return None,
         })
     }

@@ -13,12 +13,14 @@ use crate::types::{Lsn, ShardId, WallTime};
 
 const MAGIC: &[u8; 8] = b"TRAWLSEG";
 /// The highest format that this code reads.
-pub const FORMAT: u32 = 3;
-/// What this code writes, the lowest that will do: a segment without a dictionary, one that begins with one, and one whose commits
-/// may hold operations on annotations, with a dictionary or without.
+pub const FORMAT: u32 = 4;
+/// What this code writes, the lowest that will do: a segment without a dictionary, one that begins with one, one whose commits
+/// may hold operations on annotations, and one that may hold Documents records and operations on them; the last two with a dictionary or
+/// without.
 pub const PLAIN: u32 = 1;
 pub const WITH_DICTIONARY: u32 = 2;
 pub const ANNOTATED: u32 = 3;
+pub const DOCUMENTED: u32 = 4;
 const LEN: usize = 112;
 const COPY: usize = 2048;
 const BLOCK: usize = limits::block_bytes as usize;

@@ -301,6 +301,11 @@ impl Log {
         self.state.borrow_mut().pending.raise_format(segment::ANNOTATED);
     }
 
+    /// What is put afterwards may be Documents records and operations on them: segments are of format 4 from the next record on.
+    pub fn begin_documented(&self) {
+        self.state.borrow_mut().pending.raise_format(segment::DOCUMENTED);
+    }
+
     /// The Dictionary record that a segment begins with; `None` when it begins with none.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub struct NewMessage {
     /// System flags; keywords go by name.
     pub flags: Flags,
     pub keywords: Vec<String>,
+    /// Whether documents may be in it whose text is to be read ([`Shard::add_documents`]); `None`: nobody reads any.
+    pub has_documents: Option<bool>,
 }
 
 /// RFC 4315 APPENDUID.
@@ -63,6 +65,9 @@ impl Shard {
             return Err(CommitError::Full.into());
         }
         let save_date = self.save_date();
+        if messages.iter().any(|message| message.has_documents.is_some()) {
+            log.begin_documented();
+        }
         let (ops, result) = self.compute(account, |basis| {
             let target = basis.mailbox(mailbox)?;
             let modseq = target.next_modseq()?;
@@ -115,6 +120,11 @@ impl Shard {
             }
             let mut ops: Vec<Op> = keywords.into_op().into_iter().collect();
             ops.push(Op::Append { mailbox, modseq, save_date, messages: added });
+            // What is known to have none need not be looked at, if everything before it was.
+            let no_documents = messages.iter().all(|message| message.has_documents == Some(false));
+            if no_documents && basis.head.documents(basis.account).seen.0 == first_number {
+                ops.push(Op::DocumentsSeen { upto: MessageNumber(first_number + messages.len() as u32) });
+            }
             Ok((ops, AppendResult { uid_validity: target.mailbox.uid_validity(), uids, modseq }))
         })?;
         self.enqueue(account, CommitKind::Delivery, generation, ops, None)?.await?;

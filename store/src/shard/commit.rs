@@ -122,7 +122,9 @@ impl Shard {
             drop(alone);
         });
         let ticket = self.inner.log.commit(kind, generation, &payload, settled)?;
-        self.inner.lanes.borrow_mut().entry(account).or_default().head.note(&ops);
+        let state = self.inner.state.borrow();
+        let visible = state.accounts.get(&account);
+        self.inner.lanes.borrow_mut().entry(account).or_default().head.note(visible, &ops);
         Ok(ticket)
     }
 

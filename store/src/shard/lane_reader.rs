@@ -4,6 +4,7 @@
 //! segments describe themselves, addresses come from applied state, and what they point at never changes.
 
 use super::dictionary::Known;
+use super::documents::{Document, DocumentsRecord};
 use super::message::{Extent, MessageRecord, Squeezer, needed_by_chunk};
 use super::read::{MESSAGE_BYTES_GUESS, not_content};
 use super::{Shard, log_dir};
@@ -124,6 +125,42 @@ impl LaneReader {
             Ok(message)
         };
         records.into_iter().map(assemble).collect()
+    }
+
+    /// The documents of messages, in the order asked for; addresses are those of Documents records.
+    pub fn read_documents(
+        &self,
+        addresses: &[Address],
+        read: ReadBatch<'_>,
+    ) -> Vec<Result<Vec<Document>, ReadError>> {
+        if addresses.is_empty() {
+            return Vec::new();
+        }
+        let wanted: Vec<(Address, usize)> =
+            addresses.iter().map(|address| (*address, MESSAGE_BYTES_GUESS)).collect();
+        let records = self.read_records(&wanted, RecordType::Documents, read);
+        let decode = |(payload, address): (Payload, &Address)| {
+            let (_, documents) = DocumentsRecord::decode(&payload?).map_err(not_content(*address))?;
+            Ok(documents)
+        };
+        records.into_iter().zip(addresses).map(decode).collect()
+    }
+
+    /// Summaries of messages, in the order asked for, with their versions.
+    pub fn read_summaries(
+        &self,
+        addresses: &[Address],
+        read: ReadBatch<'_>,
+    ) -> Vec<Result<(u16, Vec<u8>), ReadError>> {
+        let wanted: Vec<(Address, usize)> =
+            addresses.iter().map(|address| (*address, MESSAGE_BYTES_GUESS)).collect();
+        let records = self.read_records(&wanted, RecordType::Message, read);
+        let decode = |(payload, address): (Payload, &Address)| {
+            let payload = payload?;
+            let (record, summary) = MessageRecord::decode_apart(&payload).map_err(not_content(*address))?;
+            Ok((record.summary_version, summary.to_vec()))
+        };
+        records.into_iter().zip(addresses).map(decode).collect()
     }
 
     /// Reads the dictionaries that these chunks need and that are not known. A chunk of which it cannot be found will not inflate.

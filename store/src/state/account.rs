@@ -4,6 +4,7 @@
 //! INBOX is always there; a level above a mailbox that is no mailbox itself is implied, not stored.
 
 use super::annotations::Annotations;
+use super::documents::DocumentTable;
 use super::mailbox::Mailbox;
 use super::messages::MessageTable;
 use super::names;
@@ -26,6 +27,8 @@ pub struct Account {
     /// The same of all names that are no longer in `former`.
     pub(crate) former_floor: u32,
     pub(crate) annotations: Annotations,
+    pub(crate) documents: DocumentTable,
+    pub(crate) documents_changed: Event,
     pub(crate) messages: MessageTable,
     pub(crate) threads: ThreadTable,
     pub(crate) next_mailbox: MailboxId,
@@ -117,6 +120,14 @@ impl Account {
     /// Annotations of the account (RFC 5464).
     pub fn annotations(&self) -> &Annotations {
         &self.annotations
+    }
+    /// The texts of documents in messages.
+    pub fn documents(&self) -> &DocumentTable {
+        &self.documents
+    }
+    /// Notified after each applied commit that adds texts of documents, or forgets them.
+    pub fn documents_changed(&self) -> &Event {
+        &self.documents_changed
     }
     /// Notified after each applied commit that creates, deletes or renames mailboxes or changes subscriptions or annotations.
     pub fn changed(&self) -> &Event {

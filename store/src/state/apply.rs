@@ -5,6 +5,7 @@
 
 use super::account::Account;
 use super::annotations::Annotations;
+use super::documents::DocumentTable;
 use super::expunged::Expunged;
 use super::mailbox::{Journal, Mailbox};
 use super::ops::{Appended, Op};
@@ -85,6 +86,8 @@ impl Account {
             former: BTreeMap::new(),
             former_floor: 0,
             annotations: Annotations::default(),
+            documents: DocumentTable::default(),
+            documents_changed: Event::new(),
             messages: Default::default(),
             threads: Default::default(),
             next_mailbox: MailboxId(1),
@@ -148,6 +151,9 @@ impl Account {
                 self.subscriptions.remove(name.as_str());
             }
             Op::Annotate { name, value } => self.annotations.set(name, value.as_deref()),
+            Op::DocumentsSeen { .. } | Op::Documents { .. } | Op::DocumentsForgotten => {
+                return self.apply_documents(op, touched);
+            }
             Op::Keywords { .. }
             | Op::Append { .. }
             | Op::Copy { .. }
@@ -161,6 +167,27 @@ impl Account {
             touched.events.push(self.changed.clone());
         }
         Ok(())
+    }
+
+    fn apply_documents(&mut self, op: &Op, touched: &mut Touched) -> Result<(), Misfit> {
+        let mut result = Ok(());
+        match op {
+            Op::DocumentsSeen { upto } => self.documents.see(*upto),
+            Op::Documents { first, records } => {
+                for (serial, (message, address)) in (*first..).zip(records) {
+                    let known = self.messages.get(*message).is_some();
+                    if !known || !self.documents.add(*message, serial, *address) {
+                        result = Err("documents of an unknown message, or out of order");
+                    }
+                }
+                touched.events.push(self.documents_changed.clone());
+            }
+            _ => {
+                self.documents.forget();
+                touched.events.push(self.documents_changed.clone());
+            }
+        }
+        result
     }
 
     /// Remembers which UIDVALIDITY a name had that is free now.

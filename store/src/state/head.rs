@@ -18,6 +18,8 @@ pub(crate) struct Head {
     queued: u32,
     next_message: u32,
     threads: HashMap<u64, MessageNumber>,
+    /// As the last queued operation on documents leaves them.
+    documents: Option<Looked>,
     mailboxes: BTreeMap<MailboxId, HeadMailbox>,
 }
 
@@ -30,6 +32,15 @@ struct HeadMailbox {
     keywords: Vec<Rc<str>>,
 }
 
+/// How far documents have been looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Looked {
+    /// Messages below were.
+    pub seen: MessageNumber,
+    /// The serial that the next text gets.
+    pub next_serial: u32,
+}
+
 impl Head {
     pub fn is_idle(&self) -> bool {
         self.queued == 0
@@ -37,6 +48,11 @@ impl Head {
 
     pub fn next_message(&self, account: &Account) -> MessageNumber {
         account.messages.next().max(MessageNumber(self.next_message))
+    }
+
+    pub fn documents(&self, account: &Account) -> Looked {
+        let visible = Looked { seen: account.documents.seen(), next_serial: account.documents.next_serial() };
+        self.documents.unwrap_or(visible)
     }
 
     pub fn thread(&self, account: &Account, hash: u64) -> Option<MessageNumber> {
@@ -48,9 +64,12 @@ impl Head {
         MailboxHead { mailbox, over: self.mailboxes.get(&mailbox.id) }
     }
 
-    /// A commit was queued.
-    pub fn note(&mut self, ops: &[Op]) {
+    /// A commit was queued; `account` as it is visible, if it is.
+    pub fn note(&mut self, account: Option<&Account>, ops: &[Op]) {
         self.queued += 1;
+        if let Some(account) = account {
+            self.note_documents(account, ops);
+        }
         for op in ops {
             let Some(id) = op.mailbox() else { continue };
             let over = self.mailboxes.entry(id).or_default();
@@ -87,6 +106,25 @@ impl Head {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn note_documents(&mut self, account: &Account, ops: &[Op]) {
+        for op in ops {
+            let before = self.documents(account);
+            let after = match op {
+                Op::DocumentsSeen { upto } => Looked { seen: before.seen.max(*upto), ..before },
+                Op::Documents { first, records } => {
+                    let seen = records.last().map_or(before.seen, |(last, _)| MessageNumber(last.0 + 1));
+                    Looked {
+                        seen: before.seen.max(seen),
+                        next_serial: first.saturating_add(records.len() as u32),
+                    }
+                }
+                Op::DocumentsForgotten => Looked { seen: MessageNumber(0), ..before },
+                _ => continue,
+            };
+            self.documents = Some(after);
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod annotations;
 pub(crate) mod apply;
+pub mod documents;
 pub mod expunged;
 pub(crate) mod head;
 pub mod mailbox;

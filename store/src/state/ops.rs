@@ -4,6 +4,7 @@
 //! bytes; bad bytes are an error, never a panic.
 
 use crate::codec::{BadBytes, Reader, Writer};
+use crate::log::Address;
 use crate::types::{
     AccountId, Flags, MailboxId, MailboxObjectId, MessageFacts, MessageNumber, ModSeq, SpecialUses, Uid,
     UidValidity,
@@ -84,6 +85,17 @@ pub enum Op {
         name: String,
         value: Option<Vec<u8>>,
     },
+    /// Messages below were looked at: those that have no entry have no documents.
+    DocumentsSeen {
+        upto: MessageNumber,
+    },
+    /// Texts of the documents in messages, ascending; they get serials from `first` on.
+    Documents {
+        first: u32,
+        records: Vec<(MessageNumber, Address)>,
+    },
+    /// There are no texts of documents, and nothing was looked at.
+    DocumentsForgotten,
 }
 
 /// A new message.
@@ -114,7 +126,10 @@ impl Op {
             | Op::AccountErase
             | Op::Subscribe { .. }
             | Op::Unsubscribe { .. }
-            | Op::Annotate { .. } => None,
+            | Op::Annotate { .. }
+            | Op::DocumentsSeen { .. }
+            | Op::Documents { .. }
+            | Op::DocumentsForgotten => None,
         }
     }
 
@@ -211,6 +226,22 @@ impl Op {
                 out.u8(15);
                 out.str(name);
             }
+            Op::DocumentsSeen { upto } => {
+                out.u8(16);
+                out.number(upto.0);
+            }
+            Op::Documents { first, records } => {
+                out.u8(17);
+                out.number(*first);
+                out.count(records.len());
+                let mut before = 0;
+                for (message, address) in records {
+                    out.signed(i64::from(message.0) - before);
+                    out.address(*address);
+                    before = i64::from(message.0);
+                }
+            }
+            Op::DocumentsForgotten => out.u8(18),
         }
     }
 
@@ -270,6 +301,21 @@ impl Op {
             13 => Op::Raise { mailbox: mailbox(input)?, uid_next: input.uid()?, modseq: input.modseq()? },
             14 => Op::Annotate { name: input.str()?.to_owned(), value: Some(input.bytes()?.to_owned()) },
             15 => Op::Annotate { name: input.str()?.to_owned(), value: None },
+            16 => Op::DocumentsSeen { upto: MessageNumber(input.u32()?) },
+            17 => {
+                let first = input.u32()?;
+                let count = input.count(3)?;
+                first.checked_add(u32::try_from(count).map_err(|_| BadBytes)?).ok_or(BadBytes)?;
+                let mut before = 0i64;
+                let mut records = Vec::with_capacity(count);
+                for _ in 0..count {
+                    before = before.checked_add(input.signed()?).ok_or(BadBytes)?;
+                    let message = MessageNumber(u32::try_from(before).map_err(|_| BadBytes)?);
+                    records.push((message, input.address()?));
+                }
+                Op::Documents { first, records }
+            }
+            18 => Op::DocumentsForgotten,
             _ => return Err(BadBytes),
         })
     }

@@ -136,5 +136,6 @@ pub async fn new_message(
         references: Vec::new(),
         flags,
         keywords: keywords.iter().map(|name| (*name).to_owned()).collect(),
+        has_documents: None,
     })
 }
