@@ -69,7 +69,12 @@ impl Source for Log {
         let upto = self.next.min(from + messages_max as u32);
         let address = Address { segment: 0, offset: 0 };
         let wanted = (from..upto)
-            .map(|message| Wanted { message, address, fingerprint: self.fingerprint(message) })
+            .map(|message| Wanted {
+                message,
+                address,
+                documents: None,
+                fingerprint: self.fingerprint(message),
+            })
             .collect();
         Ok(Batch { wanted, upto, lsn: 1 })
     }
@@ -77,7 +82,7 @@ impl Source for Log {
         let content = |wanted: &Wanted| {
             let message = &self.mail[wanted.message as usize];
             let (header, body) = message.split_at(header_end(message));
-            Ok(Content { header: header.to_vec(), body: body.to_vec() })
+            Ok(Content { header: header.to_vec(), body: body.to_vec(), documents: Vec::new() })
         };
         wanted.iter().map(content).collect()
     }

@@ -60,7 +60,7 @@ fn main() {
         .iter()
         .map(|message| {
             let (header, body) = message.split_at(header_end(message));
-            Prepared::new(&Message { header, body }, &stop).unwrap_or_else(|_| Prepared::unvouched())
+            Prepared::new(&Message::new(header, body), &stop).unwrap_or_else(|_| Prepared::unvouched())
         })
         .collect();
     let prepare = clock.elapsed();

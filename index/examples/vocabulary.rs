@@ -25,7 +25,7 @@ struct Read {
 fn prepare(message: &[u8]) -> Read {
     let (header, body) = message.split_at(header_end(message));
     let stop = AtomicBool::new(false);
-    let texts = Prepared::new(&Message { header, body }, &stop).unwrap_or_else(|_| Prepared::unvouched());
+    let texts = Prepared::new(&Message::new(header, body), &stop).unwrap_or_else(|_| Prepared::unvouched());
     Read { texts, fields: trawl_index::mime::header::fields(header).count() }
 }
 

@@ -246,7 +246,8 @@ impl Collect {
             }
         }
         let walk = Walk { own_header: false, part_headers: true, body: true, attachments: true, stop };
-        extract::walk(message.header, message.body, walk, self)
+        extract::walk(message.header, message.body, walk, self)?;
+        extract::document_texts(message.documents, stop, self)
     }
 
     fn whole(&mut self, text: &str, tag: Tag, stop: &AtomicBool) -> ControlFlow<()> {
@@ -319,7 +320,7 @@ mod tests {
 
     fn prepare(message: &str) -> Prepared {
         let (header, body) = message.as_bytes().split_at(header_end(message.as_bytes()));
-        Prepared::new(&Message { header, body }, &AtomicBool::new(false)).unwrap()
+        Prepared::new(&Message::new(header, body), &AtomicBool::new(false)).unwrap()
     }
 
     const MESSAGE: &str = "From: J\u{f6}e <j@x> (c)\r\nsubject: Food\r\n  cart\r\nno name here\r\nX-Empty:\r\nTo: nobody at all\r\n\
@@ -392,6 +393,6 @@ mod tests {
     #[test]
     fn a_raised_flag_stops() {
         let stop = AtomicBool::new(true);
-        assert_eq!(Prepared::new(&Message { header: b"A: b\r\n\r\n", body: b"c" }, &stop), Err(Stopped));
+        assert_eq!(Prepared::new(&Message::new(b"A: b\r\n\r\n", b"c"), &stop), Err(Stopped));
     }
 }

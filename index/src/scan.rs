@@ -25,6 +25,15 @@ use crate::query::{Field, Node, TextKey};
 pub struct Message<'a> {
     pub header: &'a [u8],
     pub body: &'a [u8],
+    /// Texts of the documents in it that were read so far: they belong to the body.
+    pub documents: &'a [String],
+}
+
+impl<'a> Message<'a> {
+    /// One of whose documents nothing was read.
+    pub fn new(header: &'a [u8], body: &'a [u8]) -> Message<'a> {
+        Message { header, body, documents: &[] }
+    }
 }
 
 /// The stop flag was raised while a message was searched; there is no answer.
@@ -129,6 +138,12 @@ impl Compiled {
         };
         hunt.decided = Some(&is_decided);
         let walked = extract::walk(message.header, message.body, walk, &mut hunt);
+        let walked = match walked {
+            ControlFlow::Continue(()) if walk.body => {
+                extract::document_texts(message.documents, stop, &mut hunt)
+            }
+            walked => walked,
+        };
         let flushed = if walked.is_continue() { hunt.flush() } else { walked };
         let found = hunt.found;
         if let Some(answer) = decided(&found) {
@@ -413,7 +428,7 @@ mod tests {
         let compiled = Compiled::new(node);
         let (header, body) = message.as_bytes().split_at(header_end(message.as_bytes()));
         let stop = AtomicBool::new(false);
-        let answer = compiled.matches(7, &Message { header, body }, &stop).unwrap();
+        let answer = compiled.matches(7, &Message::new(header, body), &stop).unwrap();
         if let Some(early) = compiled.before_body(7, header, &stop).unwrap() {
             assert_eq!(early, answer, "{node:?}");
         }
@@ -494,12 +509,43 @@ mod tests {
     }
 
     #[test]
+    fn texts_of_documents_are_texts_of_the_body() {
+        let documents = ["Annual  REPORT\nof the budget".to_owned(), String::new(), "second".to_owned()];
+        let stop = AtomicBool::new(false);
+        let (header, body) = MESSAGE.as_bytes().split_at(header_end(MESSAGE.as_bytes()));
+        let message = Message { header, body, documents: &documents };
+        let texts = crate::prepare::Prepared::new(&message, &stop).unwrap();
+        for (node, expected) in [
+            (key(Field::Body, "annual report of"), true),
+            (key(Field::Text, "BUDGET"), true),
+            (key(Field::Body, "budgetsecond"), false),
+            (key(Field::Body, "budget second"), false),
+            (key(Field::Subject, "budget"), false),
+            (key(Field::Header("subject".into()), "budget"), false),
+            (key(Field::FileName, "budget"), false),
+            (Node::Not(Box::new(key(Field::Body, "second"))), false),
+            (Node::And(vec![key(Field::Body, "food"), key(Field::Body, "second")]), true),
+            (Node::Or(vec![key(Field::Body, "absent"), key(Field::Body, "second")]), true),
+        ] {
+            let compiled = Compiled::new(&node);
+            assert_eq!(compiled.matches(7, &message, &stop), Ok(expected), "{node:?}");
+            assert_eq!(texts.matches(7, &compiled, &stop), Ok(expected), "{node:?}");
+            if expected && node == key(Field::Text, "BUDGET") {
+                assert_eq!(compiled.matches(7, &Message::new(header, body), &stop), Ok(false));
+            }
+        }
+        let raised = AtomicBool::new(true);
+        let compiled = Compiled::new(&key(Field::Body, "second"));
+        assert_eq!(compiled.matches(7, &message, &raised), Err(Stopped));
+    }
+
+    #[test]
     fn a_raised_flag_stops() {
         let stop = AtomicBool::new(true);
         let (header, body) = MESSAGE.as_bytes().split_at(header_end(MESSAGE.as_bytes()));
         for node in [key(Field::Body, "food"), key(Field::Text, "zzz"), key(Field::From, "zzz")] {
             let compiled = Compiled::new(&node);
-            assert_eq!(compiled.matches(0, &Message { header, body }, &stop), Err(Stopped));
+            assert_eq!(compiled.matches(0, &Message::new(header, body), &stop), Err(Stopped));
         }
     }
 

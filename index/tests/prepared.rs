@@ -19,7 +19,7 @@ static GO: AtomicBool = AtomicBool::new(false);
 /// Both answers; `None` when only the scan may answer.
 fn answers(node: &Node, message: &[u8]) -> Option<(bool, bool)> {
     let (header, body) = message.split_at(header_end(message));
-    let message = Message { header, body };
+    let message = Message::new(header, body);
     let texts = Prepared::new(&message, &GO).unwrap();
     let program = Compiled::new(node);
     let scan = program.matches(3, &message, &GO).unwrap();
@@ -45,7 +45,7 @@ fn any_field() -> impl Strategy<Value = Field> {
 /// than not; now and then with a character changed.
 fn fragment(message: &[u8], at: prop::sample::Index, length: usize, change: u8) -> String {
     let (header, body) = message.split_at(header_end(message));
-    let texts = Prepared::new(&Message { header, body }, &GO).unwrap();
+    let texts = Prepared::new(&Message::new(header, body), &GO).unwrap();
     let mut lines: Vec<String> = Vec::new();
     for (kind, text) in texts.texts() {
         if let Kind::Own { name } | Kind::Nested { name } = kind
@@ -177,7 +177,7 @@ fn texts_larger_than_a_step_are_searched_whole() {
 
 #[test]
 fn a_raised_flag_stops() {
-    let message = Message { header: b"A: b\r\n\r\n", body: b"text" };
+    let message = Message::new(b"A: b\r\n\r\n", b"text");
     let texts = Prepared::new(&message, &GO).unwrap();
     let stop = AtomicBool::new(true);
     for field in [Field::Text, Field::Body, Field::Subject] {

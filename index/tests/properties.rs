@@ -99,7 +99,7 @@ proptest! {
         };
         let node = Node::Or(vec![Node::And(vec![Node::Text(TextKey { field, needle }), seed.clone()]), Node::Not(Box::new(seed))]);
         let (head, body) = message.split_at(mime::header_end(&message));
-        let found = Compiled::new(&node).matches(3, &Message { header: head, body }, &AtomicBool::new(false));
+        let found = Compiled::new(&node).matches(3, &Message::new(head, body), &AtomicBool::new(false));
         prop_assert_eq!(found, Ok(naive(&node, 3, &message)), "{:?}", node);
     }
 

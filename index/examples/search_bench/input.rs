@@ -53,7 +53,7 @@ impl Mail {
     pub fn message(&self, number: usize) -> Message<'_> {
         let bytes = &self.messages[number % self.messages.len()];
         let (header, body) = bytes.split_at(header_end(bytes));
-        Message { header, body }
+        Message::new(header, body)
     }
 }
 

@@ -167,7 +167,8 @@ fn first_read(wanted: &[Wanted]) -> usize {
 
 /// The texts of a message, or why it has to be set aside.
 fn prepare(content: &Content, stop: &AtomicBool) -> Result<Result<Arc<Prepared>, String>, Failure> {
-    let message = Message { header: &content.header, body: &content.body };
+    let Content { header, body, documents } = content;
+    let message = Message { header, body, documents };
     match catch_unwind(AssertUnwindSafe(|| Prepared::new(&message, stop))) {
         Ok(Ok(texts)) => Ok(Ok(Arc::new(texts))),
         Ok(Err(Stopped)) => Err(Failure::Stopped),

@@ -55,6 +55,7 @@ fn content(message: u32) -> Content {
             message.wrapping_mul(2_654_435_761)
         )
         .into_bytes(),
+        documents: Vec::new(),
     }
 }
 
@@ -106,6 +107,7 @@ impl Source for Log {
             .map(|message| Wanted {
                 message,
                 address: Address { segment: 0, offset: message * 8 },
+                documents: None,
                 fingerprint: self.fingerprint(message),
             })
             .collect();
@@ -171,8 +173,8 @@ fn assert_exact(snapshot: &Snapshot, log: &Log, whence: &str) {
                 continue;
             }
             assert!(seen.insert(message), "{whence}: {message} twice");
-            let Content { header, body } = content(message);
-            let texts = Prepared::new(&Message { header: &header, body: &body }, &GO).unwrap();
+            let Content { header, body, .. } = content(message);
+            let texts = Prepared::new(&Message::new(&header, &body), &GO).unwrap();
             assert!(texts.is_vouched(), "{whence}: {message} is for the scan");
             for area in Area::ALL {
                 let expected: Texts = texts.area(area).map(|(kind, t)| text(kind, t.as_bytes())).collect();

@@ -39,6 +39,8 @@ pub enum Work {
 pub struct Wanted {
     pub message: u32,
     pub address: Address,
+    /// Where the texts of its documents are, if it has any.
+    pub documents: Option<Address>,
     pub fingerprint: Fingerprint,
 }
 
@@ -58,6 +60,8 @@ pub struct Batch {
 pub struct Content {
     pub header: Vec<u8>,
     pub body: Vec<u8>,
+    /// Texts of its documents.
+    pub documents: Vec<String>,
 }
 
 /// Where messages come from. Errors of whole calls end the step; it is tried again later.

@@ -38,7 +38,7 @@ fn related(structure: &Structure) -> Vec<usize> {
 }
 
 /// `filename` of Content-Disposition (RFC 2183 2.3) and, if it is another one, `name` of Content-Type. A multipart has none.
-fn names(part: &Part) -> impl Iterator<Item = &str> {
+pub(super) fn names(part: &Part) -> impl Iterator<Item = &str> {
     let filename = part.disposition.as_ref().and_then(|(_, list)| params::get(list, "filename"));
     let name = params::get(&part.parameters, "name").filter(|name| filename != Some(name));
     let is_name = |name: &&str| !name.is_empty() && !matches!(part.kind, Kind::Multipart(_));

@@ -5,6 +5,7 @@
 //! texts of the body are told apart; no match spans two texts.
 
 mod attachments;
+pub mod documents;
 pub mod fields;
 mod flowed;
 mod html;
@@ -111,6 +112,19 @@ pub fn texts(message: &[u8]) -> Texts {
 /// Hands the texts of a message to `sink`. `Break`: the sink or the flag has stopped it.
 pub fn walk(header: &[u8], body: &[u8], what: Walk<'_>, sink: &mut impl TextSink) -> ControlFlow<()> {
     walk_nested(header, body, what, 0, sink)
+}
+
+/// Hands out the texts of documents, which are texts of the body.
+pub(crate) fn document_texts(
+    texts: &[String],
+    stop: &AtomicBool,
+    sink: &mut impl TextSink,
+) -> ControlFlow<()> {
+    for text in texts {
+        in_steps(text, stop, |piece| sink.piece(Source::Body, piece))?;
+        sink.end(Source::Body)?;
+    }
+    ControlFlow::Continue(())
 }
 
 fn walk_nested(

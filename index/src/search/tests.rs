@@ -245,7 +245,7 @@ fn some_program(chance: &mut Chance, messages: &[String], depth: usize) -> Node 
 
 fn prepared(message: &str) -> Prepared {
     let (header, body) = message.as_bytes().split_at(header_end(message.as_bytes()));
-    Prepared::new(&Message { header, body }, &AtomicBool::new(false)).unwrap()
+    Prepared::new(&Message::new(header, body), &AtomicBool::new(false)).unwrap()
 }
 
 fn segment(messages: &[(u32, &str)]) -> Segment {
@@ -270,7 +270,7 @@ fn differences(segment: &Segment, messages: &[(u32, &str)], node: &Node) -> Vec<
             continue;
         }
         let (header, body) = message.as_bytes().split_at(header_end(message.as_bytes()));
-        if scan.matches(*number, &Message { header, body }, &stop).unwrap() != found.contains(doc) {
+        if scan.matches(*number, &Message::new(header, body), &stop).unwrap() != found.contains(doc) {
             wrong.push(*number);
         }
     }

@@ -63,7 +63,7 @@ impl Mail {
     }
 
     pub fn message(&self) -> Message<'_> {
-        Message { header: &self.raw[..self.header_end], body: &self.raw[self.header_end..] }
+        Message::new(&self.raw[..self.header_end], &self.raw[self.header_end..])
     }
 
     /// Whether `prepared` holds the same texts, each where it belongs. (Of one that is not vouched for nothing is asked.)

@@ -239,8 +239,8 @@ fn texts_of_the_tail_are_used_and_then_let_go() {
     let (_dir, path) = folder();
     let (index, _) = open(&path, BOOT, &mut log);
     for message in 0..60 {
-        let Content { header, body } = content(message);
-        let texts = Prepared::new(&Message { header: &header, body: &body }, &GO).unwrap();
+        let Content { header, body, .. } = content(message);
+        let texts = Prepared::new(&Message::new(&header, &body), &GO).unwrap();
         index.tail().put(message, Arc::new(texts));
     }
     build(&index, &mut log);

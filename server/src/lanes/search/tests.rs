@@ -116,7 +116,7 @@ fn an_answer_is_complete_or_an_error() {
 
 fn texts(n: u32) -> Arc<Prepared> {
     let (header, body) = (format!("Subject: s{n}s\r\n\r\n"), format!("b{n}b\r\n"));
-    let message = Message { header: header.as_bytes(), body: body.as_bytes() };
+    let message = Message::new(header.as_bytes(), body.as_bytes());
     Arc::new(Prepared::new(&message, &AtomicBool::new(false)).unwrap())
 }
 
