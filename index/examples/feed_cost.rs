@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     inputs.iter().try_for_each(|input| read(input, &mut mail))?;
     let count = mail.len() as u32;
     let folder = folder.unwrap_or_else(|| std::env::temp_dir().join(format!("feed-{}", std::process::id())));
-    let identity = Identity { store: [0; 16], epoch: 0, shard: 0, account: 0 };
+    let identity = Identity { store: [0; 16], epoch: 0, shard: 0, account: 0, documented: false };
     let mut log = Log { mail, next: 0 };
     let (index, _) = AccountIndex::open(&folder, &identity, "one", &mut log)?;
     let stop = AtomicBool::new(false);

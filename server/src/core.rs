@@ -23,6 +23,7 @@ use trawl_store::types::{AccountId, MailboxId, ShardId, Uid, UidValidity, WallTi
 
 use crate::command::metadata;
 use crate::config::Config;
+use crate::indexing::Of;
 use crate::lanes::analyse::Budget;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
@@ -76,18 +77,19 @@ pub trait Lanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>>;
     /// Messages in an order, or as threads.
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>>;
-    /// For each of some normalised words those of the account's index that are spelled like it; none without an index.
+    /// For each of some normalised words those of an index of the account that are spelled like it; none without an index.
     fn similar<'a>(
         &'a self,
         account: &'a AccountRef,
+        of: Of,
         words: Vec<String>,
         cancel: Arc<AtomicBool>,
     ) -> LocalBoxFuture<'a, Result<Vec<Vec<String>>, SearchError>> {
-        let _ = (account, cancel);
+        let _ = (account, of, cancel);
         Box::pin(async move { Ok(vec![Vec::new(); words.len()]) })
     }
-    /// The search index of an account, opened by a lane if it is not; `None`: there is none, everything is scanned.
-    fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>>;
+    /// A search index of an account, opened by a lane if it is not; `None`: there is none, everything is scanned.
+    fn index<'a>(&'a self, account: &'a AccountRef, of: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>>;
     /// The encoded summary of a message ([`trawl_index::summary::Summary`]).
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>>;
 }

@@ -102,11 +102,12 @@ impl Manifest {
 
     pub fn encode(&self) -> Vec<u8> {
         let Versions { format, extract, normalise, tokens } = self.versions;
-        let Identity { store, epoch, shard, account } = self.identity;
+        let Identity { store, epoch, shard, account, documented } = self.identity;
+        let documented = if documented { " documented" } else { "" };
         let mut text = String::from(TITLE);
         let _ = writeln!(text, "versions = {} {} {extract} {normalise} {tokens}", format[0], format[1]);
         let store: String = store.iter().map(|byte| format!("{byte:02x}")).collect();
-        let _ = writeln!(text, "of = {store} {epoch} {shard} {account}");
+        let _ = writeln!(text, "of = {store} {epoch} {shard} {account}{documented}");
         let _ = writeln!(text, "state = {} {} {}", self.lsn, self.next, self.serial);
         if let Some((message, Fingerprint { size, internal })) = self.witness {
             let _ = writeln!(text, "witness = {message} {size} {internal}");
@@ -142,6 +143,10 @@ impl Manifest {
     fn parse(text: &str) -> Option<Manifest> {
         let of = words(text, "of").next()?;
         let (hex, numbered) = of.split_first()?;
+        let (numbered, documented) = match numbered {
+            [numbered @ .., "documented"] => (numbered, true),
+            numbered => (numbered, false),
+        };
         let [epoch, shard, account] = numbers(numbered)?;
         let mut store = [0; 16];
         for (nth, byte) in store.iter_mut().enumerate() {
@@ -152,6 +157,7 @@ impl Manifest {
             epoch: epoch.try_into().ok()?,
             shard: shard.try_into().ok()?,
             account: account.try_into().ok()?,
+            documented,
         };
         let [lsn, next, serial] = numbers(&words(text, "state").next()?)?;
         let witness = match words(text, "witness").next().as_deref() {
@@ -216,7 +222,7 @@ mod tests {
             serial: 9,
             segments: vec![entry(3), entry(8)],
             ..Manifest::new(
-                Identity { store: *b"0123456789abcdef", epoch: 3, shard: 2, account: 1 },
+                Identity { store: *b"0123456789abcdef", epoch: 3, shard: 2, account: 1, documented: false },
                 " 5-a\n",
             )
         }
@@ -224,7 +230,8 @@ mod tests {
 
     #[test]
     fn it_comes_back_and_any_changed_byte_is_noticed() {
-        for manifest in [example(), Manifest::new(example().identity, "")] {
+        let documented = Identity { documented: true, ..example().identity };
+        for manifest in [example(), Manifest::new(example().identity, ""), Manifest::new(documented, "b")] {
             let bytes = manifest.encode();
             assert_eq!(Manifest::decode(&bytes), Ok(manifest));
             for at in 0..bytes.len() {

@@ -45,6 +45,8 @@ pub struct Identity {
     pub epoch: u32,
     pub shard: u16,
     pub account: u32,
+    /// Of its messages with documents, by the serials of their texts; else of all others, by their numbers.
+    pub documented: bool,
 }
 
 /// What the log says of a message, enough to notice that it is another one.

@@ -37,7 +37,8 @@ static GO: AtomicBool = AtomicBool::new(false);
 
 const BOOT: &str = "boot-1";
 const LATER_BOOT: &str = "boot-2";
-const IDENTITY: Identity = Identity { store: *b"0123456789abcdef", epoch: 1, shard: 2, account: 3 };
+const IDENTITY: Identity =
+    Identity { store: *b"0123456789abcdef", epoch: 1, shard: 2, account: 3, documented: false };
 
 fn content(message: u32) -> Content {
     // Every thirteenth has a field that only the scan can answer for.

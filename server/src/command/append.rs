@@ -4,6 +4,7 @@
 //! hold: nothing of a command that did not end with OK is ever visible; after any answer the reader stands behind
 //! the command, whatever the client goes on to send.
 
+use trawl_index::extract::documents;
 use trawl_index::summary::{self, Summary, thread_hash};
 use trawl_store::shard::{ChangeError, NewMessage, StoredContent};
 use trawl_store::types::{MailboxId, ZonedTime};
@@ -122,6 +123,7 @@ fn new_message(cx: &Cx, head: &AppendMessage, content: StoredContent, encoded: V
         references: hashes(references),
         flags,
         keywords,
+        has_documents: Some(documents::are_possible(&summary.body_structure)),
     }
 }
 

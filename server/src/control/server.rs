@@ -16,8 +16,8 @@ use trawl_store::types::ShardId;
 use super::protocol::{Answer, IndexStatus, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status};
 use super::query;
 use crate::core::AccountRef;
-use crate::indexing::Indexing;
 use crate::indexing::backlog::Task;
+use crate::indexing::{IndexKey, Indexing, Of};
 use crate::limits::CONTROL_CONNECTIONS_MAX;
 use crate::net::admission::{Admission, Caps};
 use crate::runtime::connection::preauthenticate;
@@ -203,9 +203,22 @@ async fn reindex(core: &Rc<CoreState>, user: Option<&str>, keep: bool) -> Result
     };
     for account in &accounts {
         let task = if keep { Task::Account } else { Task::Anew };
-        indexing.backlog.add(task((account.shard, account.account)));
+        for key in keys_of(core, account) {
+            indexing.backlog.add(task(key));
+        }
     }
     Ok(accounts.len() as u64)
+}
+
+/// The indexes that the account has, or may have.
+fn keys_of(core: &CoreState, account: &AccountRef) -> Vec<IndexKey> {
+    let (shard, id) = (account.shard, account.account);
+    let mut keys = IndexKey::all((shard, id)).to_vec();
+    // Of an account on this core it is known whether there is anything in the second.
+    let documented =
+        core.core.shard(shard).and_then(|shard| shard.with_account(id, |a| !a.documents().is_empty()));
+    keys.retain(|key| key.of == Of::Mail || documented != Some(false));
+    keys
 }
 
 fn indexing(core: &CoreState, user: Option<&str>) -> Result<(bool, IndexStatus), String> {
@@ -213,7 +226,7 @@ fn indexing(core: &CoreState, user: Option<&str>) -> Result<(bool, IndexStatus),
     let keys = match user {
         Some(user) => {
             let account = account(core, user)?;
-            vec![(account.shard, account.account)]
+            IndexKey::all((account.shard, account.account)).to_vec()
         }
         None => Vec::new(),
     };

@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::AccountKey;
+use super::IndexKey;
 
 /// What a lane does next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -14,15 +14,15 @@ pub enum Task {
     /// Finds out which accounts are due: once, at the start.
     Survey,
     /// The next step of an account's index.
-    Account(AccountKey),
+    Account(IndexKey),
     /// Makes an account's index anew.
-    Anew(AccountKey),
+    Anew(IndexKey),
     /// Removes the index of an account that is gone.
-    Remove(AccountKey),
+    Remove(IndexKey),
 }
 
 impl Task {
-    pub fn account(&self) -> Option<AccountKey> {
+    pub fn account(&self) -> Option<IndexKey> {
         match self {
             Task::Survey => None,
             Task::Account(key) | Task::Anew(key) | Task::Remove(key) => Some(*key),
@@ -97,7 +97,7 @@ impl Backlog {
     }
 
     /// Whether something waits or is done for one of these accounts (of all, when there are none), or may be found to be due.
-    pub fn is_busy(&self, accounts: &[AccountKey]) -> bool {
+    pub fn is_busy(&self, accounts: &[IndexKey]) -> bool {
         let state = self.lock();
         let mut tasks = state.waiting.iter().chain(&state.working);
         tasks.any(|task| task.account().is_none_or(|key| accounts.is_empty() || accounts.contains(&key)))
@@ -136,17 +136,20 @@ mod tests {
     #[test]
     fn accounts_take_turns_and_never_meet() {
         let backlog = Backlog::default();
-        let task = |account| Task::Account((ShardId(0), AccountId(account)));
+        let task = |account| Task::Account(IndexKey::mail(ShardId(0), AccountId(account)));
         for account in [1, 2, 1, 1] {
             backlog.add(task(account));
         }
         assert_eq!(backlog.waiting(), (2, 0));
         assert_eq!(backlog.next(), Some(task(1)));
         backlog.add(task(1));
-        let (remove, other) = (Task::Remove((ShardId(0), AccountId(1))), (ShardId(0), AccountId(3)));
+        let (remove, other) = (
+            Task::Remove(IndexKey::mail(ShardId(0), AccountId(1))),
+            IndexKey::mail(ShardId(0), AccountId(3)),
+        );
         backlog.add(remove);
         assert_eq!(backlog.next(), Some(task(2)), "a lane is at 1");
-        assert!(backlog.is_busy(&[(ShardId(0), AccountId(1))]) && !backlog.is_busy(&[other]));
+        assert!(backlog.is_busy(&[IndexKey::mail(ShardId(0), AccountId(1))]) && !backlog.is_busy(&[other]));
         backlog.done(task(2), true);
         backlog.done(task(1), false);
         assert_eq!([backlog.next(), backlog.next()], [Some(task(1)), Some(task(2))]);

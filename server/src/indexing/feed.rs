@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trawl_index::limits::{INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES};
 
-use super::AccountKey;
+use super::IndexKey;
 
 #[derive(Clone, Copy, Default)]
 struct Tail {
@@ -26,16 +26,16 @@ impl Tail {
 /// See the module.
 #[derive(Default)]
 pub struct Feed {
-    tails: Mutex<HashMap<AccountKey, Tail>>,
+    tails: Mutex<HashMap<IndexKey, Tail>>,
 }
 
 impl Feed {
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountKey, Tail>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IndexKey, Tail>> {
         self.tails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what arrived; true when the account became due with it.
-    pub fn add(&self, key: AccountKey, messages: u64, bytes: u64) -> bool {
+    pub fn add(&self, key: IndexKey, messages: u64, bytes: u64) -> bool {
         let mut tails = self.lock();
         let tail = tails.entry(key).or_default();
         let was_due = tail.is_due();
@@ -45,7 +45,7 @@ impl Feed {
     }
 
     /// A lane has looked at the account: this is what it left.
-    pub fn settle(&self, key: AccountKey, messages: u64, bytes: u64) {
+    pub fn settle(&self, key: IndexKey, messages: u64, bytes: u64) {
         let mut tails = self.lock();
         if messages == 0 {
             tails.remove(&key);
@@ -56,15 +56,15 @@ impl Feed {
 
     /// There was no memory for the texts of the account, until a lane has looked at it; true if it counts. One that is not here is gone,
     /// or an error is left alone until more arrives.
-    pub fn press(&self, key: AccountKey) -> bool {
+    pub fn press(&self, key: IndexKey) -> bool {
         self.lock().get_mut(&key).map(|tail| tail.pressed = true).is_some()
     }
 
-    pub fn is_pressed(&self, key: AccountKey) -> bool {
+    pub fn is_pressed(&self, key: IndexKey) -> bool {
         self.lock().get(&key).is_some_and(|tail| tail.pressed)
     }
 
-    pub fn forget(&self, key: AccountKey) {
+    pub fn forget(&self, key: IndexKey) {
         self.lock().remove(&key);
     }
 
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn an_account_becomes_due_once() {
         let feed = Feed::default();
-        let key = |account| (ShardId(0), AccountId(account));
+        let key = |account| IndexKey::mail(ShardId(0), AccountId(account));
         assert!((1..INDEX_BUILD_MESSAGES).all(|_| !feed.add(key(1), 1, 10)));
         assert!(feed.add(key(1), 1, 10) && !feed.add(key(1), 1, 10));
         assert!(feed.add(key(2), 1, INDEX_BUILD_BYTES), "by bytes as well");

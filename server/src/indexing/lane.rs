@@ -14,7 +14,7 @@ use trawl_store::disk::Disk;
 use trawl_store::disk::blocking::BlockingDisk;
 
 use super::backlog::Task;
-use super::{AccountKey, AccountSource, FOLDER, Indexing, folder};
+use super::{AccountSource, FOLDER, IndexKey, Indexing, folder};
 use crate::runtime::panics::guarded;
 
 impl Indexing {
@@ -23,8 +23,8 @@ impl Indexing {
     pub fn perform<S: AccountSource>(
         &self,
         task: Task,
-        sources: &mut dyn FnMut(AccountKey) -> S,
-        accounts: &mut dyn FnMut() -> io::Result<Vec<(AccountKey, u32)>>,
+        sources: &mut dyn FnMut(IndexKey) -> S,
+        accounts: &mut dyn FnMut() -> io::Result<Vec<(IndexKey, u32)>>,
     ) -> bool {
         let done = guarded(|| match task {
             Task::Survey => self.survey(sources, accounts).map(|()| false),
@@ -47,7 +47,7 @@ impl Indexing {
     }
 
     /// The next step of an account; true when it may not have been the last.
-    fn step(&self, key: AccountKey, source: &mut dyn AccountSource) -> io::Result<bool> {
+    fn step(&self, key: IndexKey, source: &mut dyn AccountSource) -> io::Result<bool> {
         let index = self.open(key, as_source(source))?;
         let from = index.snapshot().next();
         let Some((next, bytes)) = source.tail(from)? else { return Ok(false) };
@@ -64,7 +64,7 @@ impl Indexing {
             // Somebody made it anew, or it is found to be damaged: what there is to do now is another matter.
             Err(Failure::Discarded | Failure::Outdated) => return Ok(true),
             Err(Failure::Damaged(why)) => {
-                tracing::warn!(shard = key.0.0, account = key.1.0, %why, "a search index is made anew");
+                tracing::warn!(shard = key.shard.0, account = key.account.0, %why, "a search index is made anew");
                 self.note_error(key, &why);
                 return Ok(true);
             }
@@ -81,7 +81,13 @@ impl Indexing {
             }
         }
         for (message, why) in done.set_aside.iter().take(3) {
-            tracing::warn!(shard = key.0.0, account = key.1.0, message, why, "not indexed, always read");
+            tracing::warn!(
+                shard = key.shard.0,
+                account = key.account.0,
+                message,
+                why,
+                "not indexed, always read"
+            );
         }
         self.shrink();
         Ok(true)
@@ -99,8 +105,8 @@ impl Indexing {
     /// Queues the accounts that are due, without opening their indexes, and removes indexes of accounts that are gone.
     fn survey<S: AccountSource>(
         &self,
-        sources: &mut dyn FnMut(AccountKey) -> S,
-        accounts: &mut dyn FnMut() -> io::Result<Vec<(AccountKey, u32)>>,
+        sources: &mut dyn FnMut(IndexKey) -> S,
+        accounts: &mut dyn FnMut() -> io::Result<Vec<(IndexKey, u32)>>,
     ) -> io::Result<()> {
         let accounts = accounts()?;
         for (key, next) in &accounts {
@@ -124,7 +130,7 @@ impl Indexing {
     }
 
     /// Folders that no account has: it was deleted, and the server ended before its index was.
-    fn remove_strangers(&self, accounts: &[(AccountKey, u32)]) {
+    fn remove_strangers(&self, accounts: &[(IndexKey, u32)]) {
         let disk = BlockingDisk::new(&self.settings.store);
         let wanted: std::collections::HashSet<String> =
             accounts.iter().map(|(key, _)| folder(*key)).collect();
@@ -142,13 +148,13 @@ impl Indexing {
     }
 
     /// Drops what there is; the steps that make it again follow in turn.
-    fn anew(&self, key: AccountKey, source: &mut dyn AccountSource) -> io::Result<()> {
+    fn anew(&self, key: IndexKey, source: &mut dyn AccountSource) -> io::Result<()> {
         self.open(key, as_source(source))?.discard();
         self.backlog.add(Task::Account(key));
         Ok(())
     }
 
-    fn remove(&self, key: AccountKey) -> io::Result<()> {
+    fn remove(&self, key: IndexKey) -> io::Result<()> {
         self.registry.remove(key);
         let path = folder(key);
         debug_assert!(Path::new(&path).is_relative());

@@ -22,15 +22,44 @@ use self::backlog::{Backlog, Task};
 use self::feed::Feed;
 use self::registry::Registry;
 
+/// Which of the messages of an account an index is of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Of {
+    /// Those without documents, by message number.
+    Mail,
+    /// Those whose documents were read, by the serials of their texts.
+    Documented,
+}
+
 /// Whose index it is.
-pub type AccountKey = (ShardId, AccountId);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct IndexKey {
+    pub shard: ShardId,
+    pub account: AccountId,
+    pub of: Of,
+}
+
+impl IndexKey {
+    pub fn mail(shard: ShardId, account: AccountId) -> IndexKey {
+        IndexKey { shard, account, of: Of::Mail }
+    }
+
+    /// The indexes that an account has.
+    pub fn all((shard, account): (ShardId, AccountId)) -> [IndexKey; 2] {
+        [Of::Mail, Of::Documented].map(|of| IndexKey { shard, account, of })
+    }
+}
 
 /// Folder of all indexes below the store's root.
 pub const FOLDER: &str = "index";
 
-/// The folder of an account's index below the store's root.
-pub fn folder((shard, account): AccountKey) -> String {
-    format!("{FOLDER}/{:04}/{}", shard.0, account.0)
+/// The folder of an index below the store's root.
+pub fn folder(IndexKey { shard, account, of }: IndexKey) -> String {
+    let of = match of {
+        Of::Mail => "",
+        Of::Documented => "-documented",
+    };
+    format!("{FOLDER}/{:04}/{}{of}", shard.0, account.0)
 }
 
 /// What every index of a store has in common.
@@ -99,12 +128,12 @@ impl Indexing {
     }
 
     /// The index of an account if it is open: quick, for executors.
-    pub fn opened(&self, key: AccountKey) -> Option<Arc<AccountIndex>> {
+    pub fn opened(&self, key: IndexKey) -> Option<Arc<AccountIndex>> {
         self.registry.get(key)
     }
 
     /// The index of an account; opens it, which is for lanes.
-    pub fn open(&self, key: AccountKey, source: &mut dyn Source) -> std::io::Result<Arc<AccountIndex>> {
+    pub fn open(&self, key: IndexKey, source: &mut dyn Source) -> std::io::Result<Arc<AccountIndex>> {
         let path = self.settings.store.join(folder(key));
         let opened =
             self.registry.open(key, || AccountIndex::open(&path, &self.identity(key), &self.boot, source));
@@ -112,7 +141,7 @@ impl Indexing {
             Ok((index, None)) => Ok(index),
             Ok((index, Some(found))) => {
                 if let trawl_index::account::Opened::Discarded(why) = &found {
-                    tracing::warn!(shard = key.0.0, account = key.1.0, %why, "a search index is made anew");
+                    tracing::warn!(shard = key.shard.0, account = key.account.0, %why, "a search index is made anew");
                     self.note_error(key, why);
                 }
                 // Verifying, cleaning, and what the start's survey does not know of.
@@ -126,26 +155,29 @@ impl Indexing {
         }
     }
 
-    fn identity(&self, (shard, account): AccountKey) -> Identity {
+    fn identity(&self, IndexKey { shard, account, of }: IndexKey) -> Identity {
         Identity {
             store: self.settings.store_uuid,
             epoch: self.settings.epoch,
             shard: shard.0,
             account: account.0,
+            documented: of == Of::Documented,
         }
     }
 
     /// Messages arrived: counts them, and queues their account when that is enough for a segment. For executors.
-    pub fn arrived(&self, key: AccountKey, messages: u32, bytes: u64) {
+    pub fn arrived(&self, key: IndexKey, messages: u32, bytes: u64) {
         if self.feed.add(key, u64::from(messages), bytes) && self.settings.on_arrival {
             self.backlog.add(Task::Account(key));
         }
     }
 
-    /// The account is gone, and its index with it. For executors.
-    pub fn forget(&self, key: AccountKey) {
-        self.feed.forget(key);
-        self.backlog.add(Task::Remove(key));
+    /// The account is gone, and its indexes with it. For executors.
+    pub fn forget(&self, shard: ShardId, account: AccountId) {
+        for key in IndexKey::all((shard, account)) {
+            self.feed.forget(key);
+            self.backlog.add(Task::Remove(key));
+        }
     }
 
     /// Ends what is being done, soon.
@@ -170,7 +202,7 @@ impl Indexing {
         figures
     }
 
-    fn note_error(&self, (shard, account): AccountKey, error: &dyn std::fmt::Display) {
+    fn note_error(&self, IndexKey { shard, account, .. }: IndexKey, error: &dyn std::fmt::Display) {
         let text = format!("account {} of shard {}: {error}", account.0, shard.0);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }

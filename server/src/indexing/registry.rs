@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use trawl_index::account::{AccountIndex, Opened};
 use trawl_index::limits::INDEX_BUILD_PRESSED_MESSAGES;
 
-use super::AccountKey;
+use super::IndexKey;
 use crate::limits::INDEX_MAPS_MAX;
 
 /// See the module.
@@ -21,7 +21,7 @@ pub struct Registry {
 
 #[derive(Default)]
 struct Inner {
-    slots: HashMap<AccountKey, Slot>,
+    slots: HashMap<IndexKey, Slot>,
     /// Counts uses.
     now: u64,
 }
@@ -44,7 +44,7 @@ impl Registry {
     }
 
     /// The index if it is open.
-    pub fn get(&self, key: AccountKey) -> Option<Arc<AccountIndex>> {
+    pub fn get(&self, key: IndexKey) -> Option<Arc<AccountIndex>> {
         let mut inner = self.lock();
         inner.now += 1;
         let now = inner.now;
@@ -56,7 +56,7 @@ impl Registry {
     /// The index, opened with `open` if it is not; then also what was found.
     pub fn open(
         &self,
-        key: AccountKey,
+        key: IndexKey,
         open: impl FnOnce() -> io::Result<(AccountIndex, Opened)>,
     ) -> io::Result<(Arc<AccountIndex>, Option<Opened>)> {
         if let Some(index) = self.get(key) {
@@ -80,7 +80,7 @@ impl Registry {
     }
 
     /// Closes and discards an index, whoever holds it: its account is gone.
-    pub fn remove(&self, key: AccountKey) {
+    pub fn remove(&self, key: IndexKey) {
         self.close(key, true);
         self.lock().slots.remove(&key);
     }
@@ -92,10 +92,10 @@ impl Registry {
 
     /// Closes those used least recently until the others are within the bounds; which of them had so many texts in memory that a
     /// segment had better be made of these. For lanes: it looks at every open index, and closing unmaps files.
-    pub fn shrink(&self) -> Vec<AccountKey> {
-        let open: Vec<(u64, AccountKey, Arc<AccountIndex>)> = {
+    pub fn shrink(&self) -> Vec<IndexKey> {
+        let open: Vec<(u64, IndexKey, Arc<AccountIndex>)> = {
             let inner = self.lock();
-            let open = |(key, slot): (&AccountKey, &Slot)| Some((slot.used, *key, slot.index.clone()?));
+            let open = |(key, slot): (&IndexKey, &Slot)| Some((slot.used, *key, slot.index.clone()?));
             inner.slots.iter().filter_map(open).collect()
         };
         // Executors wait for the lock, so nothing is added up under it.
@@ -103,7 +103,7 @@ impl Registry {
             let figures = index.figures();
             (figures.memory as u64, figures.maps, index.tail().len() as u64)
         };
-        let mut open: Vec<(u64, AccountKey, (u64, usize, u64))> =
+        let mut open: Vec<(u64, IndexKey, (u64, usize, u64))> =
             open.into_iter().map(|(used, key, index)| (used, key, size(&index))).collect();
         let mut memory: u64 = open.iter().map(|(_, _, (memory, ..))| memory).sum();
         let mut maps: usize = open.iter().map(|(_, _, (_, maps, _))| maps).sum();
@@ -128,7 +128,7 @@ impl Registry {
     }
 
     /// Closes an index unless it is held, or discards it whoever holds it. Whoever wants it meanwhile waits until it is closed.
-    fn close(&self, key: AccountKey, discard: bool) -> bool {
+    fn close(&self, key: IndexKey, discard: bool) -> bool {
         let Some(opening) = self.lock().slots.get(&key).map(|slot| Arc::clone(&slot.opening)) else {
             return false;
         };

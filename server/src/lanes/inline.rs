@@ -12,6 +12,7 @@ use super::analyse::analyse;
 use super::arrange::{ArrangeJob, Arranged};
 use super::{Found, SearchError, SearchJob};
 use crate::core::{AccountRef, Lanes};
+use crate::indexing::Of;
 
 /// Lanes of one shard.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ impl Lanes for InlineLanes {
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
         Box::pin(async move { job.run() })
     }
-    fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+    fn index<'a>(&'a self, _: &'a AccountRef, _: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })
     }
 

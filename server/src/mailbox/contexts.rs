@@ -6,6 +6,7 @@
 
 use roaring::RoaringBitmap;
 use trawl_index::arrange::Criterion;
+use trawl_store::state::documents::DocumentTable;
 use trawl_store::state::mailbox::Mailbox;
 use trawl_store::types::{ModSeq, Uid};
 use trawl_store::uid_set::UidSet;
@@ -35,6 +36,22 @@ struct Seen {
     next: Uid,
     /// When the search that began last did so: seconds since 1970.
     began: i64,
+    /// Messages with texts of documents were judged as far as this.
+    documents: DocumentsSeen,
+}
+
+/// What an account has of texts of documents: serials of the first one, which changes when they are forgotten, and of the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DocumentsSeen {
+    pub first: Option<u32>,
+    pub next: u32,
+}
+
+impl DocumentsSeen {
+    pub fn of(documents: &DocumentTable) -> DocumentsSeen {
+        let first = documents.iter().next().map(|entry| entry.serial);
+        DocumentsSeen { first, next: documents.next_serial() }
+    }
 }
 
 /// One result that is kept up to date.
@@ -63,6 +80,8 @@ pub struct Nature {
     pub flags: bool,
     /// The largest UID: `*` is in it.
     pub largest: bool,
+    /// Texts of the body: those of documents come later than the message.
+    pub body: bool,
     /// Time: the seconds of OLDER and YOUNGER.
     pub ages: Vec<u32>,
     /// Octets that the program holds, about.
@@ -75,6 +94,8 @@ pub struct Changed {
     pub new: RoaringBitmap,
     /// Those whose flags changed.
     pub flags: RoaringBitmap,
+    /// Those whose documents were read, or forgotten.
+    pub documents: RoaringBitmap,
 }
 
 impl Contexts {
@@ -91,13 +112,26 @@ impl Contexts {
         self.held.iter().any(|context| !context.nature.ages.is_empty())
     }
 
+    /// Whether the results of some of them change as documents are read.
+    pub fn look_at_bodies(&self) -> bool {
+        self.held.iter().any(|context| context.nature.body)
+    }
+
+    /// Messages whose documents were read are to be judged as far as `now` says: from where on.
+    pub fn documents(&mut self, now: DocumentsSeen) -> Option<DocumentsSeen> {
+        let seen = self.seen.as_mut()?;
+        let before = std::mem::replace(&mut seen.documents, now);
+        (before != now).then_some(before)
+    }
+
     /// A search begins whose results will be kept up to date: what happens from here on is not overlooked.
-    pub fn begin(&mut self, view: &View, mailbox: &Mailbox, now: i64) {
+    pub fn begin(&mut self, view: &View, mailbox: &Mailbox, documents: DocumentsSeen, now: i64) {
         let fresh = Seen {
             changes: mailbox.highest_modseq(),
             expunges: view.expunges_told(),
             next: view.next_uid(),
             began: now,
+            documents,
         };
         match &mut self.seen {
             // The search still finds what has left the others already.

@@ -17,16 +17,18 @@ use trawl_index::account::work::{Batch, Content, Source, Wanted};
 use trawl_index::account::{AccountIndex, Fingerprint, Known};
 use trawl_index::limits::{INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES};
 use trawl_store::LocalBoxFuture;
-use trawl_store::shard::{LaneReader, Shard};
+use trawl_store::log::Address;
+use trawl_store::shard::{LaneMessage, LaneReader, Shard};
 use trawl_store::state::account::Account;
-use trawl_store::types::{MessageFacts, MessageNumber};
+use trawl_store::types::{AccountId, MessageFacts, MessageNumber};
 
 use super::executor::yield_if_needed;
 use super::lanes::LaneDisk;
 use super::pool::{Pool, PoolThreads};
 use super::state::{CoreState, Shared};
 use super::{memory, os};
-use crate::indexing::{AccountKey, AccountSource, Indexing};
+use crate::indexing::{AccountSource, IndexKey, Indexing, Of};
+use crate::lanes::search as lanes;
 use crate::limits::{INDEX_OPEN_QUEUE_MAX, INDEX_STOP_MS, INDEX_WINDOW_MESSAGES};
 
 /// The threads; joined at the end.
@@ -96,7 +98,7 @@ fn index_lane(shared: &Arc<Shared>, indexing: &Indexing) {
 }
 
 /// The index of an account for a search; opened by a thread of its own if need be. `None`: there is none at the moment.
-pub async fn for_search(shared: &Arc<Shared>, key: AccountKey) -> Option<Arc<AccountIndex>> {
+pub async fn for_search(shared: &Arc<Shared>, key: IndexKey) -> Option<Arc<AccountIndex>> {
     let (indexing, opener) = shared.indexing.as_ref()?;
     if let Some(index) = indexing.opened(key) {
         return Some(index);
@@ -106,7 +108,7 @@ pub async fn for_search(shared: &Arc<Shared>, key: AccountKey) -> Option<Arc<Acc
     match opened {
         Ok(Ok(index)) => Some(index),
         Ok(Err(error)) => {
-            tracing::warn!(shard = key.0.0, account = key.1.0, %error, "a search index cannot be opened");
+            tracing::warn!(shard = key.shard.0, account = key.account.0, %error, "a search index cannot be opened");
             None
         }
         Err(error) => {
@@ -117,7 +119,7 @@ pub async fn for_search(shared: &Arc<Shared>, key: AccountKey) -> Option<Arc<Acc
 }
 
 /// All accounts, with the numbers of their next messages.
-fn all_accounts(shared: &Arc<Shared>) -> io::Result<Vec<(AccountKey, u32)>> {
+fn all_accounts(shared: &Arc<Shared>) -> io::Result<Vec<(IndexKey, u32)>> {
     let mut all = Vec::new();
     for core in 0..shared.mesh.cores() {
         let asked = shared.mesh.ask(core, |core: Rc<CoreState>| {
@@ -125,8 +127,14 @@ fn all_accounts(shared: &Arc<Shared>) -> io::Result<Vec<(AccountKey, u32)>> {
                 let mut accounts = Vec::new();
                 for (id, shard) in core.core.shards() {
                     for account in shard.accounts() {
-                        let next = shard.with_account(account, |account| account.next_message().0);
-                        accounts.extend(next.map(|next| ((id, account), next)));
+                        let next = shard.with_account(account, |account| {
+                            (account.next_message().0, account.documents().next_serial())
+                        });
+                        if let Some((next, next_serial)) = next {
+                            let [mail, documented] = IndexKey::all((id, account));
+                            accounts.push((mail, next));
+                            accounts.extend((next_serial > 0).then_some((documented, next_serial)));
+                        }
                     }
                     yield_if_needed().await;
                 }
@@ -141,15 +149,15 @@ fn all_accounts(shared: &Arc<Shared>) -> io::Result<Vec<(AccountKey, u32)>> {
 /// The messages of one account, for an indexing lane.
 pub struct LogSource {
     shared: Arc<Shared>,
-    key: AccountKey,
+    key: IndexKey,
     reader: LaneReader,
     disk: LaneDisk,
 }
 
 impl LogSource {
-    pub fn new(shared: &Arc<Shared>, key: AccountKey) -> LogSource {
+    pub fn new(shared: &Arc<Shared>, key: IndexKey) -> LogSource {
         LogSource {
-            reader: LaneReader::new(shared.meta.uuid, key.0),
+            reader: LaneReader::new(shared.meta.uuid, key.shard),
             disk: LaneDisk::new(shared.store.clone()),
             shared: Arc::clone(shared),
             key,
@@ -164,7 +172,7 @@ impl LogSource {
         if self.stopped() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let id = self.key.0;
+        let id = self.key.shard;
         let asked = self.shared.mesh.ask(self.shared.mesh.owner(id), move |core: Rc<CoreState>| {
             Box::pin(async move {
                 let shard = core.core.shard(id)?;
@@ -189,14 +197,14 @@ fn gone() -> io::Error {
 
 impl Source for LogSource {
     fn known(&mut self, witness: Option<u32>) -> io::Result<Known> {
-        let account = self.key.1;
+        let IndexKey { account, of, .. } = self.key;
         let known = self.ask(move |shard| {
             Box::pin(async move {
                 let lsn = shard.committed_lsn().0;
                 shard.with_account(account, |account| Known {
                     lsn,
-                    next: account.next_message().0,
-                    witness: witness.and_then(|n| account.facts(MessageNumber(n))).as_ref().map(fingerprint),
+                    next: next(account, of),
+                    witness: witness.and_then(|number| Some(fingerprint(&text(account, of, number)?.facts))),
                 })
             })
         })?;
@@ -204,17 +212,16 @@ impl Source for LogSource {
     }
 
     fn batch(&mut self, from: u32, messages_max: usize) -> io::Result<Batch> {
-        let account = self.key.1;
+        let IndexKey { account, of, .. } = self.key;
         let batch = self.ask(move |shard| {
             Box::pin(async move {
                 let lsn = shard.committed_lsn().0;
-                let (live, next) = live(&shard, account, from).await?;
+                let (live, next) = texts_live(&shard, account, of, from).await?;
                 shard.with_account(account, |account| {
-                    let facts = |message| Some((message, account.facts(MessageNumber(message))?));
-                    let mut wanted = live.iter().filter_map(facts).map(|(message, facts)| Wanted {
-                        message,
-                        address: facts.address,
-                        fingerprint: fingerprint(&facts),
+                    let mut wanted = live.iter().filter_map(|number| {
+                        let Text { facts, documents } = text(account, of, number)?;
+                        let (address, fingerprint) = (facts.address, fingerprint(&facts));
+                        Some(Wanted { message: number, address, documents, fingerprint })
                     });
                     let batch: Vec<Wanted> = wanted.by_ref().take(messages_max).collect();
                     // Up to the next one that is wanted, or to the end.
@@ -230,40 +237,116 @@ impl Source for LogSource {
         let addresses: Vec<_> = wanted.iter().map(|wanted| wanted.address).collect();
         let disk = &mut self.disk;
         let messages = self.reader.read_messages(&addresses, true, &mut |places| disk.read(places));
+        let addresses: Vec<_> = wanted.iter().filter_map(|wanted| wanted.documents).collect();
+        let documents = self.reader.read_documents(&addresses, &mut |places| disk.read(places));
+        let mut documents = documents.into_iter();
         messages
             .into_iter()
-            .map(|read| match read {
-                Ok(message) => Ok(Content { header: message.header, body: message.body }),
-                Err(error) => Err(error.to_string()),
+            .zip(wanted)
+            .map(|(message, wanted)| {
+                // Taken also when the message is lost: those of the next one stand behind them.
+                let documents = wanted.documents.and_then(|_| documents.next());
+                let documents = documents.unwrap_or_else(|| Ok(Vec::new())).map_err(|e| e.to_string())?;
+                let LaneMessage { header, body } = message.map_err(|error| error.to_string())?;
+                Ok(Content { header, body, documents: lanes::texts(documents) })
             })
             .collect()
     }
 
     fn live(&mut self) -> Option<RoaringBitmap> {
-        let account = self.key.1;
-        let asked = self.ask(move |shard| Box::pin(async move { live(&shard, account, 0).await }));
+        let IndexKey { account, of, .. } = self.key;
+        let asked = self.ask(move |shard| Box::pin(async move { texts_live(&shard, account, of, 0).await }));
         asked.ok().flatten().map(|(live, _)| live)
     }
 }
 
 impl AccountSource for LogSource {
     fn tail(&mut self, from: u32) -> io::Result<Option<(u32, u64)>> {
-        let account = self.key.1;
+        let IndexKey { account, of, .. } = self.key;
         self.ask(move |shard| {
             Box::pin(async move {
                 shard.with_account(account, |account| {
                     let (mut messages, mut bytes) = (0, 0);
-                    for (_, facts) in account.messages_from(MessageNumber(from)) {
+                    for size in sizes(account, of, from) {
                         messages += 1;
-                        bytes += u64::from(facts.size);
+                        bytes += u64::from(size);
                         if messages >= INDEX_BUILD_MESSAGES || bytes >= INDEX_BUILD_BYTES {
                             break;
                         }
                     }
-                    (account.next_message().0, bytes)
+                    (next(account, of), bytes)
                 })
             })
         })
+    }
+}
+
+/// What one number of an index stands for.
+struct Text {
+    facts: MessageFacts,
+    documents: Option<Address>,
+}
+
+/// The number that the next text gets.
+fn next(account: &Account, of: Of) -> u32 {
+    match of {
+        Of::Mail => account.next_message().0,
+        Of::Documented => account.documents().next_serial(),
+    }
+}
+
+/// The text of a number; a message that has documents is still known by its own, which a manifest may name.
+fn text(account: &Account, of: Of, number: u32) -> Option<Text> {
+    match of {
+        Of::Mail => Some(Text { facts: account.facts(MessageNumber(number))?, documents: None }),
+        Of::Documented => {
+            let entry = account.documents().of_serial(number)?;
+            Some(Text { facts: account.facts(entry.message)?, documents: Some(entry.address) })
+        }
+    }
+}
+
+/// The sizes of the messages from a number on.
+fn sizes(account: &Account, of: Of, from: u32) -> Box<dyn Iterator<Item = u32> + '_> {
+    match of {
+        Of::Mail => Box::new(account.messages_from(MessageNumber(from)).map(|(_, facts)| facts.size)),
+        Of::Documented => {
+            let entries = account.documents().of_serials_from(from);
+            Box::new(entries.filter_map(|entry| Some(account.facts(entry.message)?.size)))
+        }
+    }
+}
+
+/// The texts from `from` on that an index is to have: those of messages that some mailbox holds, each in one of the indexes; and the number of the
+/// next text.
+async fn texts_live(shard: &Shard, account: AccountId, of: Of, from: u32) -> Option<(RoaringBitmap, u32)> {
+    match of {
+        Of::Mail => {
+            let (mut live, next) = live(shard, account, from).await?;
+            shard.with_account(account, |account| {
+                for entry in account.documents().of_messages_from(MessageNumber(from)) {
+                    live.remove(entry.message.0);
+                }
+            })?;
+            Some((live, next))
+        }
+        Of::Documented => {
+            let (first, next) = shard.with_account(account, |account| {
+                let documents = account.documents();
+                (documents.of_serials_from(from).next(), documents.next_serial())
+            })?;
+            let Some(first) = first else { return Some((RoaringBitmap::new(), next)) };
+            let (live, _) = live(shard, account, first.message.0).await?;
+            let serials = shard.with_account(account, |account| {
+                let entries = account.documents().of_serials_from(from);
+                entries
+                    .take_while(|entry| entry.serial < next)
+                    .filter(|entry| live.contains(entry.message.0))
+                    .map(|entry| entry.serial)
+                    .collect()
+            })?;
+            Some((serials, next))
+        }
     }
 }
 
@@ -272,11 +355,7 @@ const LIVE_TRIES: usize = 3;
 
 /// The messages from `from` on that some mailbox holds, and the number of the next message. A message that moves while this
 /// looks would be missed, so it looks again when anything changed.
-async fn live(
-    shard: &Shard,
-    account: trawl_store::types::AccountId,
-    from: u32,
-) -> Option<(RoaringBitmap, u32)> {
+async fn live(shard: &Shard, account: AccountId, from: u32) -> Option<(RoaringBitmap, u32)> {
     for nth in 0..=LIVE_TRIES {
         let next = shard.with_account(account, |account| account.next_message().0)?;
         let mut words = vec![0u64; (next.saturating_sub(from) as usize).div_ceil(64)];

@@ -16,6 +16,7 @@ use super::state::Shared;
 use super::{indexing, users};
 use crate::auth::{Refusal, prepare};
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
+use crate::indexing::{IndexKey, Of};
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
 use crate::lanes::similar::SimilarJob;
@@ -98,16 +99,18 @@ impl Lanes for Seams {
     fn similar<'a>(
         &'a self,
         account: &'a AccountRef,
+        of: Of,
         words: Vec<String>,
         cancel: Arc<AtomicBool>,
     ) -> LocalBoxFuture<'a, Result<Vec<Vec<String>>, SearchError>> {
         Box::pin(async move {
-            let Some(index) = self.index(account).await else { return Ok(vec![Vec::new(); words.len()]) };
+            let Some(index) = self.index(account, of).await else { return Ok(vec![Vec::new(); words.len()]) };
             self.shared.lanes.similar(SimilarJob { snapshot: index.snapshot(), words, cancel }).await
         })
     }
-    fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
-        Box::pin(indexing::for_search(&self.shared, (account.shard, account.account)))
+    fn index<'a>(&'a self, account: &'a AccountRef, of: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        let key = IndexKey { shard: account.shard, account: account.account, of };
+        Box::pin(indexing::for_search(&self.shared, key))
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {
         Box::pin(self.shared.lanes.analyse(message))

@@ -41,7 +41,7 @@ use crate::config::Config;
 use crate::control;
 use crate::core::{Core, CoreParts};
 use crate::indexing::backlog::Task;
-use crate::indexing::{self, Indexing};
+use crate::indexing::{self, IndexKey, Indexing};
 use crate::limits::{MEMORY_IDLE_MS, STOP_MS, STOP_SESSIONS_MS};
 use crate::net::admission::{Admission, Caps};
 use crate::net::tls::{CertificateFiles, TlsError, TlsSettings};
@@ -427,7 +427,7 @@ async fn open(index: usize, shared: Arc<Shared>, start: ProcessStart) -> Result<
         if let Some((indexing, _)) = &shared.indexing {
             let indexing = Arc::clone(indexing);
             opened.watch_arrivals(move |account, arrived| {
-                indexing.arrived((shard, account), arrived.messages, arrived.bytes);
+                indexing.arrived(IndexKey::mail(shard, account), arrived.messages, arrived.bytes);
             });
         }
         core.own(shard, opened);

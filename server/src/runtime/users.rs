@@ -145,7 +145,7 @@ async fn finish_delete(core: &Rc<CoreState>, user: &User) -> Result<(), Refused>
     });
     erased.await.map_err(|error| error.to_string())??;
     if let Some((indexing, _)) = &core.shared.indexing {
-        indexing.forget((shard, account));
+        indexing.forget(shard, account);
     }
     directory(core).finish_delete(&user.name).await.map_err(|error| error.to_string())?;
     publish(core);

@@ -31,6 +31,13 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
         // Made before looking, so that nothing that comes in between is missed.
         let (change, annotation) =
             (changed.as_ref().map(Changed::wait), annotated.as_ref().map(Changed::wait));
+        // Documents that are read change the result of a search for what is in them.
+        let read = match session {
+            Session::Selected(selected) if selected.contexts.look_at_bodies() => {
+                Some(selected.auth.look(|account| account.documents_changed().wait())?)
+            }
+            _ => None,
+        };
         if let Session::Selected(selected) = session {
             sync::now(selected, cx).await?;
         }
@@ -47,7 +54,7 @@ pub async fn idle(session: &mut Session, cx: &Cx) -> Answer {
         if cx.core.stop.is_set() {
             return Err(Refusal::bye(Code::Unavailable, "The server is stopping"));
         }
-        let change = future::or(of(change), of(annotation));
+        let change = future::or(future::or(of(change), of(annotation)), of(read));
         let stop = async {
             cx.core.stop.wait().await;
             Ok(())

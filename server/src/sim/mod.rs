@@ -19,6 +19,7 @@ use trawl_store::shard::Shard;
 use trawl_store::types::UidValidity;
 
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
+use crate::indexing::Of;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::{Found, SearchError, SearchJob, analyse};
 
@@ -61,7 +62,7 @@ impl Lanes for SimLanes {
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
         Box::pin(async move { job.run() })
     }
-    fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+    fn index<'a>(&'a self, _: &'a AccountRef, _: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {

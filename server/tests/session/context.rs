@@ -7,7 +7,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use trawl_server::limits::{CONTEXT_AGES_MS, CONTEXTS_MAX};
 use trawl_server::sim::world::{Client, World};
+use trawl_store::shard::Shard;
+use trawl_store::types::AccountId;
 
+/// The account that all of them are in.
+const ANN: AccountId = AccountId(1);
+
+use crate::documents::read_documents;
 use crate::{MESSAGE, answer};
 
 /// A copy of a result, as the client has it.
@@ -183,7 +189,7 @@ const KEYS: [&str; 19] = [
     "OR BODY alpha UNSEEN",
     "SUBJECT beta FLAGGED",
     "NOT (FROM bob KEYWORD note)",
-    "LARGER 150 SENTSINCE 1-Jan-2020",
+    "LARGER 190 SENTSINCE 1-Jan-2020",
     "UID 4:*",
     "NOT UID *",
     "UID 100:* TEXT parcel",
@@ -227,8 +233,10 @@ fn message(n: usize) -> String {
     ];
     let to = ["carl@x", "Dora <d@x>", ""][n / 3 % 3];
     let body = ["the parcel came", "alpha and omega", "", "nothing of interest, but somewhat longer"][n % 4];
+    // Some may have documents, as far as their structure says; others are looked at as they come.
+    let kind = if n % 4 == 0 { "" } else { "Content-Type: text/plain; as=application\r\n" };
     format!(
-        "From: {from}\r\nTo: {to}\r\nCc: {to}\r\nSubject: {subject}\r\nDate: {}\r\n\r\n{body}\r\n",
+        "From: {from}\r\nTo: {to}\r\nCc: {to}\r\nSubject: {subject}\r\nDate: {}\r\n{kind}\r\n{body}\r\n",
         date[n % 3]
     )
 }
@@ -272,6 +280,12 @@ enum Step {
         who: usize,
         how: usize,
     },
+    /// The documents of the next messages are read, or all are forgotten.
+    Documents {
+        count: u32,
+        word: usize,
+        forget: bool,
+    },
     /// The same of the watcher, while others do something.
     Meanwhile {
         how: usize,
@@ -304,6 +318,8 @@ fn others(who: std::ops::Range<usize>) -> impl Strategy<Value = Step> {
         1 => nth.clone().prop_map(|nth| Step::Back { nth }),
         1 => (who.clone(), nth.clone()).prop_map(|(who, nth)| Step::Copy { who, nth }),
         1 => (who, nth).prop_map(|(who, nth)| Step::Read { who, nth }),
+        2 => (1..9u32, 0..3usize, 0..8u8).prop_map(
+            |(count, word, forget)| Step::Documents { count, word, forget: forget == 0 }),
     ]
 }
 
@@ -328,6 +344,7 @@ struct Cast {
     watched: Watched,
     /// Sees the mailbox as it is.
     truth: Client,
+    shard: Shard,
 }
 
 impl Cast {
@@ -367,6 +384,15 @@ impl Cast {
             }
             Step::Copy { who, nth } => self.command(*who, &format!("UID COPY {nth} INBOX")).await,
             Step::Read { who, nth } => self.command(*who, &format!("FETCH {nth} BODY[]")).await,
+            Step::Documents { forget: true, .. } => {
+                self.shard.forget_documents(ANN).await.unwrap();
+            }
+            Step::Documents { count, word, .. } => {
+                let seen = self.shard.with_account(ANN, |account| account.documents().seen().0).unwrap();
+                let text = ["a parcel in it", "Alpha, beta", "nothing"][*word];
+                let texts = (seen..seen + count).filter(|n| n % 3 > 0).map(|n| (n, text));
+                read_documents(&self.shard, ANN, texts, seen + count).await;
+            }
             Step::Look { who, how } => self.command(*who, LOOKS[*how]).await,
             Step::Meanwhile { how, others } => {
                 let tag = self.clients[0].begin(LOOKS[*how]).await;
@@ -452,6 +478,7 @@ proptest! {
             clients: (0..3).map(|_| world.select("ann", "INBOX")).collect(),
             watched: Watched::default(),
             truth: world.select("ann", "INBOX"),
+            shard: world.shard.clone(),
         };
         world.run(async {
             cast.truth.ok("EXAMINE INBOX").await;
@@ -476,6 +503,7 @@ fn copies_follow_what_happened_meanwhile() {
         clients: (0..3).map(|_| world.select("ann", "INBOX")).collect(),
         watched: Watched::default(),
         truth: world.select("ann", "INBOX"),
+        shard: world.shard.clone(),
     };
     world.run(async {
         for n in 0..40 {
@@ -640,5 +668,37 @@ fn there_are_so_many_and_no_more() {
         other.ok("STORE 1 -FLAGS.SILENT (\\Seen)").await;
         assert_eq!(client.ok("NOOP").await.len(), 1);
         answer(&mut client, "CANCELUPDATE", "BAD").await;
+    });
+}
+
+/// Documents are read after the message came, and a session that waits is told.
+#[test]
+fn what_is_read_in_documents_is_told_in_idle() {
+    let world = World::new(78);
+    let (mut client, mut other) = (world.select("ann", "INBOX"), world.select("ann", "INBOX"));
+    world.run(async {
+        for n in 0..4 {
+            other.append("INBOX", &message(n)).await;
+        }
+        let mut watched = Watched::default();
+        watched.apply(&client.ok("NOOP").await);
+        watched.watch(&mut client, true, false, "BODY contract").await;
+        watched.watch(&mut client, true, false, "NOT TEXT contract").await;
+        watched.watch(&mut client, true, false, "SUBJECT contract").await;
+        let idling = client.begin("IDLE").await;
+        assert_eq!(client.line().await.unwrap(), "+ idling");
+        read_documents(&world.shard, ANN, [(1, "the CONTRACT"), (3, "a contract")], 4).await;
+        for _ in 0..2 {
+            let line = client.line().await.unwrap();
+            assert!(line.starts_with("* ESEARCH") && line.contains("2,4"), "{line}");
+            watched.apply(&[line]);
+        }
+        client.send("DONE\r\n").await;
+        watched.apply(&client.finish(&idling).await);
+        watched.check(&mut client, "read", |_| false).await;
+        world.shard.forget_documents(ANN).await.unwrap();
+        watched.apply(&client.ok("NOOP").await);
+        watched.check(&mut client, "forgotten", |_| false).await;
+        assert!(watched.copies[0].numbers.is_empty() && watched.copies[1].numbers.len() == 4);
     });
 }

@@ -6,6 +6,7 @@
 mod arrange;
 mod auth;
 mod context;
+mod documents;
 mod driver;
 mod idle;
 mod list;

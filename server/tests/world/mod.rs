@@ -18,6 +18,7 @@ use trawl_server::config::Config;
 use trawl_server::core::{
     AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
+use trawl_server::indexing::Of;
 use trawl_server::lanes::arrange::{ArrangeJob, Arranged};
 use trawl_server::lanes::inline::InlineLanes;
 use trawl_server::lanes::search::{Found, SearchError, SearchJob};
@@ -84,8 +85,8 @@ impl Lanes for Slow {
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
         self.lanes.arrange(job)
     }
-    fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
-        self.lanes.index(account)
+    fn index<'a>(&'a self, account: &'a AccountRef, of: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+        self.lanes.index(account, of)
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {
         self.lanes.analyse(message)

@@ -54,6 +54,11 @@ impl Composer {
         bytes
     }
 
+    /// The text of a document.
+    pub fn document(&self, chance: &mut Chance) -> String {
+        self.stock.text(chance, 40)
+    }
+
     fn whole(&self, chance: &mut Chance, depth: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
         for _ in 0..chance.between(0, 9) {

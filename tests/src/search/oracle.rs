@@ -16,6 +16,8 @@ const END: u8 = 0xff;
 /// A message and its normalised texts.
 pub struct Mail {
     pub raw: Vec<u8>,
+    /// Texts of its documents.
+    documents: Vec<String>,
     header_end: usize,
     body: Vec<u8>,
     header: Vec<u8>,
@@ -59,11 +61,28 @@ impl Mail {
                 Own { name: field.name.to_vec(), value, addresses }
             })
             .collect();
-        Mail { raw, header_end, body, header, own, file_names, has_attachment: texts.has_attachment }
+        let documents = Vec::new();
+        Mail {
+            raw,
+            documents,
+            header_end,
+            body,
+            header,
+            own,
+            file_names,
+            has_attachment: texts.has_attachment,
+        }
+    }
+
+    /// The same message when its documents have been read.
+    pub fn with_documents(mut self, documents: Vec<String>) -> Mail {
+        documents.iter().for_each(|text| put(text, &mut self.body));
+        Mail { documents, ..self }
     }
 
     pub fn message(&self) -> Message<'_> {
-        Message::new(&self.raw[..self.header_end], &self.raw[self.header_end..])
+        let (header, body) = self.raw.split_at(self.header_end);
+        Message { header, body, documents: &self.documents }
     }
 
     /// Whether `prepared` holds the same texts, each where it belongs. (Of one that is not vouched for nothing is asked.)

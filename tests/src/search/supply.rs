@@ -35,6 +35,11 @@ impl Supply {
         }
     }
 
+    /// The text of a document.
+    pub fn document(&self, chance: &mut Chance) -> String {
+        self.composer.document(chance)
+    }
+
     pub fn message(&mut self, chance: &mut Chance) -> Vec<u8> {
         let draw = chance.below(1000);
         if draw < self.shares.0 {

@@ -24,7 +24,7 @@ use super::queries;
 use super::shrink;
 use super::supply::Supply;
 
-const IDENTITY: Identity = Identity { store: [7; 16], epoch: 1, shard: 0, account: 3 };
+const IDENTITY: Identity = Identity { store: [7; 16], epoch: 1, shard: 0, account: 3, documented: false };
 
 /// Messages without a segment, at most, when a question is asked: each is scanned.
 const SCANNED_MAX: u64 = 400;
@@ -128,7 +128,12 @@ impl World {
         let raw = self.supply.message(&mut self.chance);
         let fingerprint =
             Fingerprint { size: raw.len() as u32, internal: self.chance.below(1_000_000) as i64 };
-        let mail = Mail::new(raw);
+        let mut mail = Mail::new(raw);
+        if self.log.chance.permille(60) {
+            let documents = 1 + self.log.chance.below(3);
+            let texts = (0..documents).map(|_| self.supply.document(&mut self.log.chance));
+            mail = mail.with_documents(texts.collect());
+        }
         if self.chance.permille(100) {
             let prepared = Prepared::new(&mail.message(), &AtomicBool::new(false)).expect("not stopped");
             assert!(mail.agrees(&prepared), "prepared otherwise: {}", mail.raw.escape_ascii());
@@ -474,6 +479,7 @@ impl Source for Log {
             .map(|message| Wanted {
                 message,
                 address: Address { segment: 0, offset: message },
+                documents: None,
                 fingerprint: self.fingerprints[message as usize],
             })
             .collect();
@@ -487,7 +493,8 @@ impl Source for Log {
                 return Err("unreadable".to_owned());
             }
             let message = self.mail[wanted.address.offset as usize].message();
-            Ok(Content { header: message.header.to_vec(), body: message.body.to_vec() })
+            let documents = message.documents.to_vec();
+            Ok(Content { header: message.header.to_vec(), body: message.body.to_vec(), documents })
         };
         wanted.iter().map(content).collect()
     }

@@ -11,6 +11,7 @@ use trawl_server::config::Config;
 use trawl_server::core::{
     AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
+use trawl_server::indexing::Of;
 use trawl_server::lanes::analyse::analyse;
 use trawl_server::lanes::arrange::{ArrangeJob, Arranged};
 use trawl_server::lanes::search::{Found, SearchError, SearchJob};
@@ -203,7 +204,7 @@ impl Lanes for Inline {
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
         Box::pin(async move { job.run() })
     }
-    fn index<'a>(&'a self, _: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
+    fn index<'a>(&'a self, _: &'a AccountRef, _: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })
     }
     fn analyse(&self, message: Vec<u8>) -> LocalBoxFuture<'_, Vec<u8>> {

@@ -10,9 +10,9 @@ use roaring::RoaringBitmap;
 use trawl_store::types::Uid;
 
 use super::{order, program};
-use crate::command::search::{self, numbers};
+use crate::command::search::{self, documented, numbers};
 use crate::limits::CONTEXT_AGES_MS;
-use crate::mailbox::contexts::{Changed, Context, Updates, bitmap, called, is_there};
+use crate::mailbox::contexts::{Changed, Context, DocumentsSeen, Updates, bitmap, called, is_there};
 use crate::response::encode::Status;
 use crate::response::status::{Code, Refusal, RefusalKind, write_status};
 use crate::session::{Cx, Selected};
@@ -29,8 +29,19 @@ pub fn now(cx: &Cx) -> i64 {
 /// Brings all results up to the view and tells the client. Err only when the session ends.
 pub async fn update(s: &mut Selected, cx: &Cx) -> Result<(), Refusal> {
     let mut contexts = std::mem::take(&mut s.contexts);
+    let look_at_bodies = contexts.look_at_bodies();
     let held = contexts.take();
-    let changed = s.look(|mailbox| contexts.changed(&s.view, mailbox))?;
+    let mut changed = s.look(|mailbox| contexts.changed(&s.view, mailbox))?;
+    let documents = s.auth.look(|account| DocumentsSeen::of(account.documents()))?;
+    if let Some(before) = contexts.documents(documents).filter(|_| look_at_bodies) {
+        match documented::since(s, cx, before, documents).await {
+            Ok(positions) => {
+                changed.documents = bitmap(&numbers::uids(s.view.sequence_numbers(), &positions));
+            }
+            Err(_) if cx.cancel.is_set() => return Ok(()),
+            Err(refusal) => return Err(refusal),
+        }
+    }
     for mut context in held {
         let lines = match judge(s, cx, &mut context, &changed).await {
             Ok(lines) => lines,
@@ -107,6 +118,9 @@ async fn candidates(
         candidates |= &changed.flags;
     }
     let mut others = aged(s, cx, context).await?;
+    if context.nature.body {
+        others |= &changed.documents;
+    }
     if context.nature.largest {
         let largest = s.view.largest_uid().map_or(0, Uid::get);
         let before = std::mem::replace(&mut context.largest, largest);

@@ -16,7 +16,7 @@ use trawl_store::types::Uid;
 
 use super::prelude::*;
 use super::search::numbers;
-use crate::mailbox::contexts::{Context, Results, bitmap};
+use crate::mailbox::contexts::{Context, DocumentsSeen, Results, bitmap};
 use crate::wire::ast::{SearchCommand, SearchReturn};
 
 /// `CANCELUPDATE` (RFC 5267 4.3.5). A tag without a context is passed over: it may have been given up meanwhile.
@@ -34,7 +34,8 @@ pub fn begin(s: &mut Selected, cx: &Cx, returns: Option<SearchReturn>) -> Result
         return Err(Refusal::bad(None, "Tag reuse: results of a command with this tag are kept up to date"));
     }
     let mut contexts = std::mem::take(&mut s.contexts);
-    let begun = s.look(|mailbox| contexts.begin(&s.view, mailbox, judge::now(cx)));
+    let documents = s.auth.look(|account| DocumentsSeen::of(account.documents()))?;
+    let begun = s.look(|mailbox| contexts.begin(&s.view, mailbox, documents, judge::now(cx)));
     s.contexts = contexts;
     begun
 }

@@ -72,7 +72,11 @@ fn look(key: &SearchKey, nature: &mut Nature) {
         K::Older(seconds) | K::Younger(seconds) => nature.ages.push(seconds.get()),
         // What a message says, when it came, and whether it is recent, stays as it is.
         K::Bcc(needle) | K::Cc(needle) | K::From(needle) | K::To(needle) => nature.add(needle),
-        K::Subject(needle) | K::Body(needle) | K::Text(needle) => nature.add(needle),
+        K::Subject(needle) => nature.add(needle),
+        K::Body(needle) | K::Text(needle) => {
+            nature.body = true;
+            nature.add(needle);
+        }
         K::FileName(needle) => nature.add(needle),
         K::Header { field, needle } => {
             nature.add(field);
@@ -149,9 +153,10 @@ mod tests {
 
     #[test]
     fn natures() {
+        assert!(nature("OR SUBJECT x NOT TEXT y").body && !nature("SUBJECT x").body);
         let nature = |keys: &str| nature(&key(keys));
         for keys in ["ALL", "NOT (OR TEXT x SINCE 1-Jan-2020)", "OLD RECENT UID 1:5 LARGER 3"] {
-            let Nature { flags, largest, ages, octets } = nature(keys);
+            let Nature { flags, largest, ages, octets, .. } = nature(keys);
             assert!(!flags && !largest && ages.is_empty() && octets > 0, "{keys}");
         }
         for keys in ["UNSEEN", "NEW", "ALL NOT (OR TEXT x KEYWORD y)", "UNKEYWORD y"] {

@@ -5,6 +5,7 @@
 //! messages that others expunged included until the client is told; it is complete or it is a NO.
 
 pub mod answer;
+pub mod documented;
 pub mod ends;
 pub mod filters;
 pub mod fuzzy;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use roaring::RoaringBitmap;
 use trawl_index::account::Snapshot;
 
+use super::documented::Known;
 use super::{breathe, look, shows_as_is, view_rows};
 use crate::limits::SEARCH_WINDOW_MESSAGES;
 use crate::mailbox::message_numbers::{MessageNumbers, NO_MESSAGE};
@@ -22,6 +23,7 @@ pub struct Places {
     numbers: Arc<MessageNumbers>,
     /// Positions whose message the snapshot does not cover. The snapshot itself is not kept: it holds files open.
     uncovered: (Weak<Snapshot>, u32, RoaringBitmap),
+    pub(super) documented: Known,
 }
 
 /// The messages of the view by position.

@@ -11,9 +11,13 @@ use roaring::RoaringBitmap;
 use trawl_index::account::{AccountIndex, Snapshot};
 use trawl_index::prepare::Prepared;
 use trawl_index::query::Node;
-use trawl_store::types::MessageNumber;
+use trawl_store::state::account::Account;
+use trawl_store::state::documents::DocumentEntry;
+use trawl_store::types::{MessageFacts, MessageNumber};
 
+use super::documented::{self, Documented};
 use super::{breathe, places};
+use crate::indexing::Of;
 use crate::lanes::search::{Candidate, Found, Indexed, Order, SearchError, SearchJob};
 use crate::lanes::trace::SearchTrace;
 use crate::limits::{
@@ -45,13 +49,15 @@ enum Ground<'a> {
     Of(&'a mut Selected),
     /// Numbers of messages, of whatever mailbox.
     Account(&'a Authenticated),
+    /// Serials of the texts of documents, of these messages.
+    Documented(&'a Authenticated, &'a [DocumentEntry]),
 }
 
 impl Ground<'_> {
     fn auth(&self) -> &Authenticated {
         match self {
             Ground::Of(s) => &s.auth,
-            Ground::Account(auth) => auth,
+            Ground::Account(auth) | Ground::Documented(auth, _) => auth,
         }
     }
 
@@ -62,7 +68,42 @@ impl Ground<'_> {
                 let next = auth.look(|account| account.next_message())?;
                 Ok(Arc::new(MessageNumbers::themselves(next.0)))
             }
+            Ground::Documented(_, entries) => {
+                let next = entries.last().map_or(0, |entry| entry.serial.saturating_add(1));
+                Ok(Arc::new(MessageNumbers::themselves(next)))
+            }
         }
+    }
+
+    /// The positions whose messages have texts of documents, with these.
+    async fn documented(&mut self, cx: &Cx, positions: &RoaringBitmap) -> Result<Vec<Documented>, Refusal> {
+        match self {
+            Ground::Of(s) => documented::of_view(s, cx, positions).await,
+            Ground::Account(auth) => documented::of_numbers(auth, cx, positions).await,
+            Ground::Documented(..) => Ok(Vec::new()),
+        }
+    }
+
+    /// The index that knows the texts.
+    fn index(&self) -> Of {
+        match self {
+            Ground::Of(_) | Ground::Account(_) => Of::Mail,
+            Ground::Documented(..) => Of::Documented,
+        }
+    }
+
+    /// Where the text at a position is.
+    fn candidate(&self, account: &Account, position: u32, number: u32) -> Option<Candidate> {
+        let (message, documents) = match self {
+            Ground::Of(_) | Ground::Account(_) => (MessageNumber(number), None),
+            Ground::Documented(_, entries) => {
+                let at = entries.binary_search_by_key(&number, |entry| entry.serial).ok()?;
+                let entry = entries.get(at)?;
+                (entry.message, Some(entry.address))
+            }
+        };
+        let MessageFacts { size, address, .. } = account.facts(message)?;
+        Some(Candidate { position, message: number, size, address, documents })
     }
 
     /// Those of the positions that the snapshot does not answer for.
@@ -74,7 +115,7 @@ impl Ground<'_> {
     ) -> Result<RoaringBitmap, Refusal> {
         match self {
             Ground::Of(s) => Ok(places::uncovered(s, cx, snapshot).await? & positions),
-            Ground::Account(_) => Ok(positions - snapshot.covered()),
+            Ground::Account(_) | Ground::Documented(..) => Ok(positions - snapshot.covered()),
         }
     }
 }
@@ -107,14 +148,43 @@ async fn find_on(
     positions: RoaringBitmap,
     mut watch: Option<&mut Watch>,
 ) -> Result<RoaringBitmap, Refusal> {
+    if let Some(watch) = watch.as_deref_mut() {
+        watch.looked.candidates = positions.len();
+    }
+    let documented = ground.documented(cx, &positions).await?;
+    if documented.is_empty() {
+        return find_plain(&mut ground, cx, node, positions, watch).await;
+    }
+    // Texts of messages with documents have numbers of their own: they are searched as if they were an account of theirs.
+    let plain = positions - documented.iter().map(|one| one.position).collect::<RoaringBitmap>();
+    let mut found = find_plain(&mut ground, cx, node, plain, watch.as_deref_mut()).await?;
+    let auth = ground.auth();
+    for round in documented::rounds(documented, node) {
+        let entries = round.entries();
+        let (node, serials) = (round.node(node), round.serials());
+        let mut texts = Ground::Documented(auth, &entries);
+        let hits = find_plain(&mut texts, cx, &node, serials, watch.as_deref_mut()).await?;
+        found |= round.positions(&hits);
+        breathe(cx).await?;
+    }
+    Ok(found)
+}
+
+async fn find_plain(
+    ground: &mut Ground<'_>,
+    cx: &Cx,
+    node: &Node,
+    positions: RoaringBitmap,
+    mut watch: Option<&mut Watch>,
+) -> Result<RoaringBitmap, Refusal> {
     let mut found = RoaringBitmap::new();
     let mut open = positions;
-    if let Some(watch) = watch.as_deref_mut() {
-        watch.looked.candidates = open.len();
+    if open.is_empty() {
+        return Ok(found);
     }
     for attempt in 1.. {
         let with_index = attempt < SEARCH_ATTEMPTS_MAX;
-        let answer = attempt_of(&mut ground, cx, node, open, with_index, watch.as_deref_mut()).await?;
+        let answer = attempt_of(ground, cx, node, open, with_index, watch.as_deref_mut()).await?;
         found |= answer.positions;
         open = answer.left;
         if open.is_empty() || !with_index {
@@ -134,7 +204,8 @@ async fn attempt_of(
     watch: Option<&mut Watch>,
 ) -> Result<Found, Refusal> {
     let numbers = ground.numbers(cx).await?;
-    let index = if with_index { cx.core.lanes.index(&ground.auth().account).await } else { None };
+    let of = ground.index();
+    let index = if with_index { cx.core.lanes.index(&ground.auth().account, of).await } else { None };
     // Nobody can take it apart from here on: the snapshot covers what it covers, everything else is searched as it is.
     let snapshot = index.as_ref().map(|index| index.snapshot());
     let apart = match &snapshot {
@@ -142,7 +213,7 @@ async fn attempt_of(
         None => positions.clone(),
     };
     let auth = ground.auth();
-    let (prepared, scan) = gather(auth, cx, &numbers, &apart, index.as_deref()).await?;
+    let (prepared, scan) = gather(ground, cx, &numbers, &apart, index.as_deref()).await?;
     let looked = Looked {
         candidates: 0,
         indexed: positions.len() - apart.len(),
@@ -199,7 +270,7 @@ type Gathered = (Vec<(u32, Arc<Prepared>)>, Vec<Candidate>);
 
 /// The messages at these positions: those whose texts are in memory, and where the others are.
 async fn gather(
-    auth: &Authenticated,
+    ground: &Ground<'_>,
     cx: &Cx,
     numbers: &MessageNumbers,
     positions: &RoaringBitmap,
@@ -212,13 +283,12 @@ async fn gather(
             Some(index) if !index.tail().is_empty() => index.tail().get_all(&messages),
             _ => vec![None; messages.len()],
         };
-        auth.look(|account| {
+        ground.auth().look(|account| {
             for ((position, message), texts) in window.iter().zip(messages).zip(texts) {
                 if let Some(texts) = texts {
                     prepared.push((*position, texts));
-                } else if let Some(facts) = account.facts(MessageNumber(message)) {
-                    let (size, address) = (facts.size, facts.address);
-                    scan.push(Candidate { position: *position, message, size, address });
+                } else {
+                    scan.extend(ground.candidate(account, *position, message));
                 }
             }
         })?;

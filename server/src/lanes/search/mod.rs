@@ -22,7 +22,7 @@ use trawl_index::prepare::Prepared;
 use trawl_index::query::Node;
 use trawl_index::scan::{Compiled, Message, Stopped};
 use trawl_store::log::Address;
-use trawl_store::shard::{LaneReader, Shard};
+use trawl_store::shard::{Document, LaneReader, Shard};
 use trawl_store::types::{AccountId, ShardId};
 
 use crate::limits;
@@ -39,11 +39,13 @@ pub type AccountKey = (ShardId, AccountId);
 pub struct Candidate {
     /// Its position in the view, by which the program knows it.
     pub position: u32,
-    /// Its number in the account.
+    /// Its number in the account, or the serial of its documents' texts where all messages have some.
     pub message: u32,
     /// RFC822.SIZE, bytes: bounds the batch it is read in.
     pub size: u32,
     pub address: Address,
+    /// Where the texts of its documents are, if they count.
+    pub documents: Option<Address>,
 }
 
 /// Why a search has no answer.
@@ -214,7 +216,11 @@ impl SearchJob {
                 let header = shard.read_header(candidate.address).await.map_err(failed)?;
                 let mut body = shard.read_all(candidate.address).await.map_err(failed)?;
                 body.drain(..header.len().min(body.len()));
-                let message = Message { header: &header, body: &body };
+                let mut documents = Vec::new();
+                if let Some(address) = candidate.documents {
+                    documents = texts(shard.read_documents(address).await.map_err(failed)?);
+                }
+                let message = Message { header: &header, body: &body, documents: &documents };
                 let matches = self.work.compiled.matches(candidate.position, &message, &self.work.cancel);
                 if matches.map_err(|Stopped| SearchError::Cancelled)? {
                     found.insert(candidate.position);
@@ -376,6 +382,11 @@ impl Work {
         // A worker that broke off without a word leaves a piece undone.
         if self.open.load(Ordering::Acquire) == 0 { Ok(found) } else { Err(SearchError::Failed) }
     }
+}
+
+/// What is searched of documents.
+pub(crate) fn texts(documents: Vec<Document>) -> Vec<String> {
+    documents.into_iter().map(|document| document.text).filter(|text| !text.is_empty()).collect()
 }
 
 const _: () = {

@@ -14,9 +14,9 @@ use trawl_index::prepare::Prepared;
 use trawl_index::query::Node;
 use trawl_index::scan::{Compiled, Message, Stopped};
 use trawl_store::log::Address;
-use trawl_store::shard::{LaneReader, ReadAt};
+use trawl_store::shard::{LaneMessage, LaneReader, ReadAt};
 
-use super::{Candidate, SearchError};
+use super::{Candidate, SearchError, texts};
 use crate::limits;
 
 /// How much of a message to read.
@@ -31,6 +31,8 @@ pub(super) enum Extent {
 pub(super) struct Content {
     pub header: Vec<u8>,
     pub body: Vec<u8>,
+    /// Texts of its documents, those that count.
+    pub documents: Vec<String>,
 }
 
 /// Reads a batch for a lane: one answer for each place, in order; paths are relative to the store's root.
@@ -40,6 +42,8 @@ pub type ReadBatch<'a> = dyn FnMut(&[ReadAt]) -> Vec<io::Result<Vec<u8>>> + 'a;
 pub(super) trait ContentReader {
     /// One result for each address, in order.
     fn read(&mut self, wanted: &[Address], extent: Extent) -> Vec<Result<Content, String>>;
+    /// The same for texts of documents.
+    fn documents(&mut self, wanted: &[Address]) -> Vec<Result<Vec<String>, String>>;
 }
 
 /// The messages of a shard, read through what the lane offers.
@@ -61,10 +65,15 @@ impl ContentReader for Stored<'_, '_> {
         messages
             .into_iter()
             .map(|message| match message {
-                Ok(message) => Ok(Content { header: message.header, body: message.body }),
+                Ok(LaneMessage { header, body }) => Ok(Content { header, body, documents: Vec::new() }),
                 Err(error) => Err(error.to_string()),
             })
             .collect()
+    }
+
+    fn documents(&mut self, wanted: &[Address]) -> Vec<Result<Vec<String>, String>> {
+        let documents = self.reader.read_documents(wanted, &mut |places| (self.read)(places));
+        documents.into_iter().map(|read| read.map(texts).map_err(|error| error.to_string())).collect()
     }
 }
 
@@ -151,7 +160,8 @@ impl Batches {
         }
         for (candidate, content) in open.iter().zip(read(reader, &open, Extent::Whole, cancel)?) {
             others();
-            let message = Message { header: &content.header, body: &content.body };
+            let Content { header, body, documents } = &content;
+            let message = Message { header, body, documents };
             let matches = match &self.keep {
                 None => compiled.matches(candidate.position, &message, cancel),
                 Some(index) => keep(index, candidate, &message, compiled, cancel),
@@ -194,7 +204,23 @@ fn read(
         return Ok(Vec::new());
     }
     let addresses: Vec<Address> = candidates.iter().map(|candidate| candidate.address).collect();
-    reader.read(&addresses, extent).into_iter().map(|read| read.map_err(SearchError::Read)).collect()
+    let mut contents: Vec<Content> = reader
+        .read(&addresses, extent)
+        .into_iter()
+        .map(|read| read.map_err(SearchError::Read))
+        .collect::<Result<_, _>>()?;
+    if extent == Extent::Whole {
+        let with_documents = || candidates.iter().zip(0..).filter_map(|(one, at)| Some((at, one.documents?)));
+        let addresses: Vec<Address> = with_documents().map(|(_, address)| address).collect();
+        let texts = if addresses.is_empty() { Vec::new() } else { reader.documents(&addresses) };
+        for ((at, _), texts) in with_documents().zip(texts) {
+            let at: usize = at;
+            if let Some(content) = contents.get_mut(at) {
+                content.documents = texts.map_err(SearchError::Read)?;
+            }
+        }
+    }
+    Ok(contents)
 }
 
 /// Cuts the candidates into batches of bounded number and bytes; a message larger than that has one

@@ -25,6 +25,10 @@ struct Memory {
 }
 
 impl ContentReader for Memory {
+    fn documents(&mut self, wanted: &[Address]) -> Vec<Result<Vec<String>, String>> {
+        wanted.iter().map(|address| Ok(vec![format!("d{}d", address.offset)])).collect()
+    }
+
     fn read(&mut self, wanted: &[Address], extent: Extent) -> Vec<Result<Content, String>> {
         self.largest_batch = self.largest_batch.max(wanted.len());
         let one = |address: &Address| {
@@ -35,8 +39,8 @@ impl ContentReader for Memory {
             let header = format!("Subject: s{n}s\r\n\r\n").into_bytes();
             let body = format!("b{n}b\r\n").into_bytes();
             Ok(match extent {
-                Extent::Header => Content { header, body: Vec::new() },
-                Extent::Whole => Content { header, body },
+                Extent::Header => Content { header, ..Content::default() },
+                Extent::Whole => Content { header, body, ..Content::default() },
             })
         };
         match extent {
@@ -144,7 +148,7 @@ impl Source for Nothing {
 #[test]
 fn what_another_search_read_meanwhile_is_not_read_again() {
     let folder = tempfile::tempdir().unwrap();
-    let identity = Identity { store: [0; 16], epoch: 0, shard: 0, account: 0 };
+    let identity = Identity { store: [0; 16], epoch: 0, shard: 0, account: 0, documented: false };
     let (index, _) = AccountIndex::open(folder.path(), &identity, "boot", &mut Nothing).unwrap();
     let index = Arc::new(index);
     let scan = || (0..50).map(|n| candidate(n, 100)).collect();

@@ -14,7 +14,8 @@ use crate::limits::SEARCH_BATCH_BYTES_MAX;
 impl Candidate {
     /// Some message at a position.
     pub fn at(position: u32) -> Candidate {
-        Candidate { position, message: position, size: 1, address: Address { segment: 1, offset: position } }
+        let address = Address { segment: 1, offset: position };
+        Candidate { position, message: position, size: 1, address, documents: None }
     }
 }
 

@@ -16,6 +16,7 @@ use roaring::RoaringBitmap;
 use self::relax::{Fuzz, Tier};
 use super::plan::Rest;
 use super::{resolve, text};
+use crate::indexing::Of;
 use crate::lanes::CancelOnDrop;
 use crate::limits::FUZZY_WORDS_MAX;
 use crate::response::status::Refusal;
@@ -78,6 +79,15 @@ async fn similar(
         return Ok(HashMap::new());
     }
     let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-    let found = cx.core.lanes.similar(&s.auth.account, words.clone(), Arc::clone(&cancel.0)).await?;
-    Ok(words.into_iter().zip(found).collect())
+    let has_documents = s.auth.look(|account| !account.documents().is_empty())?;
+    let mut found: HashMap<String, Vec<String>> = HashMap::new();
+    for of in [Of::Mail].into_iter().chain(has_documents.then_some(Of::Documented)) {
+        let lists = cx.core.lanes.similar(&s.auth.account, of, words.clone(), Arc::clone(&cancel.0)).await?;
+        for (word, like) in words.iter().zip(lists) {
+            let known = found.entry(word.clone()).or_default();
+            let new: Vec<String> = like.into_iter().filter(|word| !known.contains(word)).collect();
+            known.extend(new);
+        }
+    }
+    Ok(found)
 }
