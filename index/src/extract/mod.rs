@@ -7,7 +7,7 @@
 mod attachments;
 pub mod fields;
 mod flowed;
-mod html;
+pub(crate) mod html;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
