@@ -2,7 +2,7 @@
 //! inflating, so that what an entry claims of its size does not matter.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
 use zip::ZipArchive;
 use zip::read::ZipFile;
@@ -104,9 +104,4 @@ pub fn failure(error: &io::Error) -> Failure {
         io::ErrorKind::FileTooLarge => Failure::TooLarge("octets when inflated"),
         _ => Failure::Damaged,
     }
-}
-
-/// Whether a stream has ended, without taking anything of it.
-pub fn is_empty(stream: &mut impl BufRead) -> bool {
-    stream.fill_buf().map_or(true, <[u8]>::is_empty)
 }

@@ -103,6 +103,3 @@ fn evident(kind: Kind, content: &[u8]) -> Kind {
         _ => kind,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,6 +11,9 @@ use super::properties::Properties;
 /// Spaces that one element may stand for.
 const SPACES: &str = "                                ";
 
+/// How the media type of a text document begins.
+const TEXT: &[u8] = b"application/vnd.oasis.opendocument.text";
+
 pub fn read(archive: &mut Archive<'_>, out: &mut Out) -> Result<(), Stop> {
     if let Some(manifest) = archive.whole("META-INF/manifest.xml")?
         && memchr::memmem::find(&manifest, b"encryption-data").is_some()
@@ -22,6 +25,11 @@ pub fn read(archive: &mut Archive<'_>, out: &mut Out) -> Result<(), Stop> {
     out.line();
     let read = part(archive, "content.xml", &mut Content::new(out, Part::All));
     out.after_part(read)?;
+    // Every sheet and slide has some that nobody has written.
+    let is_text = archive.whole("mimetype")?.is_some_and(|kind| kind.starts_with(TEXT));
+    if !is_text {
+        return Ok(());
+    }
     out.line();
     let read = part(archive, "styles.xml", &mut Content::new(out, Part::HeadersAndFooters));
     out.after_part(read)

@@ -28,15 +28,15 @@ pub struct Place {
     pub matrix: Matrix,
     /// Advance to the next glyph, in the space in which the font has size 1.
     pub advance: (f64, f64),
-    /// Of the advance, what is put between this glyph and the next beyond its own width: `Tc` and `Tw`.
+    /// Text runs from top to bottom.
     pub vertical: bool,
 }
 
 /// See the module.
 #[derive(Default)]
 pub struct Layout {
-    /// Where the last glyph ended.
-    end: Option<(f64, f64)>,
+    /// Where the last glyph ended, and its size.
+    end: Option<(f64, f64, f64)>,
 }
 
 impl Layout {
@@ -45,8 +45,9 @@ impl Layout {
         let [a, b, c, d, x, y] = place.matrix.0;
         let (along, across, sign) = if place.vertical { ((c, d), (a, b), -1.0) } else { ((a, b), (c, d), 1.0) };
         let (wide, high) = (along.0.hypot(along.1), across.0.hypot(across.1));
+        let size = if high > 0.0 { high } else { wide };
         if begins
-            && let Some((end_x, end_y)) = self.end
+            && let Some((end_x, end_y, last_size)) = self.end
             && wide > 0.0
             && wide.is_finite()
         {
@@ -54,8 +55,8 @@ impl Layout {
             let (dx, dy) = (x - end_x, y - end_y);
             let (ux, uy) = (sign * along.0 / wide, sign * along.1 / wide);
             let (forward, aside) = (dx * ux + dy * uy, (dy * ux - dx * uy).abs());
-            let size = if high > 0.0 { high } else { wide };
-            if aside > 0.6 * size {
+            // Marks of notes are small and stand high.
+            if aside > 0.6 * size.max(last_size) {
                 out.line();
             } else if forward > 0.15 * wide || forward < -0.5 * wide {
                 // Subscripts and what is shown twice to look bold come back by less.
@@ -65,7 +66,12 @@ impl Layout {
         self.end = Some((
             x + place.advance.0 * a + place.advance.1 * c,
             y + place.advance.0 * b + place.advance.1 * d,
+            size,
         ));
+        if !meaning.is_empty() && meaning.chars().all(char::is_whitespace) {
+            out.space();
+            return Ok(());
+        }
         out.push(meaning)
     }
 

@@ -69,6 +69,10 @@ fn annotations(document: &Document, page: ObjectId, out: &mut Out) -> Result<(),
     let Some(Object::Array(annotations)) = get(document, page, b"Annots") else { return Ok(()) };
     for annotation in annotations {
         if let Object::Dictionary(annotation) = resolved(document, annotation) {
+            // What a link says is on the page.
+            if get(document, annotation, b"Subtype").and_then(|kind| kind.as_name().ok()) == Some(b"Link") {
+                continue;
+            }
             for key in [&b"Contents"[..], b"V"] {
                 string(document, annotation, key, out)?;
             }

@@ -28,6 +28,8 @@ pub struct Pages<'d> {
     fonts: HashMap<ObjectId, Rc<Font>>,
     layout: Layout,
     operators_left: u64,
+    /// Forms that are being shown: one that shows itself does so once.
+    open: Vec<ObjectId>,
 }
 
 /// What `q` keeps.
@@ -82,11 +84,13 @@ impl<'d> Pages<'d> {
             fonts: HashMap::new(),
             layout: Layout::default(),
             operators_left: DOCUMENT_PDF_OPERATORS_MAX,
+            open: Vec::new(),
         }
     }
 
     pub fn read(&mut self, id: ObjectId, out: &mut Out) -> Result<(), Stop> {
         self.layout.begin_page();
+        self.open.clear();
         let page = self.document.get_dictionary(id).map_err(|_| Failure::Damaged)?;
         let (content, whole) = self.contents(page)?;
         let resources = self.inherited(page, b"Resources");
@@ -333,6 +337,10 @@ impl<'d> Pages<'d> {
         if form.dict.get(b"Subtype").and_then(Object::as_name).ok() != Some(b"Form") {
             return Ok(());
         }
+        let id = objects.and_then(|objects| objects.get(name).ok()).and_then(|form| form.as_reference().ok());
+        if id.is_some_and(|id| self.open.contains(&id)) {
+            return Ok(());
+        }
         let content = match inflated(form) {
             Ok(content) => content,
             Err(Failure::Damaged) => {
@@ -350,7 +358,12 @@ impl<'d> Pages<'d> {
         let resources = dictionary(self.document, &form.dict, b"Resources").or(run.resources);
         // A form that is only filled with an image costs as much as one with text.
         self.operators_left = self.operators_left.saturating_sub(content.len() as u64 / 64);
-        self.content(&content, resources, state, run.depth + 1, out)
+        self.open.extend(id);
+        let read = self.content(&content, resources, state, run.depth + 1, out);
+        if id.is_some() {
+            self.open.pop();
+        }
+        read
     }
 
     /// Shows a string.

@@ -21,7 +21,7 @@ pub fn read(content: &[u8], out: &mut Out) -> Result<(), Stop> {
     }
     let mut reader = Reader {
         out,
-        state: State { skipped: false, deleted: false, uc: 1, font: None, in_fonts: false },
+        state: State { skipped: false, deleted: false, apart: false, uc: 1, font: None, in_fonts: false },
         groups: Vec::new(),
         too_deep: 0,
         octets: Vec::new(),
@@ -38,6 +38,8 @@ pub fn read(content: &[u8], out: &mut Out) -> Result<(), Stop> {
 struct State {
     /// No text of the document.
     skipped: bool,
+    /// Stands for itself: what follows its group is on another line.
+    apart: bool,
     /// Struck out in a review.
     deleted: bool,
     /// Characters behind `\u` that say the same for readers without Unicode.
@@ -86,6 +88,9 @@ impl Reader<'_> {
                     if self.too_deep > 0 {
                         self.too_deep -= 1;
                     } else if let Some(state) = self.groups.pop() {
+                        if self.state.apart && !state.apart {
+                            self.out.line();
+                        }
                         self.state = state;
                     }
                     if self.groups.is_empty() {
@@ -184,11 +189,13 @@ impl Reader<'_> {
             Meaning::Kept => {
                 self.flush()?;
                 self.state.skipped = false;
+                self.state.apart = true;
                 self.out.line();
             }
             Meaning::Apart => {
                 self.flush()?;
                 if !self.state.skipped {
+                    self.state.apart = true;
                     self.out.line();
                 }
             }

@@ -54,12 +54,12 @@ pub fn meaning(word: &[u8]) -> Meaning {
         b"f" => Meaning::Font,
         b"fcharset" => Meaning::FontCharset,
         b"cpg" => Meaning::FontCodePage,
-        // What stands in a shape, the Unicode of two readings, an annotation, and what a document says of itself.
-        b"shptxt" | b"ud" | b"annotation" | b"title" | b"subject" | b"author" | b"keywords" | b"doccomm"
+        // What stands in a shape, the Unicode of two readings, notes, and what a document says of itself.
+        b"shpinst" | b"shptxt" | b"ud" | b"footnote" | b"annotation" | b"title" | b"subject" | b"author" | b"keywords" | b"doccomm"
         | b"category" => Meaning::Kept,
-        b"shpinst" => Meaning::Kept,
-        b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl" | b"footerr" | b"footerf"
-        | b"footnote" => Meaning::Apart,
+        b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl" | b"footerr" | b"footerf" => {
+            Meaning::Apart
+        }
         b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"objclass" | b"objname" | b"fldinst"
         | b"filetbl" | b"listtable" | b"listoverridetable" | b"revtbl" | b"rsidtbl" | b"nonshppict"
         | b"shprslt" | b"sp" | b"do" | b"pntext" | b"listtext" | b"pntxta" | b"pntxtb" | b"xe" | b"tc"
