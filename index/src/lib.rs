@@ -10,6 +10,7 @@
 pub mod account;
 pub mod arrange;
 pub mod bits;
+pub mod document;
 pub mod extract;
 pub mod limits;
 pub mod mime;

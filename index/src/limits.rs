@@ -136,6 +136,57 @@ pub const SIMILAR_LOOKED_AT_MAX: usize = 20_000;
 /// Bytes searched for one needle between two looks at the stop flag: well below a millisecond.
 pub const MATCH_STEP_BYTES_MAX: usize = 1 << 20;
 
+/// Octets of text that are taken from one document; the rest is left out, and that it was is told.
+pub const DOCUMENT_TEXT_BYTES_MAX: usize = 4 << 20;
+
+/// Entries of the archive that an office document is. Theirs have some dozens, a presentation with many pictures some hundreds.
+pub const DOCUMENT_ENTRIES_MAX: usize = 20_000;
+
+/// Octets that one entry may have when it is inflated. They are read as a stream; a sheet of a million rows has about a hundred million.
+pub const DOCUMENT_ENTRY_BYTES_MAX: u64 = 512 << 20;
+
+/// Octets of all entries that are read of one document, inflated.
+pub const DOCUMENT_INFLATED_BYTES_MAX: u64 = 1 << 30;
+
+/// Octets of an entry that has to be read whole: relations between parts.
+pub const DOCUMENT_WHOLE_ENTRY_BYTES_MAX: u64 = 4 << 20;
+
+/// Octets of one tag or one text between tags, which are held in memory.
+pub const DOCUMENT_XML_EVENT_BYTES_MAX: usize = 16 << 20;
+
+/// Elements of XML inside each other; what is deeper is no document of anybody's.
+pub const DOCUMENT_XML_DEPTH_MAX: usize = 10_000;
+
+/// Octets of the strings that the cells of a workbook share.
+pub const DOCUMENT_SHARED_STRINGS_BYTES_MAX: usize = 32 << 20;
+
+/// Strings that the cells of a workbook share.
+pub const DOCUMENT_SHARED_STRINGS_MAX: usize = 4 << 20;
+
+/// Octets of an HTML document of which a tree is made.
+pub const DOCUMENT_HTML_BYTES_MAX: usize = 16 << 20;
+
+/// Groups of RTF inside each other whose properties are kept apart.
+pub const DOCUMENT_RTF_DEPTH_MAX: usize = 10_000;
+
+/// Fonts of an RTF document whose charset is remembered.
+pub const DOCUMENT_RTF_FONTS_MAX: usize = 10_000;
+
+/// Octets of one stream of a PDF document, inflated.
+pub const DOCUMENT_PDF_STREAM_BYTES_MAX: usize = 64 << 20;
+
+/// Forms inside each other on a page of a PDF document.
+pub const DOCUMENT_PDF_FORM_DEPTH_MAX: usize = 12;
+
+/// Operators of all pages and forms of a PDF document together. A dense page has some ten thousand.
+pub const DOCUMENT_PDF_OPERATORS_MAX: u64 = 50_000_000;
+
+/// Codes of one font of a PDF document whose meaning is kept.
+pub const DOCUMENT_PDF_CODES_MAX: usize = 1 << 17;
+
+/// Fonts of a PDF document that are kept between pages.
+pub const DOCUMENT_PDF_FONTS_MAX: usize = 1_000;
+
 const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
 const _: () = assert!(MESSAGE_ID_BYTES_MAX < FIELD_BYTES_MAX);
 const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);
@@ -143,3 +194,4 @@ const _: () = assert!(INDEX_BATCH_MESSAGES_MAX <= SEGMENT_MESSAGES_MAX);
 const _: () = assert!(INDEX_BATCH_TEXT_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX as u64);
 const _: () = assert!(INDEX_BUILD_MESSAGES <= INDEX_BATCH_MESSAGES_MAX as u64);
 const _: () = assert!(INDEX_BUILD_PRESSED_MESSAGES < INDEX_BUILD_MESSAGES);
+const _: () = assert!(DOCUMENT_ENTRY_BYTES_MAX <= DOCUMENT_INFLATED_BYTES_MAX);

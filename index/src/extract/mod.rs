@@ -8,7 +8,7 @@ mod attachments;
 pub mod documents;
 pub mod fields;
 mod flowed;
-mod html;
+pub(crate) mod html;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
