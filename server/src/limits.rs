@@ -267,6 +267,18 @@ pub const ANALYSE_INLINE_BYTES_MAX: u64 = 64 << 10;
 /// Messages that one core holds for their analysis, together.
 pub const ANALYSE_BUDGET_BYTES_MAX: u64 = 256 << 20;
 
+/// Messages that a thread which reads documents asks for at once.
+pub const DOCUMENTS_WINDOW_MESSAGES: usize = 1_024;
+/// Of them, those whose summaries it reads at once.
+pub const DOCUMENTS_READ_MESSAGES: usize = 64;
+/// Messages with documents that are written down together; fewer when their texts are long.
+pub const DOCUMENTS_COMMIT_MESSAGES: usize = 64;
+/// Messages that wait, from which on those that no mailbox holds are passed over; finding out which costs more than reading a few.
+pub const DOCUMENTS_LIVE_MESSAGES: usize = 256;
+/// How long documents wait when what reads them is not there, or what they say cannot be written down, milliseconds.
+pub const DOCUMENTS_RETRY_MS: u64 = 60_000;
+/// How long the end waits for the threads that read documents, milliseconds.
+pub const DOCUMENTS_STOP_MS: u64 = 2_000;
 const _: () = assert!(ANALYSE_INLINE_BYTES_MAX < SEARCH_BATCH_BYTES_MAX);
 // --- contexts (RFC 5267)
 

@@ -157,19 +157,85 @@ const EXTENSIONS: &[(&[&str], Kind)] = &[
     (&["html", "htm", "xhtml", "xht"], Kind::Html),
     (
         &[
-            "txt", "text", "csv", "tsv", "md", "markdown", "rst", "adoc", "asc", "log", "ini", "cfg", "conf",
-            "properties", "toml", "yaml", "yml", "json", "xml", "sql", "diff", "patch", "tex", "bib", "srt",
-            "vtt", "ics", "vcf", "sh", "bash", "bat", "cmd", "ps1", "c", "h", "cc", "cpp", "cxx", "hpp", "cs",
-            "java", "kt", "go", "rs", "py", "rb", "pl", "pm", "php", "js", "mjs", "ts", "tsx", "jsx", "css",
-            "scss", "lua", "swift", "scala", "hs", "el", "lisp", "clj", "erl", "ex", "f90", "pas", "vb", "vbs",
-            "nfo", "ldif", "tab",
+            "txt",
+            "text",
+            "csv",
+            "tsv",
+            "md",
+            "markdown",
+            "rst",
+            "adoc",
+            "asc",
+            "log",
+            "ini",
+            "cfg",
+            "conf",
+            "properties",
+            "toml",
+            "yaml",
+            "yml",
+            "json",
+            "xml",
+            "sql",
+            "diff",
+            "patch",
+            "tex",
+            "bib",
+            "srt",
+            "vtt",
+            "ics",
+            "vcf",
+            "sh",
+            "bash",
+            "bat",
+            "cmd",
+            "ps1",
+            "c",
+            "h",
+            "cc",
+            "cpp",
+            "cxx",
+            "hpp",
+            "cs",
+            "java",
+            "kt",
+            "go",
+            "rs",
+            "py",
+            "rb",
+            "pl",
+            "pm",
+            "php",
+            "js",
+            "mjs",
+            "ts",
+            "tsx",
+            "jsx",
+            "css",
+            "scss",
+            "lua",
+            "swift",
+            "scala",
+            "hs",
+            "el",
+            "lisp",
+            "clj",
+            "erl",
+            "ex",
+            "f90",
+            "pas",
+            "vb",
+            "vbs",
+            "nfo",
+            "ldif",
+            "tab",
         ],
         Kind::Plain,
     ),
     (
         &[
-            "doc", "dot", "xls", "xlt", "xlsb", "ppt", "pps", "pot", "sxw", "sxc", "sxi", "wpd", "wps", "vsd",
-            "vsdx", "pub", "pages", "numbers", "key", "epub",
+            "doc", "dot", "xls", "xlt", "xlsb", "ppt", "pps", "pot", "sxw", "sxc", "sxi", "wpd", "wps",
+            "vsd", "vsdx", "pub", "pages", "numbers", "key", "epub",
         ],
         Kind::Other,
     ),
@@ -261,7 +327,13 @@ fn by_extension(extension: &str) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
+    use crate::extract::documents;
+    use crate::mime::header_end;
+    use crate::summary::Summary;
 
     #[test]
     fn media_type_first_then_file_name() {
@@ -298,10 +370,38 @@ mod tests {
     }
 
     #[test]
+    fn no_document_is_passed_over_because_of_how_it_is_described() {
+        let types = TYPES.iter().map(|(name, _)| *name).chain(OLD_OFFICE.iter().chain(VAGUE).copied());
+        let mut found = 0;
+        for media_type in types.chain(["application/x-anything", "Binary/Octet-Stream", "text/rtf", "\"\""]) {
+            let message = format!("Content-Type: {media_type}; name=a.pdf\r\n\r\nx\r\n");
+            let (header, body) = message.as_bytes().split_at(header_end(message.as_bytes()));
+            let mut any = false;
+            let walked =
+                documents::each((header, body), &Kind::of, 100, &AtomicBool::new(false), &mut |_| {
+                    any = true;
+                    ControlFlow::Continue(())
+                });
+            assert!(walked.is_continue());
+            found += u32::from(any);
+            let structure = Summary::build(message.as_bytes()).body_structure;
+            assert!(
+                !any || documents::are_possible(&structure),
+                "{media_type}: {}",
+                structure.escape_ascii()
+            );
+        }
+        assert!(found > 80, "{found}");
+    }
+
+    #[test]
     fn codes_are_kept() {
         for kind in Kind::ALL {
             assert_eq!(Kind::from_code(kind.code()), Some(kind));
-            assert_eq!(Kind::of(kind.media_type(), None).is_some(), !kind.media_type().starts_with("text/") && kind != Kind::Other);
+            assert_eq!(
+                Kind::of(kind.media_type(), None).is_some(),
+                !kind.media_type().starts_with("text/") && kind != Kind::Other
+            );
         }
         assert_eq!(Kind::from_code(0), None);
         assert_eq!(Kind::Plain.code(), 10);

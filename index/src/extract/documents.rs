@@ -31,6 +31,10 @@ pub fn are_possible(body_structure: &[u8]) -> bool {
     let has = |token: &[u8]| memmem::find(&lower, token).is_some();
     has(b"\"application\"")
         || has(b"rtf\"")
+        // Names that programs give to what they do not know.
+        || has(b"\"binary\"")
+        || has(b"\"unknown\"")
+        || has(b"\"*\"")
         || has(b"\"message\"") && (has(b"base64") || has(b"quoted-printable"))
 }
 

@@ -177,6 +177,9 @@ pub struct ReindexArgs {
     /// Keep what there is and add only what it lacks
     #[arg(long)]
     pub keep: bool,
+    /// Read the documents in messages again as well, which needs a running server
+    #[arg(long)]
+    pub documents: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -95,7 +95,8 @@ pub fn reindex(config: &Config, arguments: &ReindexArgs) -> Result<ExitCode, Cli
     let server = Server::find_or_start(config)?;
     let mut control = server.connect()?;
     let user = arguments.user.clone();
-    let request = Request::Reindex { user: user.clone(), keep: arguments.keep };
+    let request =
+        Request::Reindex { user: user.clone(), keep: arguments.keep, documents: arguments.documents };
     let Answer::Reindex { accounts } = control.ask(&request)? else { return Err(senseless()) };
     say!("Queued the search index of {}.", counted(accounts));
     // A server of our own ends with this command, and its indexing with it.

@@ -7,7 +7,7 @@ use indicatif::{HumanBytes, HumanCount, HumanDuration};
 use super::control::Server;
 use super::error::CliError;
 use crate::config::Config;
-use crate::control::protocol::{Answer, IndexStatus, Request, Status};
+use crate::control::protocol::{Answer, DocumentsStatus, IndexStatus, Request, Status};
 
 pub fn run(config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let server = Server::find_or_start(config)?;
@@ -48,6 +48,10 @@ fn print(status: &Status, running: bool) {
         None => say!("index        switched off"),
         Some(index) => print_index(index),
     }
+    match &status.documents {
+        None => say!("documents    not read"),
+        Some(documents) => print_documents(documents),
+    }
     for shard in &status.shards {
         say!(
             "shard {:04}   {} accounts, {} mailboxes, {} messages, {} of log, LSN {}",
@@ -65,6 +69,17 @@ fn print(status: &Status, running: bool) {
             say!("             TAKES NO CHANGES until a restart: {reason}");
         }
     }
+}
+
+fn print_documents(documents: &DocumentsStatus) {
+    say!(
+        "documents    {} accounts waiting, {} being looked at, {} documents read ({} of text), {} could not be read",
+        documents.queued,
+        documents.working,
+        HumanCount(documents.read),
+        HumanBytes(documents.text_bytes),
+        HumanCount(documents.failed)
+    );
 }
 
 fn print_index(index: &IndexStatus) {

@@ -123,7 +123,12 @@ fn new_message(cx: &Cx, head: &AppendMessage, content: StoredContent, encoded: V
         references: hashes(references),
         flags,
         keywords,
-        has_documents: Some(documents::are_possible(&summary.body_structure)),
+        has_documents: cx
+            .core
+            .config
+            .documents
+            .enabled
+            .then(|| documents::are_possible(&summary.body_structure)),
     }
 }
 

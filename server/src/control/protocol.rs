@@ -34,6 +34,9 @@ pub enum Request {
     Reindex {
         user: Option<String>,
         keep: bool,
+        /// Forget what was read in documents, and read them again.
+        #[serde(default)]
+        documents: bool,
     },
     /// Whether indexes are still being made, of an account or of any.
     Indexing {
@@ -117,6 +120,8 @@ pub struct Status {
     pub users: u64,
     /// None: the search index is switched off.
     pub index: Option<IndexStatus>,
+    /// None: nobody reads documents.
+    pub documents: Option<DocumentsStatus>,
     pub shards: Vec<ShardStatus>,
 }
 
@@ -136,6 +141,19 @@ pub struct IndexStatus {
     /// Messages that were indexed since the start.
     pub indexed_messages: u64,
     pub last_error: Option<String>,
+}
+
+/// Documents in messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentsStatus {
+    /// Accounts with messages to be looked at, and those that are being.
+    pub queued: u64,
+    pub working: u64,
+    /// Since the start: documents whose text was read, and those that cannot be read.
+    pub read: u64,
+    pub failed: u64,
+    /// Octets of text.
+    pub text_bytes: u64,
 }
 
 /// A message that was found.
@@ -191,7 +209,9 @@ impl std::fmt::Debug for Request {
             Request::UserList => f.write_str("user_list"),
             Request::UserDelete { name } => write!(f, "user_delete {name}"),
             Request::Status => f.write_str("status"),
-            Request::Reindex { user, keep } => write!(f, "reindex {user:?} keep={keep}"),
+            Request::Reindex { user, keep, documents } => {
+                write!(f, "reindex {user:?} keep={keep} documents={documents}")
+            }
             Request::Indexing { user } => write!(f, "indexing {user:?}"),
             // What is searched for is nobody's business.
             Request::Search { user, .. } => write!(f, "search {user}"),

@@ -7,17 +7,22 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use trawl_store::LocalBoxFuture;
 use trawl_store::shard::shard_dir;
 use trawl_store::types::ShardId;
 
-use super::protocol::{Answer, IndexStatus, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status};
+use super::protocol::{
+    Answer, DocumentsStatus, IndexStatus, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status,
+};
 use super::query;
 use crate::core::AccountRef;
+use crate::documents::reading::Figures;
+use crate::documents::service::Documents;
 use crate::indexing::backlog::Task;
-use crate::indexing::{IndexKey, Indexing, Of};
+use crate::indexing::{IndexKey, Indexing};
 use crate::limits::CONTROL_CONNECTIONS_MAX;
 use crate::net::admission::{Admission, Caps};
 use crate::runtime::connection::preauthenticate;
@@ -128,10 +133,12 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
             Ok(status) => return Answer::Status { status },
             Err(text) => Err(text),
         },
-        Request::Reindex { user, keep } => match reindex(core, user.as_deref(), keep).await {
-            Ok(accounts) => return Answer::Reindex { accounts },
-            Err(text) => Err(text),
-        },
+        Request::Reindex { user, keep, documents } => {
+            match reindex(core, user.as_deref(), keep, documents).await {
+                Ok(accounts) => return Answer::Reindex { accounts },
+                Err(text) => Err(text),
+            }
+        }
         Request::Indexing { user } => match indexing(core, user.as_deref()) {
             Ok((busy, index)) => return Answer::Indexing { busy, index },
             Err(text) => Err(text),
@@ -193,44 +200,67 @@ async fn at_owner<T: Send + 'static>(
 }
 
 const NO_INDEX: &str = "the search index is switched off (index.enabled)";
+const NO_DOCUMENTS: &str =
+    "documents are read by a running server only, and not when documents.enabled is off";
 
-/// Queues the indexes of an account, or of all; how many accounts that are.
-async fn reindex(core: &Rc<CoreState>, user: Option<&str>, keep: bool) -> Result<u64, String> {
+/// Queues the indexes of an account, or of all, with `documents` also reading documents again; how many accounts that are.
+async fn reindex(
+    core: &Rc<CoreState>,
+    user: Option<&str>,
+    keep: bool,
+    documents: bool,
+) -> Result<u64, String> {
     let (indexing, _) = core.shared.indexing.as_ref().ok_or(NO_INDEX)?;
+    if documents && core.shared.documents.is_none() {
+        return Err(NO_DOCUMENTS.to_owned());
+    }
     let accounts: Vec<AccountRef> = match user {
         Some(user) => vec![account(core, user)?],
         None => core.shared.users.load().iter().filter_map(|user| account_of(user)).collect(),
     };
     for account in &accounts {
+        if documents {
+            read_again(core, account).await?;
+        }
         let task = if keep { Task::Account } else { Task::Anew };
-        for key in keys_of(core, account) {
+        for key in IndexKey::all((account.shard, account.account)) {
             indexing.backlog.add(task(key));
         }
     }
     Ok(accounts.len() as u64)
 }
 
-/// The indexes that the account has, or may have.
-fn keys_of(core: &CoreState, account: &AccountRef) -> Vec<IndexKey> {
+/// Forgets what was read in the documents of an account and has them read again.
+async fn read_again(core: &Rc<CoreState>, account: &AccountRef) -> Result<(), String> {
     let (shard, id) = (account.shard, account.account);
-    let mut keys = IndexKey::all((shard, id)).to_vec();
-    // Of an account on this core it is known whether there is anything in the second.
-    let documented =
-        core.core.shard(shard).and_then(|shard| shard.with_account(id, |a| !a.documents().is_empty()));
-    keys.retain(|key| key.of == Of::Mail || documented != Some(false));
-    keys
+    let owner = core.shared.mesh.owner(shard);
+    let asked = core.shared.mesh.ask(owner, move |core: Rc<CoreState>| {
+        Box::pin(async move {
+            let shard = core.core.shard(shard).ok_or_else(|| "the shard is not there".to_owned())?;
+            shard.forget_documents(id).await.map_err(|error| error.to_string())
+        })
+    });
+    asked.await.map_err(|error| error.to_string())??;
+    if let Some(documents) = &core.shared.documents {
+        documents.backlog.add((shard, id));
+    }
+    Ok(())
 }
 
 fn indexing(core: &CoreState, user: Option<&str>) -> Result<(bool, IndexStatus), String> {
     let (indexing, _) = core.shared.indexing.as_ref().ok_or(NO_INDEX)?;
-    let keys = match user {
+    let accounts = match user {
         Some(user) => {
             let account = account(core, user)?;
-            IndexKey::all((account.shard, account.account)).to_vec()
+            vec![(account.shard, account.account)]
         }
         None => Vec::new(),
     };
-    Ok((indexing.backlog.is_busy(&keys), index_status(indexing)))
+    let keys: Vec<IndexKey> = accounts.iter().flat_map(|account| IndexKey::all(*account)).collect();
+    // In this order: what was read is handed to the indexing before reading is done.
+    let reading =
+        core.shared.documents.as_ref().is_some_and(|documents| documents.backlog.is_busy(&accounts));
+    Ok((reading || indexing.backlog.is_busy(&keys), index_status(indexing)))
 }
 
 fn index_status(indexing: &Indexing) -> IndexStatus {
@@ -270,8 +300,22 @@ async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
         connections: shared.admission.connections() as u64,
         users: shared.users.load().iter().count() as u64,
         index: shared.indexing.as_ref().map(|(indexing, _)| index_status(indexing)),
+        documents: shared.documents.as_deref().map(documents_status),
         shards,
     })
+}
+
+fn documents_status(documents: &Documents) -> DocumentsStatus {
+    let (queued, working) = documents.backlog.waiting();
+    let Figures { read, failed, text_bytes } = &documents.figures;
+    let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+    DocumentsStatus {
+        queued,
+        working,
+        read: count(read),
+        failed: count(failed),
+        text_bytes: count(text_bytes),
+    }
 }
 
 async fn shard_figures(core: Rc<CoreState>) -> Vec<ShardStatus> {

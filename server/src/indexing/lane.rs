@@ -14,7 +14,7 @@ use trawl_store::disk::Disk;
 use trawl_store::disk::blocking::BlockingDisk;
 
 use super::backlog::Task;
-use super::{AccountSource, FOLDER, IndexKey, Indexing, folder};
+use super::{AccountSource, FOLDER, IndexKey, Indexing, Of, folder};
 use crate::runtime::panics::guarded;
 
 impl Indexing {
@@ -48,6 +48,10 @@ impl Indexing {
 
     /// The next step of an account; true when it may not have been the last.
     fn step(&self, key: IndexKey, source: &mut dyn AccountSource) -> io::Result<bool> {
+        // Most accounts have nothing in it.
+        if key.of == Of::Documented && source.tail(0)?.is_none_or(|(next, _)| next == 0) {
+            return Ok(false);
+        }
         let index = self.open(key, as_source(source))?;
         let from = index.snapshot().next();
         let Some((next, bytes)) = source.tail(from)? else { return Ok(false) };
@@ -149,7 +153,9 @@ impl Indexing {
 
     /// Drops what there is; the steps that make it again follow in turn.
     fn anew(&self, key: IndexKey, source: &mut dyn AccountSource) -> io::Result<()> {
-        self.open(key, as_source(source))?.discard();
+        if key.of == Of::Mail || source.tail(0)?.is_some_and(|(next, _)| next > 0) {
+            self.open(key, as_source(source))?.discard();
+        }
         self.backlog.add(Task::Account(key));
         Ok(())
     }

@@ -355,7 +355,7 @@ const LIVE_TRIES: usize = 3;
 
 /// The messages from `from` on that some mailbox holds, and the number of the next message. A message that moves while this
 /// looks would be missed, so it looks again when anything changed.
-async fn live(shard: &Shard, account: AccountId, from: u32) -> Option<(RoaringBitmap, u32)> {
+pub(super) async fn live(shard: &Shard, account: AccountId, from: u32) -> Option<(RoaringBitmap, u32)> {
     for nth in 0..=LIVE_TRIES {
         let next = shard.with_account(account, |account| account.next_message().0)?;
         let mut words = vec![0u64; (next.saturating_sub(from) as usize).div_ceil(64)];

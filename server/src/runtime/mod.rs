@@ -18,6 +18,7 @@
 
 pub mod clock;
 pub mod connection;
+pub mod documents;
 pub mod executor;
 pub mod indexing;
 pub mod lanes;

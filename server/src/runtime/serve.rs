@@ -25,6 +25,7 @@ use trawl_store::types::ShardId;
 
 use super::clock::{CoreClock, ProcessStart};
 use super::connection::{Opening, welcome};
+use super::documents as runtime_documents;
 use super::executor::{self, IoUringRefused, Priority, sleep, spawn};
 use super::indexing::{self as runtime_indexing, Opener};
 use super::lanes::LanePools;
@@ -40,6 +41,7 @@ use crate::auth::{AuthSettings, Authenticator};
 use crate::config::Config;
 use crate::control;
 use crate::core::{Core, CoreParts};
+use crate::documents::service::Documents;
 use crate::indexing::backlog::Task;
 use crate::indexing::{self, IndexKey, Indexing};
 use crate::limits::{MEMORY_IDLE_MS, STOP_MS, STOP_SESSIONS_MS};
@@ -118,6 +120,8 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         tls: tls.clone(),
         lanes,
         indexing,
+        documents: (options.network && config.documents.enabled)
+            .then(|| Arc::new(Documents::new(config.documents.clone()))),
         stop: stop.clone(),
         config,
     }));
@@ -130,6 +134,10 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
         }
         _ => None,
     };
+    let document_threads = match &shared.documents {
+        Some(documents) => Some(runtime_documents::start(&shared, documents).map_err(ServeError::Threads)?),
+        None => None,
+    };
     let served = run(&shared, &options, stopped, stop, tls);
     let watchdog = options.network.then(Watchdog::start).flatten();
     let stopped = cores.stop(&shared);
@@ -137,6 +145,9 @@ pub fn serve(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     hashing_threads.join();
     lane_threads.join();
     if let Some(threads) = index_threads {
+        threads.join();
+    }
+    if let Some(threads) = document_threads {
         threads.join();
     }
     control::server::unbind(&shared.store);
@@ -331,6 +342,9 @@ impl Cores {
                 indexing.end();
                 opener.stop();
             }
+            if let Some(documents) = &shared.documents {
+                documents.end();
+            }
             everywhere(|core| Box::pin(stop_shards(core))).await;
             everywhere(|core| Box::pin(stop_directory(core))).await;
         });
@@ -424,12 +438,16 @@ async fn open(index: usize, shared: Arc<Shared>, start: ProcessStart) -> Result<
         let running = opened.clone();
         spawn(Priority::Interactive, async move { running.run().await });
         spawn(Priority::Background, train_dictionaries(opened.clone(), Arc::clone(&shared)));
-        if let Some((indexing, _)) = &shared.indexing {
-            let indexing = Arc::clone(indexing);
-            opened.watch_arrivals(move |account, arrived| {
+        let (indexing, documents) = (shared.indexing.as_ref(), shared.documents.clone());
+        let indexing = indexing.map(|(indexing, _)| Arc::clone(indexing));
+        opened.watch_arrivals(move |account, arrived| {
+            if let Some(indexing) = &indexing {
                 indexing.arrived(IndexKey::mail(shard, account), arrived.messages, arrived.bytes);
-            });
-        }
+            }
+            if let Some(documents) = documents.as_ref().filter(|_| !arrived.looked) {
+                documents.backlog.add((shard, account));
+            }
+        });
         core.own(shard, opened);
     }
     let directory = if index == 0 {

@@ -22,6 +22,7 @@ use super::mesh::Mesh;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::core::{Core, Stop};
+use crate::documents::service::Documents;
 use crate::indexing::Indexing;
 use crate::net::admission::Admission;
 use crate::net::tls::TlsSettings;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub lanes: LanePools,
     /// None: every search reads messages.
     pub indexing: Option<(Arc<Indexing>, Opener)>,
+    /// None: nobody reads documents.
+    pub documents: Option<Arc<Documents>>,
     /// One message stops the server.
     pub stop: Sender<()>,
     listening: Mutex<Vec<String>>,
@@ -57,12 +60,24 @@ pub struct SharedParts {
     pub tls: Option<Arc<TlsSettings>>,
     pub lanes: LanePools,
     pub indexing: Option<(Arc<Indexing>, Opener)>,
+    pub documents: Option<Arc<Documents>>,
     pub stop: Sender<()>,
 }
 
 impl Shared {
     pub fn new(parts: SharedParts) -> Shared {
-        let SharedParts { config, meta, mesh, authenticator, admission, tls, lanes, indexing, stop } = parts;
+        let SharedParts {
+            config,
+            meta,
+            mesh,
+            authenticator,
+            admission,
+            tls,
+            lanes,
+            indexing,
+            documents,
+            stop,
+        } = parts;
         Shared {
             store: config.store.clone(),
             config,
@@ -74,6 +89,7 @@ impl Shared {
             tls,
             lanes,
             indexing,
+            documents,
             stop,
             listening: Mutex::default(),
             next_connection: AtomicU64::new(1),

@@ -7,7 +7,7 @@ use super::{Arrived, ChangeError, Inner, Shard};
 use crate::error::CommitError;
 use crate::log::{CommitKind, Generation, Ticket};
 use crate::state::account::Account;
-use crate::state::apply::Touched;
+use crate::state::apply::{State, Touched};
 use crate::state::head::{Head, MailboxHead};
 use crate::state::ops::{self, Op};
 use crate::types::{AccountId, Lsn, MailboxId, MessageNumber, ModSeq, Row};
@@ -195,7 +195,10 @@ impl Inner {
             last = Some(message.message);
         }
         if let Some(last) = last {
-            told(account, Arrived { messages, bytes, next: MessageNumber(last.0.saturating_add(1)) });
+            let next = MessageNumber(last.0.saturating_add(1));
+            let seen = |state: &State| Some(state.accounts.get(&account)?.documents.seen());
+            let looked = seen(&self.state.borrow()).is_some_and(|seen| seen >= next);
+            told(account, Arrived { messages, bytes, next, looked });
         }
     }
 }

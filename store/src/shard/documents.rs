@@ -63,6 +63,14 @@ impl DocumentsRecord {
         DocumentsRecord(out.bytes)
     }
 
+    /// What it says: of which message, and its documents.
+    ///
+    /// # Errors
+    /// Never, of one that was made here.
+    pub fn decoded(&self) -> Result<(EmailId, Vec<Document>), BadBytes> {
+        DocumentsRecord::decode(&self.0)
+    }
+
     /// What the payload of a record says: of which message, and its documents.
     pub fn decode(payload: &[u8]) -> Result<(EmailId, Vec<Document>), BadBytes> {
         let mut input = Reader::new(payload);

@@ -167,6 +167,8 @@ pub struct Arrived {
     pub bytes: u64,
     /// The number that the next message of the account gets.
     pub next: MessageNumber,
+    /// All of the account's messages were looked at for documents.
+    pub looked: bool,
 }
 
 impl Shard {
