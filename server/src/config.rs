@@ -13,8 +13,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::documents::Bounds;
 
 pub use template::TEMPLATE;
 pub use units::{ByteSize, Span};
@@ -32,6 +35,7 @@ pub struct Config {
     pub store: PathBuf,
     pub storage: StorageConfig,
     pub index: IndexConfig,
+    pub documents: DocumentsConfig,
     pub listen: ListenConfig,
     pub tls: TlsConfig,
     pub auth: AuthConfig,
@@ -62,6 +66,25 @@ pub struct IndexConfig {
     pub memory: ByteSize,
     /// Threads that make indexes; 0: one for every two cores of the machine.
     pub lanes: u16,
+}
+
+/// `[documents]`: the text of attached documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DocumentsConfig {
+    pub enabled: bool,
+    /// Processes that read documents, or requests that Tika gets at once.
+    pub workers: u16,
+    /// Processor time for one document; five times as much may pass.
+    pub time: Span,
+    /// Memory for one document.
+    pub memory: ByteSize,
+    /// Text that is taken of one document.
+    pub text: ByteSize,
+    /// Larger documents are not looked at.
+    pub size: ByteSize,
+    /// URL of a Tika server that reads documents instead of processes of our own; empty: none.
+    pub tika: String,
 }
 
 /// `[listen]`: the addresses served; an empty list switches a listener off.
@@ -210,6 +233,7 @@ impl Default for Config {
             store: PathBuf::from("/var/lib/trawl"),
             storage: StorageConfig::default(),
             index: IndexConfig::default(),
+            documents: DocumentsConfig::default(),
             listen: ListenConfig::default(),
             tls: TlsConfig::default(),
             auth: AuthConfig::default(),
@@ -230,6 +254,20 @@ impl Default for StorageConfig {
 impl Default for IndexConfig {
     fn default() -> Self {
         IndexConfig { enabled: true, memory: ByteSize(0), lanes: 0 }
+    }
+}
+
+impl Default for DocumentsConfig {
+    fn default() -> Self {
+        DocumentsConfig {
+            enabled: true,
+            workers: 1,
+            time: Span(Duration::from_secs(20)),
+            memory: ByteSize::mib(256),
+            text: ByteSize::mib(4),
+            size: ByteSize::mib(64),
+            tika: String::new(),
+        }
     }
 }
 
@@ -312,6 +350,14 @@ impl IndexConfig {
     /// Indexing lanes to start.
     pub fn lanes_effective(&self) -> usize {
         if self.lanes == 0 { (machine::cores() / 2).max(1) } else { usize::from(self.lanes) }
+    }
+}
+
+impl DocumentsConfig {
+    /// What one document may cost.
+    pub fn bounds(&self) -> Bounds {
+        let size = |size: ByteSize| usize::try_from(size.0).unwrap_or(usize::MAX);
+        Bounds { time: self.time.0, memory: self.memory.0, text: size(self.text), size: size(self.size) }
     }
 }
 

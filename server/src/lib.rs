@@ -21,6 +21,7 @@ pub mod command;
 pub mod config;
 pub mod control;
 pub mod core;
+pub mod documents;
 pub mod indexing;
 pub mod lanes;
 pub mod limits;

@@ -2,6 +2,8 @@
 //!
 //! The unit is last in each name. What must hold between limits is asserted at compile time.
 
+use std::time::Duration;
+
 // --- authentication
 
 /// Longest user name, in bytes after preparation.
@@ -320,6 +322,17 @@ pub const LIST_PATTERN_CHARS_MAX: usize = 2_000;
 pub const DRAIN_MS_MAX: u64 = 3_000;
 /// Commands that take longer are logged even when commands are not.
 pub const SLOW_COMMAND_MS: u64 = 1_000;
+
+// --- documents
+
+/// Documents that one process reads before it is started anew: what libraries keep and leak goes with it.
+pub const DOCUMENT_WORKER_DOCUMENTS_MAX: u64 = 200;
+/// Time for a process that reads documents to say that it is ready.
+pub const DOCUMENT_WORKER_START_TIME: Duration = Duration::from_secs(30);
+/// Time for such a process to end after it has closed its side.
+pub const DOCUMENT_WORKER_END_TIME: Duration = Duration::from_secs(1);
+/// Octets of what such a process says before it breaks down.
+pub const DOCUMENT_WORKER_LAST_WORDS_BYTES_MAX: usize = 4 << 10;
 
 const _: () = const { assert!(OUTPUT_KEPT_BYTES_MAX < OUTPUT_PENDING_BYTES_MAX) };
 const _: () = const { assert!(INPUT_READ_BYTES <= INPUT_AHEAD_BYTES_MAX) };

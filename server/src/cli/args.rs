@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::documents::ChildArgs;
+
 /// Trawl: the search-first IMAP server
 ///
 /// Serves mail over IMAP4rev1 and IMAP4rev2, and answers SEARCH exactly. All mail is in one folder, the store, as an
@@ -124,6 +126,10 @@ Examples:
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+
+    /// Read documents for a server, which starts it
+    #[command(hide = true)]
+    DocumentWorker(ChildArgs),
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ use clap::Parser;
 use self::args::{Cli, Command};
 use self::error::CliError;
 use crate::config::{Config, LogLevel};
+use crate::documents;
 use crate::runtime::{self, ServeOptions, logging};
 
 /// Runs the command of this process's arguments.
@@ -38,6 +39,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, CliError> {
+    if let Command::DocumentWorker(arguments) = &cli.command {
+        return Ok(documents::run_child(*arguments));
+    }
     if let Command::Config(command) = &cli.command {
         return settings::run(cli, command);
     }
@@ -58,7 +62,9 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Explain(arguments) => search::explain(&config, arguments),
         Command::Reindex(arguments) => search::reindex(&config, arguments),
         Command::Status { json } => status::run(&config, *json),
-        Command::Config(_) => unreachable!("handled above, without a valid configuration"),
+        Command::Config(_) | Command::DocumentWorker(_) => {
+            unreachable!("handled above, without a valid configuration")
+        }
     }
 }
 

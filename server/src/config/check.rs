@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 use trawl_store::limits::{annotation_bytes_max, annotations_per_account_max};
 
-use super::{Config, ConfigError, MetadataConfig, SharedFilter};
+use super::{Config, ConfigError, DocumentsConfig, MetadataConfig, SharedFilter};
 use crate::wire;
 use crate::wire::ast::FilterName;
 
@@ -57,7 +57,8 @@ fn locate(text: &str, path: &str) -> Option<usize> {
 }
 
 fn check(config: &Config) -> Result<(), Fault> {
-    let Config { store, storage, index, listen: _, tls, auth, runtime, limits, metadata, log: _ } = config;
+    let Config { store, storage, index, documents, listen: _, tls, auth, runtime, limits, metadata, log: _ } =
+        config;
     if store.as_os_str().is_empty() {
         return Err(("store", "must not be empty".into()));
     }
@@ -74,6 +75,7 @@ fn check(config: &Config) -> Result<(), Fault> {
         within_size("index.memory", index.memory, least, most)?;
     }
     within("index.lanes", u64::from(index.lanes), 0, 1024)?;
+    check_documents(documents)?;
 
     if tls.certificate.is_some() && tls.key.is_none() {
         return Err(("tls.certificate", "tls.key must be given too".into()));
@@ -122,6 +124,23 @@ fn check(config: &Config) -> Result<(), Fault> {
     within_span("limits.search_time", limits.search_time, 0, 86_400)?;
     within_span("limits.stall_timeout", limits.stall_timeout, 1, 86_400)?;
     check_metadata(metadata)
+}
+
+fn check_documents(documents: &DocumentsConfig) -> Result<(), Fault> {
+    use super::ByteSize;
+    within("documents.workers", u64::from(documents.workers), 1, 256)?;
+    within_span("documents.time", documents.time, 1, 3600)?;
+    within_size("documents.memory", documents.memory, ByteSize::mib(32), ByteSize::mib(16 << 10))?;
+    within_size("documents.text", documents.text, ByteSize(4 << 10), ByteSize::mib(64))?;
+    within_size("documents.size", documents.size, ByteSize(4 << 10), ByteSize::mib(1024))?;
+    const TIKA: &str = "documents.tika";
+    if !documents.tika.is_empty() && !documents.tika.starts_with("http://") {
+        return Err((TIKA, "is not a URL with http, as http://localhost:9998 is".into()));
+    }
+    if !documents.tika.is_empty() && (!is_uri(&documents.tika) || documents.tika.contains(['?', '#'])) {
+        return Err((TIKA, "is not the URL of a server, as http://localhost:9998 is".into()));
+    }
+    Ok(())
 }
 
 fn check_metadata(metadata: &MetadataConfig) -> Result<(), Fault> {
@@ -255,6 +274,10 @@ mod tests {
             ("[limits]\nappend_bytes_max = \"10 apples\"\n", 2, "unknown unit of size"),
             ("[tls]\nkey = \"k.pem\"\n", 2, "tls.certificate must be given too"),
             ("[auth]\nscram_iterations = 100\n", 2, "not between 4096"),
+            ("[documents]\nworkers = 0\n", 2, "not between 1 and 256"),
+            ("[documents]\nmemory = \"1MiB\"\n", 2, "not between 32MiB and 16GiB"),
+            ("[documents]\n\ntika = \"https://localhost\"\n", 3, "is not a URL with http"),
+            ("[documents]\ntika = \"http://localhost:9998/?x\"\n", 2, "is not the URL of a server"),
             ("x = = 1\n", 1, ""),
             ("[metadata]\n\nadmin = \"postmaster@example.org\"\n", 3, "is not a URI"),
             ("[metadata]\nadmin = \"mailto:a b\"\n", 2, "is not a URI"),

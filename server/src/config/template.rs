@@ -25,6 +25,22 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 # Threads that make indexes, at the lowest priority. 0: one for every two cores.
 #lanes = 0
 
+[documents]
+# Text of attached documents: PDF, what office suites write (OpenDocument, Office Open XML), RTF, HTML, plain text. They are read by
+# processes of their own, which may do nothing but that.
+#enabled = true
+# Such processes.
+#workers = 1
+# What one document may take: processor time (five times as much may pass), memory, text that is kept of it; larger documents are not
+# looked at.
+#time = "20s"
+#memory = "256MiB"
+#text = "4MiB"
+#size = "64MiB"
+# A Tika server that reads documents instead, and older formats besides ("http://localhost:9998"); "": none. It gets everybody's
+# attachments, without TLS.
+#tika = ""
+
 [listen]
 # IMAP with STARTTLS, and IMAP over TLS. An empty list switches a listener off.
 # "[::]:143" serves IPv6 and IPv4.
