@@ -4,13 +4,16 @@
 //! this process does it, but a child ([`worker`]) that has given up everything beyond reading its standard input and writing its
 //! standard output ([`lockdown`]): a hostile file costs a child, never the server.
 //!
-//! Not here: which attachments there are, and what becomes of their text.
+//! Which messages are looked at is [`backlog`] and [`reading`]. Not here: what documents are (`trawl_index::document`), how their text is found.
 
+pub mod backlog;
 mod child;
 mod frame;
 mod lockdown;
 #[cfg(debug_assertions)]
 mod probe;
+pub mod reading;
+pub mod service;
 mod tika;
 mod worker;
 

@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn natures() {
-        assert!(nature("OR SUBJECT x NOT TEXT y").body && !nature("SUBJECT x").body);
         let nature = |keys: &str| nature(&key(keys));
+        assert!(nature("OR SUBJECT x NOT TEXT y").body && !nature("SUBJECT x").body);
         for keys in ["ALL", "NOT (OR TEXT x SINCE 1-Jan-2020)", "OLD RECENT UID 1:5 LARGER 3"] {
             let Nature { flags, largest, ages, octets, .. } = nature(keys);
             assert!(!flags && !largest && ages.is_empty() && octets > 0, "{keys}");
