@@ -26,7 +26,7 @@ use trawl_tests::search::queries;
 use trawl_tests::server::{PASSWORD, Server};
 
 /// Unless `TRAWL_TEST_SEED` says another.
-const SEED: u64 = 8;
+const SEED: u64 = 9;
 const STEPS: u64 = 90;
 /// Messages that arrive at once; enough arrive in all for several segments.
 const BATCH: u64 = 120;
@@ -203,7 +203,7 @@ impl World {
     fn arrive(&mut self) {
         let mailbox = usize::from(self.chance.permille(200));
         for _ in 0..1 + self.chance.below(BATCH) {
-            let document = match self.chance.permille(120) {
+            let document = match self.chance.permille(500) {
                 true => with_document(&mut self.chance, &self.composer),
                 false => None,
             };
@@ -305,6 +305,15 @@ impl World {
                 let _ = std::fs::remove_dir_all(self.server.store().join("index"));
                 self.count("removed");
             }
+            94..96 => {
+                self.server.tool(&["reindex", "anna", "--documents"]);
+                for held in self.held.iter().flat_map(BTreeMap::values) {
+                    if !held.mail.message().documents.is_empty() {
+                        *held.unread.borrow_mut() = Some(Mail::new(held.mail.raw.clone()));
+                    }
+                }
+                self.count("documents read again");
+            }
             _ => {
                 self.server.stop();
                 self.server.serve();
@@ -378,6 +387,7 @@ fn searches_are_exact_while_mail_comes_and_goes_and_the_index_is_made_and_lost()
         ("made anew", 1),
         ("killed", 1),
         ("removed", 1),
+        ("documents read again", 1),
         ("restarted", 2),
         ("found", 100),
         ("nothing found", 20),

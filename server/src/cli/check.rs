@@ -48,12 +48,13 @@ fn print(report: &CheckReport) -> ExitCode {
         HumanCount(report.commits)
     );
     say!(
-        "{} accounts, {} mailboxes, {} annotations, {} messages ({}), all of them read.",
+        "{} accounts, {} mailboxes, {} annotations, {} messages ({}) and texts of documents in {}, all of them read.",
         report.accounts,
         report.mailboxes,
         report.annotations,
         HumanCount(report.messages),
-        HumanBytes(report.message_bytes)
+        HumanBytes(report.message_bytes),
+        HumanCount(report.documents)
     );
     for note in &report.notes {
         say!("note: {note}");

@@ -46,7 +46,8 @@ impl State {
 
     /// Those whose time has come wait.
     fn wake(&mut self, now: u64) {
-        let due: Vec<AccountKey> = self.later.extract_if(.., |(at, _)| *at <= now).map(|(_, key)| key).collect();
+        let due: Vec<AccountKey> =
+            self.later.extract_if(.., |(at, _)| *at <= now).map(|(_, key)| key).collect();
         for key in due {
             if !self.waits(key) {
                 self.waiting.push_back(key);

@@ -166,7 +166,8 @@ fn filter() -> Option<BpfProgram> {
         libc::SYS_getpid,
         libc::SYS_gettid,
     ];
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = always.into_iter().map(|call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        always.into_iter().map(|call| (call, Vec::new())).collect();
     let mut only = |call: i64, conditions: &[(u8, SeccompCmpOp, u64)]| {
         let conditions: Option<Vec<SeccompCondition>> = conditions
             .iter()

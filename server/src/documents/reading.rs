@@ -20,8 +20,10 @@ use trawl_store::types::{EmailId, MessageNumber};
 use super::backlog::Again;
 use super::{Extractor, Outcome, Reason, kind};
 use crate::config::DocumentsConfig;
+use crate::limits::{
+    DOCUMENTS_COMMIT_MESSAGES, DOCUMENTS_READ_MESSAGES, DOCUMENTS_RETRY_MS, DOCUMENTS_WINDOW_MESSAGES,
+};
 use crate::runtime::panics::guarded;
-use crate::limits::{DOCUMENTS_COMMIT_MESSAGES, DOCUMENTS_READ_MESSAGES, DOCUMENTS_RETRY_MS, DOCUMENTS_WINDOW_MESSAGES};
 
 /// A message to be looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -211,7 +211,8 @@ impl Worker {
     ) -> Result<Outcome, Broken> {
         let charset = charset.filter(|name| name.len() <= usize::from(u8::MAX)).unwrap_or_default();
         let text_bytes_max = u32::try_from(self.bounds.text).unwrap_or(u32::MAX);
-        let (Ok(charset_bytes), Ok(content_bytes)) = (u8::try_from(charset.len()), u32::try_from(content.len()))
+        let (Ok(charset_bytes), Ok(content_bytes)) =
+            (u8::try_from(charset.len()), u32::try_from(content.len()))
         else {
             return Ok(Outcome::Failed(Reason::TooLarge));
         };
@@ -240,7 +241,9 @@ impl Worker {
             match running.input.write(octets) {
                 Ok(0) => return Err(Broken::Ended),
                 Ok(written) => octets = octets.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(running, PollFlags::OUT, until)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait(running, PollFlags::OUT, until)?
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
@@ -254,7 +257,9 @@ impl Worker {
             match running.output.read(rest) {
                 Ok(0) => return Err(Broken::Ended),
                 Ok(read) => at += read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(running, PollFlags::IN, until)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait(running, PollFlags::IN, until)?
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

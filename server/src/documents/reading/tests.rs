@@ -31,7 +31,11 @@ impl Source for Mail {
         };
         let held = (self.seen..upto).filter(|n| !self.gone.contains(n));
         let upto = (self.seen < next).then_some(MessageNumber(upto));
-        Ok(Window { messages: held.map(message).collect(), more: upto.is_some_and(|upto| upto.0 < next), upto })
+        Ok(Window {
+            messages: held.map(message).collect(),
+            more: upto.is_some_and(|upto| upto.0 < next),
+            upto,
+        })
     }
 
     fn summaries(&mut self, addresses: &[Address]) -> Vec<Result<(u16, Vec<u8>), String>> {
@@ -142,7 +146,13 @@ fn what_cannot_be_read_now_is_read_later_and_nothing_behind_it_before() {
     assert_eq!(run(&mut mail, &mut Reader::default()).0.unwrap(), Again::Never);
     let read: Vec<u32> = mail.added.iter().flat_map(|(found, _)| found.iter().map(|(n, _)| *n)).collect();
     assert_eq!((read, mail.seen), (vec![1, 2, 3, 4], 5));
-    let stopped = step(&mut Mail { messages: vec![with(&["text: a"])], ..Mail::default() }, &mut Reader::default(), &DocumentsConfig::default(), &Figures::default(), &AtomicBool::new(true));
+    let stopped = step(
+        &mut Mail { messages: vec![with(&["text: a"])], ..Mail::default() },
+        &mut Reader::default(),
+        &DocumentsConfig::default(),
+        &Figures::default(),
+        &AtomicBool::new(true),
+    );
     assert!(matches!(stopped, Ok(Again::After(_))));
 }
 
