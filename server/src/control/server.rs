@@ -14,7 +14,7 @@ use trawl_store::shard::shard_dir;
 use trawl_store::types::ShardId;
 
 use super::protocol::{Answer, IndexStatus, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status};
-use super::query;
+use super::{explain, metrics, query};
 use crate::core::AccountRef;
 use crate::indexing::Indexing;
 use crate::indexing::backlog::Task;
@@ -128,6 +128,10 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
             Ok(status) => return Answer::Status { status },
             Err(text) => Err(text),
         },
+        Request::Metrics => match metrics_text(core).await {
+            Ok(text) => return Answer::Metrics { text },
+            Err(text) => Err(text),
+        },
         Request::Reindex { user, keep } => match reindex(core, user.as_deref(), keep).await {
             Ok(accounts) => return Answer::Reindex { accounts },
             Err(text) => Err(text),
@@ -147,9 +151,9 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
                 Err(text) => Err(text),
             }
         }
-        Request::Explain { user, mailbox, program } => {
+        Request::Explain { user, asked } => {
             let asked = at_owner(core, &user, move |there, account| {
-                Box::pin(async move { query::explain(&there, account, &mailbox, &program).await })
+                Box::pin(async move { explain::explain(&there, account, asked).await })
             });
             match asked.await {
                 Ok(explained) => return Answer::Explained { explained },
@@ -236,6 +240,11 @@ fn index_status(indexing: &Indexing) -> IndexStatus {
     }
 }
 
+async fn metrics_text(core: &Rc<CoreState>) -> Result<String, String> {
+    let (figures, counters) = metrics::figures(core).await?;
+    Ok(metrics::text(&status(core).await?, &figures, counters))
+}
+
 /// Figures of the whole server.
 async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
     let shared = &core.shared;
@@ -257,6 +266,7 @@ async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
         connections: shared.admission.connections() as u64,
         users: shared.users.load().iter().count() as u64,
         index: shared.indexing.as_ref().map(|(indexing, _)| index_status(indexing)),
+        searches: metrics::searches(&metrics::figures(core).await?.0),
         shards,
     })
 }

@@ -18,6 +18,7 @@ use trawl_server::config::Config;
 use trawl_server::core::{
     AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
+use trawl_server::lanes::Timed;
 use trawl_server::lanes::arrange::{ArrangeJob, Arranged};
 use trawl_server::lanes::inline::InlineLanes;
 use trawl_server::lanes::search::{Found, SearchError, SearchJob};
@@ -81,7 +82,7 @@ impl Lanes for Slow {
             self.lanes.search(job).await
         })
     }
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
         self.lanes.arrange(job)
     }
     fn index<'a>(&'a self, account: &'a AccountRef) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {

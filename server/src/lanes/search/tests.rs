@@ -55,7 +55,7 @@ fn job(node: &Node, count: u32) -> Work {
 /// A lane that has nothing else to do.
 fn work_off(job: &Work, reader: &mut Memory) {
     while let Some(piece) = job.claim(false) {
-        job.run(piece, reader, &mut || ());
+        job.run(piece, reader, &mut || (), &|| 0);
     }
 }
 
@@ -173,13 +173,13 @@ fn texts_in_memory_and_messages_in_the_log_give_one_answer() {
     let mut quick = 0;
     while let Some(piece) = job.claim(true) {
         assert!(matches!(piece, Piece::Prepared(_)));
-        job.run(piece, &mut Memory { broken: Some(0), ..Memory::default() }, &mut || ());
+        job.run(piece, &mut Memory { broken: Some(0), ..Memory::default() }, &mut || (), &|| 0);
         quick += 1;
     }
     assert_eq!(quick, job.quick);
     let mut others = 0;
     while let Some(piece) = job.claim(false) {
-        job.run(piece, &mut Memory::default(), &mut || others += 1);
+        job.run(piece, &mut Memory::default(), &mut || others += 1, &|| 0);
     }
     assert!(others >= 100, "others may go first before each message");
     let want = |n: &u32| n % 10 == 7 || n.to_string().starts_with("12");

@@ -15,9 +15,11 @@ use roaring::RoaringBitmap;
 
 use self::relax::{Fuzz, Tier};
 use super::plan::Rest;
-use super::{resolve, text};
-use crate::lanes::CancelOnDrop;
+use super::{readable, resolve, text};
+use crate::lanes::{CancelOnDrop, Timed};
 use crate::limits::FUZZY_WORDS_MAX;
+use crate::observe::metrics::Phase;
+use crate::observe::step::{Step, Word};
 use crate::response::status::Refusal;
 use crate::session::{Cx, Selected};
 use crate::wire::ast::{SearchCommand, SearchKey};
@@ -35,14 +37,23 @@ pub(super) async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> 
     let similar = similar(s, cx, command).await?;
     let mut hits = Hits::default();
     for tier in tiers(&command.key) {
+        let (began, mark) = (cx.micros(), cx.observer.mark());
         let found = match resolve(s, cx, command, Fuzz { tier, similar: &similar }).await? {
             Rest::Found(positions) => positions,
             Rest::Text { node, candidates } => {
                 // What a tier before has found is found.
-                text::find(s, cx, &node, candidates - &hits.positions, None).await?
+                text::find(s, cx, &node, candidates - &hits.positions).await?
             }
         };
         let new = found - &hits.positions;
+        cx.observer.tell(|| Step::Tier {
+            name: tier.name().to_owned(),
+            program: readable::shown(command, Some(Fuzz { tier, similar: &similar })),
+            found: new.len(),
+            relevancy: None,
+            us: cx.micros().saturating_sub(began),
+            steps: cx.observer.since(mark),
+        });
         hits.positions |= &new;
         hits.tiers.push(new);
     }
@@ -78,6 +89,19 @@ async fn similar(
         return Ok(HashMap::new());
     }
     let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-    let found = cx.core.lanes.similar(&s.auth.account, words.clone(), Arc::clone(&cancel.0)).await?;
-    Ok(words.into_iter().zip(found).collect())
+    let began = cx.micros();
+    let Timed { answer, waited, worked } =
+        cx.core.lanes.similar(&s.auth.account, words.clone(), Arc::clone(&cancel.0)).await?;
+    cx.took(Phase::Wait, waited);
+    cx.took(Phase::Words, worked);
+    cx.observer.tell(|| Step::Words {
+        words: words
+            .iter()
+            .zip(&answer)
+            .map(|(word, like)| Word { word: word.clone(), like: like.clone() })
+            .collect(),
+        waited_us: waited,
+        us: cx.micros().saturating_sub(began),
+    });
+    Ok(words.into_iter().zip(answer).collect())
 }

@@ -1,0 +1,206 @@
+//! `trawl explain`: a search as a session would do it, that tells what it does.
+//!
+//! The commands' own functions are called, so that what is told is what they do. Not here: how it is told (`cli/explain.rs`).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::protocol::{ExplainRequest, Explained};
+use super::query::{Refused, mailboxes_named, named_glimpses, open, said};
+use crate::command::arrange;
+use crate::command::search::fuzzy::Hits;
+use crate::command::search::together::find_each;
+use crate::command::search::{filters, find_wanted, fuzzy, readable};
+use crate::core::AccountRef;
+use crate::limits::{EXPLAIN_TEXT_BYTES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
+use crate::observe::Observer;
+use crate::observe::metrics::Family;
+use crate::observe::step::{self, Look, Step};
+use crate::response::status::Refusal;
+use crate::runtime::clock::ProcessStart;
+use crate::runtime::state::CoreState;
+use crate::session::{Cx, Selected};
+use crate::wire::ast::{CommandBody, SearchCommand};
+
+/// What a search does, and how long each part takes. On the core that owns the account.
+pub async fn explain(
+    core: &Rc<CoreState>,
+    account: AccountRef,
+    asked: ExplainRequest,
+) -> Result<Explained, Refused> {
+    let body = parse(&asked)?;
+    let names = mailboxes_named(core, &account, Some(&asked.mailbox))?;
+    let search = match &body {
+        CommandBody::Search(search) => search,
+        CommandBody::Sort(sort) => &sort.search,
+        CommandBody::Thread(thread) => &thread.search,
+        _ => return Err("this is not a search program".to_owned()),
+    };
+    let mut explained = Explained { mailboxes: names.len() as u64, ..Explained::default() };
+    match &names[..] {
+        [] => return Err(format!("no mailbox is called like {:?}", asked.mailbox)),
+        [name] => {
+            let (mut selected, mut cx) = open(core, &account, name)?;
+            cx.observer = explaining();
+            let search = filters::expanded(&selected.auth, &cx.core, search).map_err(said)?.into_owned();
+            explained.program = readable::shown(&search, None);
+            explained.messages = u64::from(selected.view.len());
+            let began = cx.micros();
+            let found = cx.observed(Family::Tool, one(&mut selected, &cx, &body, &search)).await;
+            let (found, relevancy) = found.map_err(said)?;
+            explained.total_us = cx.micros().saturating_sub(began);
+            explained.found = found;
+            finish(&mut explained, &cx, relevancy);
+        }
+        _ if !matches!(body, CommandBody::Search(_)) => {
+            return Err("SORT and THREAD are for one mailbox".to_owned());
+        }
+        names => several(core, &account, names, search, &mut explained).await?,
+    }
+    Ok(explained)
+}
+
+fn explaining() -> Observer {
+    let clock = ProcessStart::now();
+    Observer::explaining(Arc::new(move || clock.nanos()))
+}
+
+/// The command that these words are the arguments of.
+fn parse(asked: &ExplainRequest) -> Result<CommandBody, Refused> {
+    let ExplainRequest { program, returns, sort, thread, .. } = asked;
+    let returns = returns.as_ref().map_or_else(String::new, |options| format!("RETURN ({options}) "));
+    let line = match (sort, thread) {
+        (Some(criteria), None) => format!("x UID SORT {returns}({criteria}) UTF-8 {program}"),
+        (None, Some(algorithm)) => format!("x UID THREAD {algorithm} UTF-8 {program}"),
+        (None, None) => format!("x UID SEARCH {returns}{program}"),
+        (Some(_), Some(_)) => return Err("messages are either sorted or threaded".to_owned()),
+    };
+    match crate::wire::parse(line.as_bytes()) {
+        Ok(command) => Ok(command.body),
+        Err(bad) => {
+            let what = "--query takes what people type, as in from:bob has:attachment";
+            Err(format!("the search is not understood: {}; {what}", bad.reason))
+        }
+    }
+}
+
+/// How many messages are found in one mailbox, and for FUZZY keys which relevancy those of each tier have.
+async fn one(
+    s: &mut Selected,
+    cx: &Cx,
+    body: &CommandBody,
+    search: &SearchCommand,
+) -> Result<(u64, Vec<Option<(u8, u8)>>), Refusal> {
+    match body {
+        CommandBody::Sort(sort) => {
+            Ok((arrange::sorted(s, cx, search, &sort.criteria).await?.positions.len(), Vec::new()))
+        }
+        CommandBody::Thread(thread) => {
+            Ok((arrange::threaded(s, cx, search, thread.algorithm).await?.positions.len(), Vec::new()))
+        }
+        _ => {
+            let hits = find_wanted(s, cx, search).await?;
+            let relevancy = if hits.tiers.is_empty() {
+                Vec::new()
+            } else {
+                let scores = fuzzy::relevancy::scores(s, cx, &hits).await?;
+                of_tiers(&hits, &scores)
+            };
+            Ok((hits.positions.len(), relevancy))
+        }
+    }
+}
+
+/// The least and the greatest score of each tier.
+fn of_tiers(hits: &Hits, scores: &[u8]) -> Vec<Option<(u8, u8)>> {
+    let mut all = vec![None; hits.tiers.len()];
+    for (position, score) in hits.positions.iter().zip(scores) {
+        let tier = hits.tiers.iter().position(|tier| tier.contains(position));
+        if let Some(ends) = tier.and_then(|tier| all.get_mut(tier)) {
+            let (low, high) = ends.unwrap_or((*score, *score));
+            *ends = Some((low.min(*score), high.max(*score)));
+        }
+    }
+    all
+}
+
+/// As ESEARCH and `trawl search` do it.
+async fn several(
+    core: &Rc<CoreState>,
+    account: &AccountRef,
+    names: &[String],
+    search: &SearchCommand,
+    explained: &mut Explained,
+) -> Result<(), Refused> {
+    for names in names.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
+        let Some((mut named, mut cx)) = named_glimpses(core, account, names).await else { continue };
+        cx.observer = explaining();
+        let mut all: Vec<&mut Selected> = named.iter_mut().map(|(_, selected)| selected).collect();
+        let Some(first) = all.first() else { continue };
+        let search = filters::expanded(&first.auth, &cx.core, search).map_err(said)?.into_owned();
+        explained.program = readable::shown(&search, None);
+        explained.messages += all.iter().map(|s| u64::from(s.view.len())).sum::<u64>();
+        let began = cx.micros();
+        let found = cx.observed(Family::Tool, find_each(&mut all, &cx, &search)).await.map_err(said)?;
+        explained.total_us += cx.micros().saturating_sub(began);
+        explained.found += found.iter().flatten().map(|hits| hits.positions.len()).sum::<u64>();
+        finish(explained, &cx, Vec::new());
+    }
+    Ok(())
+}
+
+/// Adds what was told.
+fn finish(explained: &mut Explained, cx: &Cx, relevancy: Vec<Option<(u8, u8)>>) {
+    let mut steps = cx.observer.since(0);
+    let tiers = steps.iter_mut().filter_map(|step| match step {
+        Step::Tier { relevancy, .. } => Some(relevancy),
+        _ => None,
+    });
+    tiers.zip(relevancy).for_each(|(told, known)| *told = known);
+    step::each(&steps, &mut |step| match step {
+        Step::State { left, us, .. } => {
+            explained.left_by_state += left;
+            explained.state_us += us;
+        }
+        Step::Look(Look { indexed, in_memory, read, .. }) => {
+            explained.indexed += indexed;
+            explained.in_memory += in_memory;
+            explained.read += read;
+        }
+        _ => {}
+    });
+    explained.steps.append(&mut steps);
+    let mut room = EXPLAIN_TEXT_BYTES_MAX;
+    explained.is_cut |= cx.observer.is_cut() | !step::bound(&mut explained.steps, &mut room);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roaring::RoaringBitmap;
+
+    #[test]
+    fn tiers_have_their_scores() {
+        let tiers: Vec<RoaringBitmap> =
+            [&[4u32][..], &[1, 9], &[]].map(|tier| tier.iter().copied().collect()).into();
+        let positions = tiers.iter().fold(RoaringBitmap::new(), |all, tier| all | tier);
+        let found = of_tiers(&Hits { positions, tiers }, &[50, 100, 70]);
+        assert_eq!(found, [Some((100, 100)), Some((50, 70)), None]);
+    }
+
+    #[test]
+    fn the_arguments_become_a_command() {
+        let asked = |sort: Option<&str>, thread: Option<&str>, returns: Option<&str>| ExplainRequest {
+            mailbox: "INBOX".to_owned(),
+            program: "BODY x".to_owned(),
+            returns: returns.map(str::to_owned),
+            sort: sort.map(str::to_owned),
+            thread: thread.map(str::to_owned),
+        };
+        assert!(matches!(parse(&asked(None, None, Some("MIN PARTIAL 1:5"))), Ok(CommandBody::Search(_))));
+        assert!(matches!(parse(&asked(Some("REVERSE DATE"), None, Some("COUNT"))), Ok(CommandBody::Sort(_))));
+        assert!(matches!(parse(&asked(None, Some("REFS"), None)), Ok(CommandBody::Thread(_))));
+        assert!(parse(&asked(Some("NEVER"), None, None)).is_err());
+        assert!(parse(&asked(Some("DATE"), Some("REFS"), None)).is_err());
+    }
+}
