@@ -41,12 +41,14 @@ fn tell(explained: &Explained) {
         program,
         mailboxes,
         messages,
+        searches,
         left_by_state,
         state_us,
         indexed,
         in_memory,
         read,
         found,
+        answer,
         total_us,
         steps,
         is_cut,
@@ -56,7 +58,12 @@ fn tell(explained: &Explained) {
         1 => say!("messages       {}", HumanCount(*messages)),
         mailboxes => say!("messages       {} in {mailboxes} mailboxes", HumanCount(*messages)),
     }
-    say!("left by state  {} in {state_us} us", HumanCount(*left_by_state));
+    match searches {
+        1 => say!("left by state  {} in {state_us} us", HumanCount(*left_by_state)),
+        searches => {
+            say!("left by state  {} in {state_us} us, in {searches} searches", HumanCount(*left_by_state))
+        }
+    }
     say!(
         "looked at      {} by the index, {} in memory, {} read from the log",
         HumanCount(*indexed),
@@ -72,7 +79,12 @@ fn tell(explained: &Explained) {
     if *is_cut {
         say!("  ...");
     }
-    say!("found          {} in {total_us} us", HumanCount(*found));
+    let looked_at = steps.iter().any(|step| matches!(step, Step::Ends { all: false, .. }));
+    let of = if looked_at { " of those looked at" } else { "" };
+    say!("found          {}{of} in {total_us} us", HumanCount(*found));
+    if let Some(answer) = answer {
+        say!("answer         {answer}");
+    }
 }
 
 fn has_text(step: &Step) -> bool {
@@ -97,10 +109,8 @@ fn write(steps: &[Step], depth: usize, lines: &mut Vec<String>) {
             }
             Step::Look(look) => write_look(look, &mut line),
             Step::Ends { looks, all, unread, us } => line(match all {
-                false => {
-                    format!("{} were enough, {unread} messages not looked at, in {us} us", from_ends(*looks))
-                }
-                true => format!("{} were not enough, then all others, in {us} us", from_ends(*looks)),
+                false => format!("early end: looks {looks}, {unread} messages not looked at, in {us} us"),
+                true => format!("early end: looks {looks}, not enough, then all others, in {us} us"),
             }),
             Step::Words { words, waited_us, us } => {
                 line(format!(
@@ -152,14 +162,6 @@ fn write(steps: &[Step], depth: usize, lines: &mut Vec<String>) {
             }
             _ => {}
         }
-    }
-}
-
-fn from_ends(looks: u64) -> String {
-    if looks == 1 {
-        "early end: 1 look from the end".to_owned()
-    } else {
-        format!("early end: {looks} looks from the ends")
     }
 }
 

@@ -114,7 +114,7 @@ fn print_searches(searches: &SearchesStatus) {
     };
     for family in families {
         line(&family.family, "whole", &family.whole);
-        family.phases.iter().for_each(|(phase, latency)| line("", phase, latency));
+        family.phases.iter().for_each(|of| line("", &of.phase, &of.latency));
         let others = family.outcomes.iter().filter(|(outcome, _)| *outcome != "found");
         let others: Vec<String> = others.map(|(outcome, count)| format!("{count} {outcome}")).collect();
         if !others.is_empty() {

@@ -10,12 +10,14 @@ use super::query::{Refused, mailboxes_named, named_glimpses, open, said};
 use crate::command::arrange;
 use crate::command::search::fuzzy::Hits;
 use crate::command::search::together::find_each;
-use crate::command::search::{filters, find_wanted, fuzzy, readable};
+use crate::command::search::{answer, filters, find_wanted, fuzzy, numbers, readable};
 use crate::core::AccountRef;
-use crate::limits::{EXPLAIN_TEXT_BYTES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
+use crate::lanes::arrange::Arranged;
+use crate::limits::{EXPLAIN_PROGRAM_BYTES_MAX, EXPLAIN_TEXT_BYTES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
 use crate::observe::Observer;
 use crate::observe::metrics::Family;
 use crate::observe::step::{self, Look, Step};
+use crate::response::encode::{self, ESearch};
 use crate::response::status::Refusal;
 use crate::runtime::clock::ProcessStart;
 use crate::runtime::state::CoreState;
@@ -38,7 +40,6 @@ pub async fn explain(
     };
     let mut explained = Explained { mailboxes: names.len() as u64, ..Explained::default() };
     match &names[..] {
-        [] => return Err(format!("no mailbox is called like {:?}", asked.mailbox)),
         [name] => {
             let (mut selected, mut cx) = open(core, &account, name)?;
             cx.observer = explaining();
@@ -47,9 +48,9 @@ pub async fn explain(
             explained.messages = u64::from(selected.view.len());
             let began = cx.micros();
             let found = cx.observed(Family::Tool, one(&mut selected, &cx, &body, &search)).await;
-            let (found, relevancy) = found.map_err(said)?;
+            let One { found, answer, relevancy } = found.map_err(said)?;
             explained.total_us = cx.micros().saturating_sub(began);
-            explained.found = found;
+            (explained.found, explained.answer) = (found, answer);
             finish(&mut explained, &cx, relevancy);
         }
         _ if !matches!(body, CommandBody::Search(_)) => {
@@ -84,35 +85,60 @@ fn parse(asked: &ExplainRequest) -> Result<CommandBody, Refused> {
     }
 }
 
-/// How many messages are found in one mailbox, and for FUZZY keys which relevancy those of each tier have.
-async fn one(
-    s: &mut Selected,
-    cx: &Cx,
-    body: &CommandBody,
-    search: &SearchCommand,
-) -> Result<(u64, Vec<Option<(u8, u8)>>), Refusal> {
-    match body {
-        CommandBody::Sort(sort) => {
-            Ok((arrange::sorted(s, cx, search, &sort.criteria).await?.positions.len(), Vec::new()))
+/// What a search in one mailbox came to.
+struct One {
+    found: u64,
+    answer: Option<String>,
+    relevancy: Relevancy,
+}
+
+/// Of a program with FUZZY keys: the least and the greatest score of each tier.
+type Relevancy = Vec<Option<(u8, u8)>>;
+
+async fn one(s: &mut Selected, cx: &Cx, body: &CommandBody, search: &SearchCommand) -> Result<One, Refusal> {
+    let arranged = match body {
+        CommandBody::Sort(sort) => Some(arrange::sorted(s, cx, search, &sort.criteria).await?),
+        CommandBody::Thread(thread) => Some(arrange::threaded(s, cx, search, thread.algorithm).await?),
+        _ => None,
+    };
+    let returns = search.returns.map(answer::or_all);
+    if let Some(arrange::Found { positions, arranged, .. }) = arranged {
+        let mut told = None;
+        if let (Some(returns), Arranged::Order(order)) = (returns, arranged) {
+            let called: Vec<u32> =
+                numbers::numbers(s.view.sequence_numbers(), search.by, &positions).collect();
+            told = Some(written(cx, &arrange::answer::esearch(returns, &order, search.by, &called)));
         }
-        CommandBody::Thread(thread) => {
-            Ok((arrange::threaded(s, cx, search, thread.algorithm).await?.positions.len(), Vec::new()))
-        }
-        _ => {
-            let hits = find_wanted(s, cx, search).await?;
-            let relevancy = if hits.tiers.is_empty() {
-                Vec::new()
-            } else {
-                let scores = fuzzy::relevancy::scores(s, cx, &hits).await?;
-                of_tiers(&hits, &scores)
-            };
-            Ok((hits.positions.len(), relevancy))
-        }
+        return Ok(One { found: positions.len(), answer: told, relevancy: Vec::new() });
     }
+    let hits = find_wanted(s, cx, search).await?;
+    let mut relevancy = Vec::new();
+    if !hits.tiers.is_empty() {
+        relevancy = of_tiers(&hits, &fuzzy::relevancy::scores(s, cx, &hits).await?);
+    }
+    let view = s.view.sequence_numbers();
+    let told =
+        returns.map(|returns| written(cx, &answer::esearch(returns, &hits.positions, search.by, view)));
+    Ok(One { found: hits.positions.len(), answer: told, relevancy })
+}
+
+/// What a client is answered, without what does not differ.
+fn written(cx: &Cx, answer: &ESearch) -> String {
+    let mut out = Vec::new();
+    encode::esearch(&mut out, &cx.tag, answer);
+    let mut text = String::from_utf8_lossy(&out).trim_end().to_owned();
+    if let Some((_, rest)) = text.split_once(") ") {
+        text = rest.to_owned();
+    }
+    if text.len() > EXPLAIN_PROGRAM_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(EXPLAIN_PROGRAM_BYTES_MAX));
+        text.push_str("...");
+    }
+    text
 }
 
 /// The least and the greatest score of each tier.
-fn of_tiers(hits: &Hits, scores: &[u8]) -> Vec<Option<(u8, u8)>> {
+fn of_tiers(hits: &Hits, scores: &[u8]) -> Relevancy {
     let mut all = vec![None; hits.tiers.len()];
     for (position, score) in hits.positions.iter().zip(scores) {
         let tier = hits.tiers.iter().position(|tier| tier.contains(position));
@@ -150,7 +176,7 @@ async fn several(
 }
 
 /// Adds what was told.
-fn finish(explained: &mut Explained, cx: &Cx, relevancy: Vec<Option<(u8, u8)>>) {
+fn finish(explained: &mut Explained, cx: &Cx, relevancy: Relevancy) {
     let mut steps = cx.observer.since(0);
     let tiers = steps.iter_mut().filter_map(|step| match step {
         Step::Tier { relevancy, .. } => Some(relevancy),
@@ -159,6 +185,7 @@ fn finish(explained: &mut Explained, cx: &Cx, relevancy: Vec<Option<(u8, u8)>>) 
     tiers.zip(relevancy).for_each(|(told, known)| *told = known);
     step::each(&steps, &mut |step| match step {
         Step::State { left, us, .. } => {
+            explained.searches += 1;
             explained.left_by_state += left;
             explained.state_us += us;
         }

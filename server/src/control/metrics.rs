@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use super::protocol::{FamilyStatus, Latency, SearchesStatus, ShardStatus, Status};
+use super::protocol::{FamilyStatus, Latency, PhaseStatus, SearchesStatus, ShardStatus, Status};
 use crate::core::Counters;
 use crate::observe::histogram::Histogram;
 use crate::observe::metrics::{By, Fallback, Family, Figures, Outcome, Phase};
@@ -41,8 +41,9 @@ pub fn searches(figures: &Figures) -> SearchesStatus {
         whole: latency(figures.whole(*family)),
         phases: Phase::ALL
             .iter()
-            .map(|phase| (phase.name().to_owned(), latency(figures.phase(*family, *phase))))
+            .map(|phase| (phase, latency(figures.phase(*family, *phase))))
             .filter(|(_, latency)| latency.count > 0)
+            .map(|(phase, latency)| PhaseStatus { phase: phase.name().to_owned(), latency })
             .collect(),
     });
     SearchesStatus {

@@ -170,7 +170,15 @@ pub struct FamilyStatus {
     pub outcomes: BTreeMap<String, u64>,
     /// From the command to its answer.
     pub whole: Latency,
-    pub phases: BTreeMap<String, Latency>,
+    pub phases: Vec<PhaseStatus>,
+}
+
+/// One phase of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseStatus {
+    pub phase: String,
+    #[serde(flatten)]
+    pub latency: Latency,
 }
 
 /// How often something was done, and how long it took; the quantiles are an eighth too large at most.
@@ -213,16 +221,20 @@ pub struct Explained {
     /// The search keys, with what filters and queries stand for.
     pub program: String,
     pub mailboxes: u64,
-    /// Messages in the mailboxes, and those that could match once everything but text was looked at. What is searched several times
-    /// counts each time.
     pub messages: u64,
+    /// How often state was looked at: once for each mailbox, or for each tier of FUZZY.
+    pub searches: u64,
+    /// Messages that could match once everything but text was looked at, of all searches.
     pub left_by_state: u64,
     pub state_us: u64,
     /// Of those: how many the index answered for, how many were searched in memory, how many were read from the log.
     pub indexed: u64,
     pub in_memory: u64,
     pub read: u64,
+    /// Of what was looked at.
     pub found: u64,
+    /// With return options in one mailbox: what a client is answered.
+    pub answer: Option<String>,
     pub total_us: u64,
     pub steps: Vec<Step>,
     /// There was more than fits.
