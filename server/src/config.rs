@@ -38,6 +38,7 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     pub limits: LimitsConfig,
     pub metadata: MetadataConfig,
+    pub metrics: MetricsConfig,
     pub log: LogConfig,
 }
 
@@ -165,6 +166,14 @@ pub struct SharedFilter {
     pub description: String,
 }
 
+/// `[metrics]`: figures for a Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Addresses at which `/metrics` is served over HTTP, to whoever asks; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+}
+
 /// `[log]`: what is told on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -216,6 +225,7 @@ impl Default for Config {
             runtime: RuntimeConfig::default(),
             limits: LimitsConfig::default(),
             metadata: MetadataConfig::default(),
+            metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         }
     }

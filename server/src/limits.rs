@@ -140,6 +140,13 @@ pub const EXPLAIN_STEPS_MAX: usize = 400;
 pub const EXPLAIN_TEXT_BYTES_MAX: usize = 200 << 10;
 pub const EXPLAIN_PROGRAM_BYTES_MAX: usize = 4_096;
 
+// --- figures over HTTP
+
+/// Connections at once, octets of a request, and how long it may take with its answer.
+pub const SCRAPE_CONNECTIONS_MAX: usize = 16;
+pub const SCRAPE_REQUEST_BYTES_MAX: usize = 8 << 10;
+pub const SCRAPE_TIME_MS: u64 = 10_000;
+
 // --- wire
 
 /// A client's tag. Real ones have under 20 characters; every error line repeats it.

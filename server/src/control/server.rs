@@ -240,7 +240,8 @@ fn index_status(indexing: &Indexing) -> IndexStatus {
     }
 }
 
-async fn metrics_text(core: &Rc<CoreState>) -> Result<String, String> {
+/// The text of Prometheus.
+pub(super) async fn metrics_text(core: &Rc<CoreState>) -> Result<String, String> {
     let (figures, counters) = metrics::figures(core).await?;
     Ok(metrics::text(&status(core).await?, &figures, counters))
 }
