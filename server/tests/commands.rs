@@ -409,10 +409,11 @@ fn who_waits_for_a_search_is_told_that_it_goes_on() {
 /// Whatever ends a search, it is counted.
 #[test]
 fn a_search_whose_client_goes_away_was_cancelled() {
-    let world = World::slow(22, Duration::from_secs(9));
+    let world = World::slow(22, Duration::from_secs(25));
     let client = three(&world);
     client.send(b"a SEARCH BODY lunch\r\n");
-    drop(client);
+    assert!(client.read_line().contains("INPROGRESS"));
+    client.hang_up();
     world.connect().ok("NOOP");
     let figures = world.core.metrics.figures();
     let counted = Outcome::ALL.iter().map(|outcome| figures.outcome(Family::Search, *outcome));

@@ -121,7 +121,7 @@ mod tests {
             ("POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "405"),
             ("GET /metrics HTTP/2.0\r\n\r\n", "505"),
             ("GET /metrics\r\n\r\n", "400"),
-            ("a LOGIN x y\r\n\r\n", "505"),
+            ("a LOGIN x y\r\n\r\n", "400"),
             ("\r\n\r\n", "400"),
             ("GET /metrics HTTP/1.1\r\n", "431"),
             (&format!("GET /metrics HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(SCRAPE_REQUEST_BYTES_MAX)), "431"),

@@ -230,6 +230,13 @@ impl Client {
         ends.server.take().into_iter().for_each(Waker::wake);
     }
 
+    /// Ends the connection; what waits for it is woken.
+    pub fn hang_up(self) {
+        let mut ends = self.pipe.0.borrow_mut();
+        ends.closed = true;
+        ends.server.take().into_iter().for_each(Waker::wake);
+    }
+
     /// Lets the world run until `enough` finds what it wants at the front of what came; takes that much.
     fn read_until(&self, enough: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
         let pipe = self.pipe.clone();
