@@ -189,7 +189,7 @@ fn write_look(look: &Look, line: &mut dyn FnMut(String)) {
     }
     if *left > 0 {
         line(format!(
-            "  {left} messages are looked at again: their index is damaged, or they had left memory"
+            "  {left} messages are looked at again: their index is damaged, they had left memory, or they are there twice"
         ));
     }
     look.lines.iter().for_each(|text| line(format!("  {text}")));

@@ -16,7 +16,7 @@ use crate::lanes::arrange::Arranged;
 use crate::limits::{EXPLAIN_PROGRAM_BYTES_MAX, EXPLAIN_TEXT_BYTES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
 use crate::observe::Observer;
 use crate::observe::metrics::Family;
-use crate::observe::step::{self, Look, Step};
+use crate::observe::step::{self, Step, Totals};
 use crate::response::encode::{self, ESearch};
 use crate::response::status::Refusal;
 use crate::runtime::clock::ProcessStart;
@@ -51,7 +51,7 @@ pub async fn explain(
             let One { found, answer, relevancy } = found.map_err(said)?;
             explained.total_us = cx.micros().saturating_sub(began);
             (explained.found, explained.answer) = (found, answer);
-            finish(&mut explained, &cx, relevancy);
+            finish(&mut explained, &cx.observer, relevancy);
         }
         _ if !matches!(body, CommandBody::Search(_)) => {
             return Err("SORT and THREAD are for one mailbox".to_owned());
@@ -158,47 +158,38 @@ async fn several(
     search: &SearchCommand,
     explained: &mut Explained,
 ) -> Result<(), Refused> {
+    let mut observer = explaining();
     for names in names.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
         let Some((mut named, mut cx)) = named_glimpses(core, account, names).await else { continue };
-        cx.observer = explaining();
         let mut all: Vec<&mut Selected> = named.iter_mut().map(|(_, selected)| selected).collect();
         let Some(first) = all.first() else { continue };
         let search = filters::expanded(&first.auth, &cx.core, search).map_err(said)?.into_owned();
         explained.program = readable::shown(&search, None);
         explained.messages += all.iter().map(|s| u64::from(s.view.len())).sum::<u64>();
+        cx.observer = observer;
         let began = cx.micros();
         let found = cx.observed(Family::Tool, find_each(&mut all, &cx, &search)).await.map_err(said)?;
         explained.total_us += cx.micros().saturating_sub(began);
         explained.found += found.iter().flatten().map(|hits| hits.positions.len()).sum::<u64>();
-        finish(explained, &cx, Vec::new());
+        observer = std::mem::take(&mut cx.observer);
     }
+    finish(explained, &observer, Vec::new());
     Ok(())
 }
 
-/// Adds what was told.
-fn finish(explained: &mut Explained, cx: &Cx, relevancy: Relevancy) {
-    let mut steps = cx.observer.since(0);
-    let tiers = steps.iter_mut().filter_map(|step| match step {
+/// Takes what was told.
+fn finish(explained: &mut Explained, observer: &Observer, relevancy: Relevancy) {
+    explained.steps = observer.since(0);
+    let tiers = explained.steps.iter_mut().filter_map(|step| match step {
         Step::Tier { relevancy, .. } => Some(relevancy),
         _ => None,
     });
     tiers.zip(relevancy).for_each(|(told, known)| *told = known);
-    step::each(&steps, &mut |step| match step {
-        Step::State { left, us, .. } => {
-            explained.searches += 1;
-            explained.left_by_state += left;
-            explained.state_us += us;
-        }
-        Step::Look(Look { indexed, in_memory, read, .. }) => {
-            explained.indexed += indexed;
-            explained.in_memory += in_memory;
-            explained.read += read;
-        }
-        _ => {}
-    });
-    explained.steps.append(&mut steps);
+    let Totals { searches, left, state_us, indexed, in_memory, read } = observer.totals();
+    (explained.searches, explained.left_by_state, explained.state_us) = (searches, left, state_us);
+    (explained.indexed, explained.in_memory, explained.read) = (indexed, in_memory, read);
     let mut room = EXPLAIN_TEXT_BYTES_MAX;
-    explained.is_cut |= cx.observer.is_cut() | !step::bound(&mut explained.steps, &mut room);
+    explained.is_cut = !step::bound(&mut explained.steps, &mut room) || observer.is_cut();
 }
 
 #[cfg(test)]

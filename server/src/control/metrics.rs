@@ -89,7 +89,8 @@ fn of_process(text: &mut Text, status: &Status, counters: Counters) {
 }
 
 fn of_shards(text: &mut Text, shards: &[ShardStatus]) {
-    let figures: [(&'static str, &str, fn(&ShardStatus) -> u64); 6] = [
+    type Figure = fn(&ShardStatus) -> u64;
+    let figures: [(&'static str, &str, Figure); 6] = [
         ("trawl_shard_accounts", "Accounts.", |shard| shard.accounts),
         ("trawl_shard_mailboxes", "Mailboxes.", |shard| shard.mailboxes),
         ("trawl_shard_messages", "Messages.", |shard| shard.messages),

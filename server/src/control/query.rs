@@ -95,14 +95,15 @@ pub(super) fn mailboxes_named(
     mailbox: Option<&str>,
 ) -> Result<Vec<String>, Refused> {
     let shard = core.core.shard(account.shard).ok_or_else(gone)?;
-    let pattern = mailbox.map(|mailbox| Pattern::new(mailbox).ok_or("the name is too long")).transpose()?;
+    let pattern = mailbox.map(Pattern::new);
     let names = shard.with_account(account.account, |account| {
         // A name that is one exactly is not a pattern.
         let exact =
             mailbox.and_then(|name| account.mailbox_named(name)).map(|mailbox| mailbox.name().to_string());
         let is_meant = |name: &str| match (&exact, &pattern) {
             (Some(exact), _) => name == exact,
-            (None, Some(pattern)) => pattern.matches(name),
+            // One that is longer than any that makes sense names none.
+            (None, Some(pattern)) => pattern.as_ref().is_some_and(|pattern| pattern.matches(name)),
             (None, None) => true,
         };
         let names = account.mailboxes().map(|mailbox| mailbox.name().to_string());

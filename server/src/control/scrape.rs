@@ -31,7 +31,7 @@ pub async fn serve(core: Rc<CoreState>, socket: OwnedFd) {
         // Who asks comes again.
         let Ok(place) = admission.connect(None) else { return };
         let core = Rc::clone(&core);
-        spawn(Priority::Background, async move {
+        spawn(Priority::Interactive, async move {
             let late = sleep(Duration::from_millis(SCRAPE_TIME_MS));
             let stopping = core.closing.wait();
             or(exchange(&core, &mut socket), or(late, stopping)).await;

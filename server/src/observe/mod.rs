@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use self::metrics::{Family, Outcome, Phase};
-use self::step::Step;
+use self::step::{Step, Totals};
 use crate::lanes::trace::SearchTrace;
 use crate::limits::EXPLAIN_STEPS_MAX;
 use crate::response::status::{Code, Refusal};
@@ -35,14 +35,22 @@ pub struct Observer {
 struct Told {
     nanos: Nanos,
     steps: RefCell<Vec<Step>>,
-    /// Steps so far, also those inside of others.
+    /// Steps that are kept, also those inside of others, and whether there were more.
     count: Cell<usize>,
+    is_cut: Cell<bool>,
+    totals: Cell<Totals>,
 }
 
 impl Observer {
     /// One that keeps what it is told.
     pub fn explaining(nanos: Nanos) -> Observer {
-        let told = Told { nanos, steps: RefCell::default(), count: Cell::new(0) };
+        let told = Told {
+            nanos,
+            steps: RefCell::default(),
+            count: Cell::default(),
+            is_cut: Cell::default(),
+            totals: Cell::default(),
+        };
         Observer { told: Some(told), ..Observer::default() }
     }
 
@@ -53,14 +61,26 @@ impl Observer {
 
     /// Keeps a step, if somebody asks and there are not too many.
     pub fn tell(&self, step: impl FnOnce() -> Step) {
-        if let Some(told) = &self.told {
-            told.count.set(told.count.get() + 1);
-            if told.count.get() <= EXPLAIN_STEPS_MAX {
-                // Steps inside of it are taken while it is made.
-                let step = step();
-                told.steps.borrow_mut().push(step);
-            }
+        let Some(told) = &self.told else { return };
+        // Steps inside of it are taken while it is made.
+        let step = step();
+        let mut totals = told.totals.get();
+        totals.add(&step);
+        told.totals.set(totals);
+        // What is about one of many mailboxes leaves room for what is about all of them.
+        let is_small = matches!(step, Step::Mailbox { .. } | Step::State { .. });
+        let most = if is_small { EXPLAIN_STEPS_MAX / 2 } else { EXPLAIN_STEPS_MAX };
+        if told.count.get() >= most {
+            told.is_cut.set(true);
+            return;
         }
+        told.count.set(told.count.get() + 1);
+        told.steps.borrow_mut().push(step);
+    }
+
+    /// What was told, also in steps that are not kept.
+    pub fn totals(&self) -> Totals {
+        self.told.as_ref().map(|told| told.totals.get()).unwrap_or_default()
     }
 
     /// How many steps stand side by side now: see [`Observer::since`].
@@ -77,7 +97,7 @@ impl Observer {
 
     /// Whether there were more steps than are kept.
     pub fn is_cut(&self) -> bool {
-        self.told.as_ref().is_some_and(|told| told.count.get() > EXPLAIN_STEPS_MAX)
+        self.told.as_ref().is_some_and(|told| told.is_cut.get())
     }
 
     /// For lanes that search segments.
@@ -151,5 +171,41 @@ impl Drop for GoingOn<'_> {
         if let Some(family) = self.cx.observer.family.replace(self.before) {
             self.cx.core.metrics.ended(family, self.outcome, micros);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::step::{How, Look};
+
+    #[test]
+    fn steps_are_bounded_and_totals_are_not() {
+        let observer = Observer::explaining(Arc::new(|| 0));
+        for _ in 0..EXPLAIN_STEPS_MAX {
+            let mark = observer.mark();
+            observer.tell(|| Step::State { messages: 5, left: 3, text: true, us: 2 });
+            observer.tell(|| Step::Mailbox {
+                name: "x".to_owned(),
+                how: How::Alone,
+                us: 2,
+                steps: observer.since(mark),
+            });
+        }
+        assert!(observer.is_cut());
+        observer.tell(|| Step::Look(Look { indexed: 7, ..Look::default() }));
+        let totals = observer.totals();
+        assert_eq!((totals.searches, totals.left), (EXPLAIN_STEPS_MAX as u64, 3 * EXPLAIN_STEPS_MAX as u64));
+        assert_eq!(totals.indexed, 7);
+        let steps = observer.since(0);
+        assert!(matches!(steps.last(), Some(Step::Look(_))));
+        assert_eq!(steps.len(), EXPLAIN_STEPS_MAX / 4 + 1, "a mailbox is two steps");
+    }
+
+    #[test]
+    fn who_does_not_ask_is_told_nothing() {
+        let observer = Observer::default();
+        observer.tell(|| unreachable!("it is not even made"));
+        assert!(!observer.explains() && observer.since(0).is_empty() && observer.trace().is_none());
     }
 }

@@ -100,7 +100,7 @@ pub struct Look {
     pub indexed: u64,
     pub in_memory: u64,
     pub read: u64,
-    /// Those that had to be looked at again: their index is damaged, or their texts had left memory.
+    /// Those that had to be looked at again: their index is damaged, their texts had left memory, or they are in the mailbox twice.
     pub left: u64,
     pub found: u64,
     /// There should be an index, and there is none.
@@ -127,12 +127,34 @@ pub struct Pieces {
     pub worked_us: u64,
 }
 
-/// Shows all steps, also those inside of others.
-pub fn each(steps: &[Step], show: &mut dyn FnMut(&Step)) {
-    for step in steps {
-        show(step);
-        if let Step::Tier { steps, .. } | Step::Mailbox { steps, .. } | Step::Together { steps, .. } = step {
-            each(steps, show);
+/// What several steps add up to.
+#[derive(Clone, Copy, Default)]
+pub struct Totals {
+    /// How often state was looked at, what was left then, and how long that took.
+    pub searches: u64,
+    pub left: u64,
+    pub state_us: u64,
+    /// Messages whose texts were looked at.
+    pub indexed: u64,
+    pub in_memory: u64,
+    pub read: u64,
+}
+
+impl Totals {
+    /// Without what is inside of the step.
+    pub fn add(&mut self, step: &Step) {
+        match step {
+            Step::State { left, us, .. } => {
+                self.searches += 1;
+                self.left += left;
+                self.state_us += us;
+            }
+            Step::Look(Look { indexed, in_memory, read, .. }) => {
+                self.indexed += indexed;
+                self.in_memory += in_memory;
+                self.read += read;
+            }
+            _ => {}
         }
     }
 }
@@ -258,12 +280,18 @@ mod tests {
         assert!(bound(&mut steps, &mut 34));
         assert_eq!(steps, before);
         assert!(!bound(&mut steps, &mut 18));
-        let mut texts = Vec::new();
-        each(&steps, &mut |step| match step {
-            Step::Tier { program, .. } => texts.push(program.clone()),
-            Step::Look(look) => texts.extend(look.lines.clone()),
-            _ => {}
+        let programs = steps.iter().map(|step| match step {
+            Step::Tier { program, steps, .. } => (program.as_str(), steps.len()),
+            other => panic!("{other:?}"),
         });
-        assert_eq!(texts, ["1234567", "12345", "12345", "...", "..."]);
+        assert_eq!(programs.collect::<Vec<_>>(), [("1234567", 1), ("...", 0)]);
+        let Step::Tier { steps, .. } = &steps[0] else { panic!("{steps:?}") };
+        assert_eq!(
+            steps[0],
+            Step::Look(Look {
+                lines: ["12345", "12345", "..."].map(str::to_owned).into(),
+                ..Look::default()
+            })
+        );
     }
 }

@@ -190,7 +190,7 @@ fn run(
         let begin = move |core: &Rc<CoreState>| {
             spawn(Priority::Interactive, control::server::serve(Rc::clone(core), control));
             for socket in scraped {
-                spawn(Priority::Background, control::scrape::serve(Rc::clone(core), socket));
+                spawn(Priority::Interactive, control::scrape::serve(Rc::clone(core), socket));
             }
         };
         shared.mesh.send(0, begin).await.map_err(gone)

@@ -139,7 +139,7 @@ pub async fn find_wanted(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> 
 }
 
 /// The scores of what was found, in the order of the positions, if they are asked for.
-pub async fn relevancy(
+pub(super) async fn relevancy(
     s: &mut Selected,
     cx: &Cx,
     returns: Option<SearchReturn>,

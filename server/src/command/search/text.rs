@@ -123,7 +123,7 @@ async fn attempt_of(
     };
     let auth = ground.auth();
     let (prepared, scan) = gather(auth, cx, &numbers, &apart, index.as_deref()).await?;
-    let mut look = Look {
+    let look = Look {
         candidates: positions.len(),
         indexed: positions.len() - apart.len(),
         in_memory: prepared.len() as u64,
@@ -144,36 +144,53 @@ async fn attempt_of(
     };
     let order = Order { indexed, prepared, keep: keep(index.as_ref(), &scan), scan, ..base(auth, node) };
     let job = SearchJob::new(order);
-    let answer = run(cx, job.clone()).await;
+    let mut noted = Noted { cx, job: job.clone(), look, is_answered: false };
+    let answer = run(cx, job).await;
     if let Ok(found) = &answer {
+        let look = &mut noted.look;
+        noted.is_answered = true;
         // What is left is looked at again.
         let of_memory = found.left.intersection_len(&apart);
         let of_index = found.left.len() - of_memory;
         (look.left, look.found) = (found.left.len(), found.positions.len());
         look.indexed = look.indexed.saturating_sub(of_index);
         look.in_memory = look.in_memory.saturating_sub(of_memory);
-        if of_index > 0 {
+        if found.is_damaged {
             cx.core.metrics.fell_back(Fallback::Damaged);
         }
     }
-    note(cx, &job, &mut look);
-    cx.observer.tell(|| {
-        look.us = cx.micros().saturating_sub(began);
-        trace.iter().for_each(|trace| look.add_segments(&trace.take()));
-        Step::Look(look)
-    });
+    noted.look.us = cx.micros().saturating_sub(began);
+    trace.iter().for_each(|trace| noted.look.add_segments(&trace.take()));
+    drop(noted);
     answer
 }
 
-/// What the lanes did, also for a search that failed.
-fn note(cx: &Cx, job: &SearchJob, look: &mut Look) {
+/// A look that goes on. What lanes did is noted when it ends, also if it is given up in the middle.
+struct Noted<'a> {
+    cx: &'a Cx,
+    job: SearchJob,
+    look: Look,
+    is_answered: bool,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        note(self.cx, &self.job, &mut self.look, self.is_answered);
+        let look = std::mem::take(&mut self.look);
+        self.cx.observer.tell(|| Step::Look(look));
+    }
+}
+
+fn note(cx: &Cx, job: &SearchJob, look: &mut Look, is_answered: bool) {
     if look.no_index {
         cx.core.metrics.fell_back(Fallback::Missing);
     }
+    // Of a search without an answer it is not known which messages were looked at.
+    let known = |messages: u64| if is_answered { messages } else { 0 };
     let kinds = [
-        (Kind::Segment, By::Index, Phase::Index, look.indexed, &mut look.index),
-        (Kind::Prepared, By::Memory, Phase::Memory, look.in_memory, &mut look.memory),
-        (Kind::Batch, By::Log, Phase::Log, look.read, &mut look.log),
+        (Kind::Segment, By::Index, Phase::Index, known(look.indexed), &mut look.index),
+        (Kind::Prepared, By::Memory, Phase::Memory, known(look.in_memory), &mut look.memory),
+        (Kind::Batch, By::Log, Phase::Log, known(look.read), &mut look.log),
     ];
     let mut waited = None;
     for (kind, by, phase, messages, told) in kinds {

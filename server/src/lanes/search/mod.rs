@@ -92,6 +92,8 @@ pub struct Found {
     pub positions: RoaringBitmap,
     /// Positions that nothing was found out about: their index is damaged, or their texts were given up while the search waited.
     pub left: RoaringBitmap,
+    /// The index of some of these is damaged.
+    pub is_damaged: bool,
 }
 
 /// One search. Clones are the same search.
@@ -396,6 +398,7 @@ impl Work {
             if let Ok(found) = &mut *self.found() {
                 found.positions |= indexed.positions;
                 found.left |= indexed.left;
+                found.is_damaged |= indexed.is_damaged;
             }
         }
         self.done.0.close();

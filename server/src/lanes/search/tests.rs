@@ -195,6 +195,10 @@ fn a_search_that_waits_keeps_no_texts_in_memory() {
     assert!(given_up.iter().all(|(_, texts)| Arc::strong_count(texts) == 1));
     drop(given_up);
     work_off(&job, &mut Memory::default());
-    let want = Found { positions: (0..150).filter(|n| n % 10 == 7).collect(), left: (150..200).collect() };
+    let want = Found {
+        positions: (0..150).filter(|n| n % 10 == 7).collect(),
+        left: (150..200).collect(),
+        is_damaged: false,
+    };
     assert_eq!(job.result(), Ok(want));
 }
