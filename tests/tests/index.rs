@@ -354,6 +354,12 @@ fn a_search_past_its_time_is_refused_and_the_session_goes_on() {
     client.ok("SEARCH RETURN (SAVE) 1:3");
     let refused = client.command("SEARCH RETURN (SAVE COUNT) BODY zzqqxx");
     assert!(refused.status.starts_with("NO [LIMIT]") && refused.untagged.is_empty(), "{refused:?}");
+    let searches = &status(&server)["searches"]["families"][0];
+    assert_eq!(
+        (&searches["family"], &searches["outcomes"]["timed_out"]),
+        (&"search".into(), &1.into()),
+        "{searches}"
+    );
     // RFC 5182 2.1: a search that fails leaves `$` empty.
     let saved = client.ok("SEARCH RETURN (COUNT) $").lines();
     assert!(saved[0].ends_with("COUNT 0"), "{saved:?}");
