@@ -42,6 +42,7 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     pub limits: LimitsConfig,
     pub metadata: MetadataConfig,
+    pub metrics: MetricsConfig,
     pub log: LogConfig,
 }
 
@@ -188,6 +189,14 @@ pub struct SharedFilter {
     pub description: String,
 }
 
+/// `[metrics]`: figures for a Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Addresses at which `/metrics` is served over HTTP, to whoever asks; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+}
+
 /// `[log]`: what is told on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -240,6 +249,7 @@ impl Default for Config {
             runtime: RuntimeConfig::default(),
             limits: LimitsConfig::default(),
             metadata: MetadataConfig::default(),
+            metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         }
     }

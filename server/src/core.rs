@@ -24,11 +24,13 @@ use trawl_store::types::{AccountId, MailboxId, ShardId, Uid, UidValidity, WallTi
 use crate::command::metadata;
 use crate::config::Config;
 use crate::indexing::Of;
+use crate::lanes::Timed;
 use crate::lanes::analyse::Budget;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
 use crate::limits::{ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX, CONTEXTS_BUDGET_BYTES_MAX};
 use crate::mailbox::arranged::Kept;
+use crate::observe::metrics::Metrics;
 
 /// A connection's bytes, TLS or not.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {
@@ -76,7 +78,7 @@ pub trait Lanes {
     /// The positions that match.
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>>;
     /// Messages in an order, or as threads.
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>>;
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>>;
     /// For each of some normalised words those of an index of the account that are spelled like it; none without an index.
     fn similar<'a>(
         &'a self,
@@ -84,9 +86,9 @@ pub trait Lanes {
         of: Of,
         words: Vec<String>,
         cancel: Arc<AtomicBool>,
-    ) -> LocalBoxFuture<'a, Result<Vec<Vec<String>>, SearchError>> {
+    ) -> LocalBoxFuture<'a, Result<Timed<Vec<Vec<String>>>, SearchError>> {
         let _ = (account, of, cancel);
-        Box::pin(async move { Ok(vec![Vec::new(); words.len()]) })
+        Box::pin(async move { Ok(Timed::at_once(vec![Vec::new(); words.len()])) })
     }
     /// A search index of an account, opened by a lane if it is not; `None`: there is none, everything is scanned.
     fn index<'a>(&'a self, account: &'a AccountRef, of: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>>;
@@ -163,6 +165,8 @@ pub struct Core {
     /// The annotations that all users share, from the settings.
     pub shared_annotations: Annotations,
     pub counters: Cell<Counters>,
+    /// What searches cost.
+    pub metrics: Metrics,
     /// Wall time at which this core began to serve.
     pub started: WallTime,
     shards: RefCell<BTreeMap<ShardId, Shard>>,
@@ -199,6 +203,7 @@ impl Core {
             arranged,
             shared_annotations,
             counters: Cell::default(),
+            metrics: Metrics::default(),
             started,
             shards: RefCell::default(),
             recents: RefCell::default(),

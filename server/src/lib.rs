@@ -27,6 +27,7 @@ pub mod lanes;
 pub mod limits;
 pub mod mailbox;
 pub mod net;
+pub mod observe;
 pub mod response;
 pub mod runtime;
 pub mod session;

@@ -132,11 +132,22 @@ const _: () = const { assert!(STOP_SESSIONS_MS + INDEX_STOP_MS < STOP_MS) };
 
 /// Connections of the control socket that are open at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
-/// Messages that one search over it shows, the characters of each of their fields, and the lines of one explanation: an answer
+/// Messages that one search over it shows, the characters of each of their fields, and the lines of one explanation about segments: an answer
 /// is one line of bounded length.
 pub const CONTROL_HITS_MAX: usize = 500;
 pub const CONTROL_HIT_TEXT_CHARS_MAX: usize = 120;
 pub const CONTROL_LINES_MAX: usize = 2_000;
+/// Steps of one explanation, octets of all texts in it, and of a program in it.
+pub const EXPLAIN_STEPS_MAX: usize = 400;
+pub const EXPLAIN_TEXT_BYTES_MAX: usize = 200 << 10;
+pub const EXPLAIN_PROGRAM_BYTES_MAX: usize = 4_096;
+
+// --- figures over HTTP
+
+/// Connections at once, octets of a request, and how long it may take with its answer.
+pub const SCRAPE_CONNECTIONS_MAX: usize = 16;
+pub const SCRAPE_REQUEST_BYTES_MAX: usize = 8 << 10;
+pub const SCRAPE_TIME_MS: u64 = 10_000;
 
 // --- wire
 

@@ -6,6 +6,7 @@ mod world;
 
 use std::time::Duration;
 
+use trawl_server::observe::metrics::{Family, Outcome};
 use world::{Client, World};
 
 const PLAIN: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@example.org\r\nSubject: Food cart\r\n\
@@ -392,10 +393,31 @@ fn who_waits_for_a_search_is_told_that_it_goes_on() {
     assert_eq!(lines.iter().filter(|line| line.starts_with("* ESEARCH ")).count(), 2, "{answer}");
     assert_eq!(lines.len(), 4, "{answer}");
     // `limits.search_time` is a minute.
-    let client = three(&World::slow(20, Duration::from_secs(61)));
+    let world = World::slow(20, Duration::from_secs(61));
+    let client = three(&world);
     let answer = client.command("SEARCH BODY lunch");
     assert!(answer.starts_with(&going_on.repeat(5)), "{answer}");
     assert!(answer[going_on.len() * 5..].starts_with("a NO [LIMIT] "), "{answer}");
+    client.ok("SEARCH UNSEEN");
+    let figures = world.core.metrics.figures();
+    let counted = Outcome::ALL.iter().map(|outcome| figures.outcome(Family::Search, *outcome));
+    assert_eq!(counted.collect::<Vec<_>>(), [1, 0, 0, 1, 0], "one was found, one took too long");
+    // A search is as long as its client waits for it.
+    assert_eq!(figures.whole(Family::Search).max(), 60_000_000);
+}
+
+/// Whatever ends a search, it is counted.
+#[test]
+fn a_search_whose_client_goes_away_was_cancelled() {
+    let world = World::slow(22, Duration::from_secs(25));
+    let client = three(&world);
+    client.send(b"a SEARCH BODY lunch\r\n");
+    assert!(client.read_line().contains("INPROGRESS"));
+    client.hang_up();
+    world.connect().ok("NOOP");
+    let figures = world.core.metrics.figures();
+    let counted = Outcome::ALL.iter().map(|outcome| figures.outcome(Family::Search, *outcome));
+    assert_eq!(counted.collect::<Vec<_>>(), [0, 0, 1, 0, 0]);
 }
 
 /// RFC 5267 4.3.1: a result that cannot be followed is given up, and the client is told; the command itself is done.
@@ -415,4 +437,7 @@ fn a_result_that_cannot_be_followed_is_given_up() {
     let answer = client.ok("STORE 1 +FLAGS.SILENT (\\Seen)");
     assert_eq!(answer, "* ESEARCH (TAG \"t2\") REMOVEFROM (0 1)\r\n");
     client.ok("CANCELUPDATE \"t3\"");
+    let figures = world.core.metrics.figures();
+    let counted = Outcome::ALL.iter().map(|outcome| figures.outcome(Family::Context, *outcome));
+    assert_eq!(counted.collect::<Vec<_>>(), [2, 0, 0, 1, 0], "new mail and a flag; the other took too long");
 }

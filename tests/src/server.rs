@@ -1,7 +1,7 @@
 //! The real `trawl` binary on a store of its own, for one test.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 pub const PASSWORD: &str = "secret";
 
@@ -61,11 +61,16 @@ impl Server {
 
     /// Runs `trawl` with these words; panics with its output unless it succeeds.
     pub fn tool(&self, words: &[&str]) -> String {
-        let output = self.base().args(words).output().expect("trawl runs");
+        let output = self.try_tool(words);
         let text =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "trawl {words:?}: {}\n{text}", output.status);
         text
+    }
+
+    /// Runs `trawl` with these words, which may be refused.
+    pub fn try_tool(&self, words: &[&str]) -> Output {
+        self.base().args(words).output().expect("trawl runs")
     }
 
     pub fn user(&self, name: &str) {

@@ -331,7 +331,7 @@ fn the_tool_searches_explains_and_makes_anew() {
         assert!(explained.contains("by the index") && explained.contains("segment 0: "), "{explained}");
         let explained =
             server.tool(&["explain", "anna", "INBOX", "--query", "from:anna OR has:attachment the"]);
-        let program = "the query is OR FROM anna X-TRAWL-QUERY has:attachment TEXT the";
+        let program = "program        OR FROM anna X-TRAWL-QUERY has:attachment TEXT the";
         assert!(explained.contains(program) && explained.contains("segment 0: "), "{explained}");
     }
     server.serve();
@@ -354,6 +354,12 @@ fn a_search_past_its_time_is_refused_and_the_session_goes_on() {
     client.ok("SEARCH RETURN (SAVE) 1:3");
     let refused = client.command("SEARCH RETURN (SAVE COUNT) BODY zzqqxx");
     assert!(refused.status.starts_with("NO [LIMIT]") && refused.untagged.is_empty(), "{refused:?}");
+    let searches = &status(&server)["searches"]["families"][0];
+    assert_eq!(
+        (&searches["family"], &searches["outcomes"]["timed_out"]),
+        (&"search".into(), &1.into()),
+        "{searches}"
+    );
     // RFC 5182 2.1: a search that fails leaves `$` empty.
     let saved = client.ok("SEARCH RETURN (COUNT) $").lines();
     assert!(saved[0].ends_with("COUNT 0"), "{saved:?}");

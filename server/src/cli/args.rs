@@ -86,6 +86,13 @@ pub enum Command {
         json: bool,
     },
 
+    /// Print figures of everything in the text format of Prometheus
+    ///
+    /// For a textfile collector or a script. What searches cost is counted since the server started; without a running server
+    /// there are only figures of the store. `docs/metrics.md` lists all names.
+    #[command(after_help = "Example:\n  trawl metrics > /var/lib/node_exporter/trawl.prom.new")]
+    Metrics,
+
     /// Search the mail of an account
     ///
     /// Prints mailbox, UID, date, sender and subject of the newest messages that match. With --query it takes what people type into
@@ -108,11 +115,19 @@ Examples:
     Search(SearchArgs),
 
     /// Show how a search is done: what is looked at, where, and how long it takes
+    ///
+    /// Searches as a session does, and tells what it did, step by step. Several mailboxes are searched as by ESEARCH and `trawl
+    /// search`.
     #[command(
         override_usage = "trawl explain [OPTIONS] <USER> <MAILBOX> <PROGRAM | --query <QUERY>>",
         after_help = "Examples:
   trawl explain anna INBOX --query 'is:unread \"food cart\" has:attachment'
-  trawl explain anna INBOX 'UNSEEN BODY \"food cart\"'"
+  trawl explain anna INBOX 'UNSEEN BODY \"food cart\"'
+  trawl explain anna INBOX 'FUZZY SUBJECT \"quarterly report\"'
+  trawl explain anna INBOX 'TEXT invoice' --return 'PARTIAL -1:-50'
+  trawl explain anna INBOX 'SINCE 1-Jan-2024' --sort 'REVERSE DATE SUBJECT'
+  trawl explain anna INBOX ALL --thread REFERENCES
+  trawl explain anna '*' --query 'invoice'"
     )]
     Explain(ExplainArgs),
 
@@ -138,7 +153,7 @@ pub struct SearchArgs {
     pub user: String,
     #[command(flatten)]
     pub program: Program,
-    /// Only this mailbox; without it all of them
+    /// Only this mailbox, or those that a pattern as of LIST names ('Lists/*'); without it all of them
     #[arg(long, short, value_name = "MAILBOX")]
     pub mailbox: Option<String>,
     /// Show at most this many messages (500 at the most), the newest
@@ -164,10 +179,22 @@ pub struct Program {
 pub struct ExplainArgs {
     /// Account
     pub user: String,
-    /// Mailbox
+    /// Mailbox, or a pattern as of LIST: '*' is all of them, 'Lists/*' those below Lists
     pub mailbox: String,
     #[command(flatten)]
     pub program: Program,
+    /// Return options of SEARCH and SORT, as in 'MIN MAX' or 'PARTIAL 1:50'; without it all that match
+    #[arg(long = "return", value_name = "OPTIONS")]
+    pub returns: Option<String>,
+    /// Sort what is found by these criteria, as in 'REVERSE DATE SUBJECT'
+    #[arg(long, value_name = "CRITERIA", conflicts_with = "thread")]
+    pub sort: Option<String>,
+    /// Thread what is found: REFERENCES, REFS or ORDEREDSUBJECT
+    #[arg(long, value_name = "ALGORITHM", conflicts_with = "returns")]
+    pub thread: Option<String>,
+    /// As one line of JSON; times are microseconds
+    #[arg(long)]
+    pub json: bool,
     /// Search this often and show the last time
     #[arg(long, default_value_t = 1, value_name = "TIMES")]
     pub repeat: u32,
@@ -334,5 +361,7 @@ mod tests {
         assert!(parsed(&["search", "anna"]).is_none());
         assert!(parsed(&["search", "anna", "ALL", "-q", "x"]).is_none());
         assert!(parsed(&["explain", "anna", "INBOX"]).is_none());
+        assert!(parsed(&["explain", "anna", "*", "ALL", "--return", "MIN", "--sort", "DATE"]).is_some());
+        assert!(parsed(&["explain", "anna", "*", "ALL", "--thread", "REFS", "--sort", "DATE"]).is_none());
     }
 }

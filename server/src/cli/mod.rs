@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod control;
 mod error;
+mod explain;
 mod import;
 mod init;
 mod search;
@@ -59,9 +60,10 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Import(kind) => import::run(&config, kind),
         Command::Check => check::run(&config),
         Command::Search(arguments) => search::search(&config, arguments),
-        Command::Explain(arguments) => search::explain(&config, arguments),
+        Command::Explain(arguments) => explain::run(&config, arguments),
         Command::Reindex(arguments) => search::reindex(&config, arguments),
         Command::Status { json } => status::run(&config, *json),
+        Command::Metrics => status::metrics(&config),
         Command::Config(_) | Command::DocumentWorker(_) => {
             unreachable!("handled above, without a valid configuration")
         }

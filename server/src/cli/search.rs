@@ -1,26 +1,26 @@
-//! `trawl search`, `trawl explain` and `trawl reindex`.
+//! `trawl search` and `trawl reindex`.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget};
 
-use super::args::{ExplainArgs, Program, ReindexArgs, SearchArgs};
+use super::args::{Program, ReindexArgs, SearchArgs};
 use super::control::{Control, Server};
 use super::error::CliError;
 use crate::config::Config;
-use crate::control::protocol::{Answer, Explained, Hit, Request};
+use crate::control::protocol::{Answer, Hit, Request};
 use crate::wire::query::{self, Room};
 
 /// How often a command that waits for indexing looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
-fn senseless() -> CliError {
+pub(super) fn senseless() -> CliError {
     CliError::new("the server gave an answer that makes no sense")
 }
 
 /// Keys of SEARCH: a query is the argument of one.
-fn keys(program: &Program) -> Result<String, CliError> {
+pub(super) fn keys(program: &Program) -> Result<String, CliError> {
     let Program { program, query } = program;
     let Some(text) = query else { return Ok(program.clone().unwrap_or_default()) };
     query::parse(text, Room::WHOLE).map_err(|error| CliError::new(format!("in the query: {error}")))?;
@@ -57,38 +57,6 @@ fn print(hits: &[Hit], total: u64) {
     if total > shown {
         say!("{} of {} messages; --max shows more", HumanCount(shown), HumanCount(total));
     }
-}
-
-pub fn explain(config: &Config, arguments: &ExplainArgs) -> Result<ExitCode, CliError> {
-    let request = Request::Explain {
-        user: arguments.user.clone(),
-        mailbox: arguments.mailbox.clone(),
-        program: keys(&arguments.program)?,
-    };
-    let server = Server::find_or_start(config)?;
-    let mut control = server.connect()?;
-    let answers = (0..arguments.repeat.max(1)).map(|_| control.ask(&request)).collect::<Result<Vec<_>, _>>();
-    drop(control);
-    server.finish()?;
-    // The last one: what came before has warmed the caches.
-    let Some(Answer::Explained { explained }) = answers?.pop() else { return Err(senseless()) };
-    tell(&explained);
-    Ok(ExitCode::SUCCESS)
-}
-
-fn tell(explained: &Explained) {
-    let Explained { messages, left_by_state, state_us, indexed, in_memory, read, found, total_us, lines } =
-        explained;
-    say!("messages       {}", HumanCount(*messages));
-    say!("left by state  {} in {state_us} us", HumanCount(*left_by_state));
-    say!(
-        "looked at      {} by the index, {} in memory, {} read from the log",
-        HumanCount(*indexed),
-        HumanCount(*in_memory),
-        HumanCount(*read)
-    );
-    lines.iter().for_each(|line| say!("  {line}"));
-    say!("found          {} in {total_us} us", HumanCount(*found));
 }
 
 pub fn reindex(config: &Config, arguments: &ReindexArgs) -> Result<ExitCode, CliError> {

@@ -3,7 +3,7 @@
 //! Not here: what names there are (the account's tree) and how patterns match (`pattern`). Children and special uses are
 //! always told. A level that is no mailbox is `\Noselect` to a plain rev1 LIST, and `\NonExistent`, which implies that, to others.
 
-mod pattern;
+pub mod pattern;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -15,12 +15,19 @@ use super::prelude::*;
 use super::search::fuzzy::Hits;
 use super::search::{self, answer, filters, numbers, together};
 use crate::limits::SEARCH_TOGETHER_MAILBOXES_MAX;
+use crate::observe::metrics::Family;
 use crate::response::status::RefusalKind;
 use crate::wire::ast::{MultiSearchCommand, SearchCommand, Source};
 use crate::wire::name::{MailboxName, NameEncoding};
 
 /// `ESEARCH`
 pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand) -> Answer {
+    cx.observed(Family::ESearch, answered(session, cx, command)).await?;
+    Ok(Done::ok("ESEARCH done"))
+}
+
+/// Searches, and writes what was found.
+async fn answered(session: &mut Session, cx: &Cx, command: MultiSearchCommand) -> Result<(), Refusal> {
     let MultiSearchCommand { sources, search } = command;
     let sources = sources.unwrap_or_else(|| vec![Source::Selected]);
     let only_selected = sources.iter().all(|source| *source == Source::Selected);
@@ -99,7 +106,7 @@ pub async fn esearch(session: &mut Session, cx: &Cx, command: MultiSearchCommand
             _ => {}
         }
     }
-    searched.map(|()| Done::ok("ESEARCH done"))
+    searched
 }
 
 /// Searches the selected mailbox, if it is one of them, and others, and tells what was found in each; gives the positions in the

@@ -57,8 +57,20 @@ fn locate(text: &str, path: &str) -> Option<usize> {
 }
 
 fn check(config: &Config) -> Result<(), Fault> {
-    let Config { store, storage, index, documents, listen: _, tls, auth, runtime, limits, metadata, log: _ } =
-        config;
+    let Config {
+        store,
+        storage,
+        index,
+        documents,
+        listen: _,
+        tls,
+        auth,
+        runtime,
+        limits,
+        metadata,
+        metrics: _,
+        log: _,
+    } = config;
     if store.as_os_str().is_empty() {
         return Err(("store", "must not be empty".into()));
     }

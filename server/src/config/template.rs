@@ -98,6 +98,11 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 # Searches with a name, for every user (FILTER, RFC 5466):
 # unread = { value = "UNSEEN UNDELETED", description = "What is still to be read" }
 
+[metrics]
+# Addresses at which a Prometheus finds figures, as http://127.0.0.1:9143/metrics; none by default. There is no TLS and no password:
+# listen where only those reach it who may know how much mail there is. `trawl metrics` prints the same without it.
+#listen = []
+
 [log]
 # error, warn, info, debug or trace; text or json. Written to standard error.
 #level = "info"

@@ -4,7 +4,11 @@
 //! [`Request::Imap`] that is answered with [`Answer::Done`] the connection is an IMAP session of that user, greeted with
 //! PREAUTH. Every other connection may ask any number of times. Not here: sockets.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::observe::step::Step;
 
 /// Name of the socket in the store's folder.
 pub const SOCKET: &str = "control.sock";
@@ -52,9 +56,10 @@ pub enum Request {
     /// What a search does.
     Explain {
         user: String,
-        mailbox: String,
-        program: String,
+        asked: ExplainRequest,
     },
+    /// Figures of everything, for a program that collects them.
+    Metrics,
     /// Turns the connection into an IMAP session of `user`.
     Imap {
         user: String,
@@ -89,6 +94,10 @@ pub enum Answer {
     Explained {
         explained: Explained,
     },
+    /// Text of Prometheus.
+    Metrics {
+        text: String,
+    },
     /// Refused; the text is for a person.
     Refused {
         text: String,
@@ -122,6 +131,8 @@ pub struct Status {
     pub index: Option<IndexStatus>,
     /// None: nobody reads documents.
     pub documents: Option<DocumentsStatus>,
+    /// Since the start.
+    pub searches: SearchesStatus,
     pub shards: Vec<ShardStatus>,
 }
 
@@ -156,6 +167,47 @@ pub struct DocumentsStatus {
     pub text_bytes: u64,
 }
 
+/// What searches cost since the start. Families and phases that did not happen are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchesStatus {
+    pub families: Vec<FamilyStatus>,
+    /// Messages whose texts the index answered for, that were searched in memory, and that were read from the log.
+    pub indexed: u64,
+    pub in_memory: u64,
+    pub read: u64,
+    /// How often messages were read because an index was missing, or damaged.
+    pub fallbacks_missing: u64,
+    pub fallbacks_damaged: u64,
+}
+
+/// Searches by one family of commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyStatus {
+    pub family: String,
+    /// How they ended.
+    pub outcomes: BTreeMap<String, u64>,
+    /// From the command to its answer.
+    pub whole: Latency,
+    pub phases: Vec<PhaseStatus>,
+}
+
+/// One phase of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseStatus {
+    pub phase: String,
+    #[serde(flatten)]
+    pub latency: Latency,
+}
+
+/// How often something was done, and how long it took; the quantiles are an eighth too large at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    pub count: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+}
+
 /// A message that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hit {
@@ -167,21 +219,44 @@ pub struct Hit {
     pub subject: String,
 }
 
+/// What is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// A mailbox, or a pattern of LIST.
+    pub mailbox: String,
+    /// Search keys.
+    pub program: String,
+    /// Return options, sort criteria, a threading algorithm: as in IMAP, without their parentheses.
+    pub returns: Option<String>,
+    pub sort: Option<String>,
+    pub thread: Option<String>,
+}
+
 /// What a search did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
-    /// Messages in the mailbox, and those that could match once everything but text was looked at.
+    /// The search keys, with what filters and queries stand for.
+    pub program: String,
+    pub mailboxes: u64,
     pub messages: u64,
+    /// How often state was looked at: once for each mailbox, or for each tier of FUZZY.
+    pub searches: u64,
+    /// Messages that could match once everything but text was looked at, of all searches.
     pub left_by_state: u64,
     pub state_us: u64,
     /// Of those: how many the index answered for, how many were searched in memory, how many were read from the log.
     pub indexed: u64,
     pub in_memory: u64,
     pub read: u64,
+    /// Of what was looked at.
     pub found: u64,
+    /// With return options in one mailbox: what a client is answered.
+    pub answer: Option<String>,
     pub total_us: u64,
-    /// Step by step, for a person.
-    pub lines: Vec<String>,
+    pub steps: Vec<Step>,
+    /// There was more than fits.
+    pub is_cut: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +284,7 @@ impl std::fmt::Debug for Request {
             Request::UserList => f.write_str("user_list"),
             Request::UserDelete { name } => write!(f, "user_delete {name}"),
             Request::Status => f.write_str("status"),
+            Request::Metrics => f.write_str("metrics"),
             Request::Reindex { user, keep, documents } => {
                 write!(f, "reindex {user:?} keep={keep} documents={documents}")
             }

@@ -17,7 +17,7 @@ use trawl_store::types::ShardId;
 use super::protocol::{
     Answer, DocumentsStatus, IndexStatus, LINE_BYTES_MAX, Request, SOCKET, ShardStatus, Status,
 };
-use super::query;
+use super::{explain, metrics, query};
 use crate::core::AccountRef;
 use crate::documents::reading::Figures;
 use crate::documents::service::Documents;
@@ -133,6 +133,10 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
             Ok(status) => return Answer::Status { status },
             Err(text) => Err(text),
         },
+        Request::Metrics => match metrics_text(core).await {
+            Ok(text) => return Answer::Metrics { text },
+            Err(text) => Err(text),
+        },
         Request::Reindex { user, keep, documents } => {
             match reindex(core, user.as_deref(), keep, documents).await {
                 Ok(accounts) => return Answer::Reindex { accounts },
@@ -154,9 +158,9 @@ async fn perform(core: &Rc<CoreState>, request: Request) -> Answer {
                 Err(text) => Err(text),
             }
         }
-        Request::Explain { user, mailbox, program } => {
+        Request::Explain { user, asked } => {
             let asked = at_owner(core, &user, move |there, account| {
-                Box::pin(async move { query::explain(&there, account, &mailbox, &program).await })
+                Box::pin(async move { explain::explain(&there, account, asked).await })
             });
             match asked.await {
                 Ok(explained) => return Answer::Explained { explained },
@@ -279,6 +283,12 @@ fn index_status(indexing: &Indexing) -> IndexStatus {
     }
 }
 
+/// The text of Prometheus.
+pub(super) async fn metrics_text(core: &Rc<CoreState>) -> Result<String, String> {
+    let (figures, counters) = metrics::figures(core).await?;
+    Ok(metrics::text(&status(core).await?, &figures, counters))
+}
+
 /// Figures of the whole server.
 async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
     let shared = &core.shared;
@@ -301,6 +311,7 @@ async fn status(core: &Rc<CoreState>) -> Result<Status, String> {
         users: shared.users.load().iter().count() as u64,
         index: shared.indexing.as_ref().map(|(indexing, _)| index_status(indexing)),
         documents: shared.documents.as_deref().map(documents_status),
+        searches: metrics::searches(&metrics::figures(core).await?.0),
         shards,
     })
 }

@@ -33,6 +33,25 @@ pub enum Arranged {
     Threads(Vec<u8>),
 }
 
+impl Arranged {
+    /// How many threads they are.
+    pub fn threads(&self) -> Option<u64> {
+        let Arranged::Threads(out) = self else { return None };
+        let (mut depth, mut threads) = (0u64, 0);
+        for byte in out {
+            match byte {
+                b'(' => {
+                    threads += u64::from(depth == 0);
+                    depth += 1;
+                }
+                b')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        Some(threads)
+    }
+}
+
 impl ArrangeJob {
     /// Takes some ten milliseconds for 100,000 items.
     pub fn run(&self) -> Result<Arranged, SearchError> {

@@ -10,7 +10,7 @@ use trawl_store::shard::Shard;
 
 use super::analyse::analyse;
 use super::arrange::{ArrangeJob, Arranged};
-use super::{Found, SearchError, SearchJob};
+use super::{Found, SearchError, SearchJob, Timed};
 use crate::core::{AccountRef, Lanes};
 use crate::indexing::Of;
 
@@ -30,8 +30,8 @@ impl Lanes for InlineLanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
     }
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
-        Box::pin(async move { job.run() })
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
+        Box::pin(async move { job.run().map(Timed::at_once) })
     }
     fn index<'a>(&'a self, _: &'a AccountRef, _: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })

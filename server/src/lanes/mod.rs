@@ -8,9 +8,11 @@ pub mod inline;
 pub mod queue;
 pub mod search;
 pub mod similar;
+pub mod times;
 pub mod trace;
 
 pub use search::{Found, SearchError, SearchJob};
+pub use times::Timed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

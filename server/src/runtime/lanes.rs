@@ -11,15 +11,16 @@ use std::time::Duration;
 use trawl_store::disk::blocking::{BatchReader, ReadRequest};
 use trawl_store::shard::{Dictionary, ReadAt, Training};
 
+use super::clock::ProcessStart;
 use super::panics::guarded;
 use super::pool::{Pool, PoolError, PoolThreads};
 use super::{memory, os};
-use crate::lanes::CancelOnDrop;
 use crate::lanes::analyse::analyse;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
 use crate::lanes::search::{AccountKey, Found, ReadBatch, SearchError, SearchJob};
 use crate::lanes::similar::SimilarJob;
+use crate::lanes::{CancelOnDrop, Timed};
 use crate::limits::{
     ANALYSIS_QUEUE_JOBS_MAX, ARRANGE_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX,
     TRAINING_QUEUE_JOBS_MAX,
@@ -27,6 +28,8 @@ use crate::limits::{
 
 /// See the module.
 pub struct LanePools {
+    /// Of all lanes.
+    clock: ProcessStart,
     search: Arc<SearchQueue>,
     arranging: Pool,
     analysis: Pool,
@@ -49,12 +52,13 @@ impl LanePools {
     ) -> std::io::Result<(LanePools, LaneThreads)> {
         // The queue keeps one free for accounts of which nothing runs.
         let threads = lanes.max(1) + 1;
+        let clock = ProcessStart::now();
         let search = Arc::new(SearchQueue::new(threads));
         let mut searching = Vec::new();
         for _ in 0..threads {
             let (queue, reader) = (Arc::clone(&search), reader());
             let lane = std::thread::Builder::new().name("search".to_owned());
-            searching.push(lane.spawn(move || search_lane(&queue, reader))?);
+            searching.push(lane.spawn(move || search_lane(&queue, reader, clock))?);
         }
         // People wait for an order as they wait for a search.
         let (arranging, sorting) =
@@ -63,13 +67,14 @@ impl LanePools {
         // Seldom; mail that comes meanwhile is stored without a dictionary.
         let (training, trains) =
             Pool::start_with("train", 1, TRAINING_QUEUE_JOBS_MAX, os::lower_search_priority)?;
-        let pools = LanePools { search, arranging, analysis, training };
+        let pools = LanePools { clock, search, arranging, analysis, training };
         Ok((pools, LaneThreads(searching, [sorting, analysing, trains])))
     }
 
     /// Runs a search on as many lanes as it can use; dropping the future stops it.
     pub async fn search(&self, job: SearchJob) -> Result<Found, SearchError> {
         let _cancel = CancelOnDrop(Arc::clone(job.cancel()));
+        job.queued(self.clock.nanos());
         match self.search.add(job.clone()) {
             Ok(()) => job.answered().await,
             Err(NotTaken::Full) => Err(SearchError::Busy),
@@ -78,26 +83,40 @@ impl LanePools {
     }
 
     /// Messages in an order, or as threads; waits for a lane.
-    pub async fn arrange(&self, job: ArrangeJob) -> Result<Arranged, SearchError> {
-        self.arranging.run_patiently(move || job.run()).await.unwrap_or_else(|error| {
-            Err(match error {
-                PoolError::Full => SearchError::Busy,
-                PoolError::Panicked => SearchError::Failed,
-                PoolError::Stopped => SearchError::Cancelled,
-            })
-        })
+    pub async fn arrange(&self, job: ArrangeJob) -> Result<Timed<Arranged>, SearchError> {
+        match self.sorting(move || job.run()).await {
+            Ok(Timed { answer, waited, worked }) => Ok(Timed { answer: answer?, waited, worked }),
+            Err(PoolError::Full) => Err(SearchError::Busy),
+            Err(PoolError::Panicked) => Err(SearchError::Failed),
+            Err(PoolError::Stopped) => Err(SearchError::Cancelled),
+        }
     }
 
     /// Words that are spelled like others; waits for a lane.
-    pub async fn similar(&self, job: SimilarJob) -> Result<Vec<Vec<String>>, SearchError> {
+    pub async fn similar(&self, job: SimilarJob) -> Result<Timed<Vec<Vec<String>>>, SearchError> {
         let words = job.words.len();
-        match self.arranging.run_patiently(move || job.run()).await {
-            Ok(found) => found,
+        match self.sorting(move || job.run()).await {
+            Ok(Timed { answer, waited, worked }) => Ok(Timed { answer: answer?, waited, worked }),
             Err(PoolError::Full) => Err(SearchError::Busy),
             Err(PoolError::Stopped) => Err(SearchError::Cancelled),
             // Over a damaged index, which the search itself will find out: FUZZY does without it.
-            Err(PoolError::Panicked) => Ok(vec![Vec::new(); words]),
+            Err(PoolError::Panicked) => Ok(Timed::at_once(vec![Vec::new(); words])),
         }
+    }
+
+    /// Does something on a lane of those that sort.
+    async fn sorting<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Timed<T>, PoolError> {
+        let (clock, queued) = (self.clock, self.clock.nanos());
+        let timed = move || {
+            let began = clock.nanos();
+            let answer = work();
+            let worked = clock.nanos().saturating_sub(began) / 1000;
+            Timed { answer, waited: began.saturating_sub(queued) / 1000, worked }
+        };
+        self.arranging.run_patiently(timed).await
     }
 
     /// The encoded summary of a message; waits for a lane.
@@ -135,13 +154,13 @@ impl LaneThreads {
 }
 
 /// A lane from start to stop.
-fn search_lane(queue: &SearchQueue, mut reader: impl Reads) {
+fn search_lane(queue: &SearchQueue, mut reader: impl Reads, clock: ProcessStart) {
     os::lower_search_priority();
     let mut worked = false;
     loop {
         match queue.wait(worked.then_some(Duration::from_millis(MEMORY_IDLE_MS))) {
             Next::Piece(turn) => {
-                work(queue, &turn, &mut |places| reader.read(places));
+                work(queue, &turn, &mut |places| reader.read(places), clock);
                 worked = true;
             }
             Next::Idle => {
@@ -155,19 +174,19 @@ fn search_lane(queue: &SearchQueue, mut reader: impl Reads) {
 }
 
 /// Does a piece; while it reads messages, what is quick goes between them.
-fn work(queue: &SearchQueue, turn: &Turn<'_>, read: &mut ReadBatch<'_>) {
+fn work(queue: &SearchQueue, turn: &Turn<'_>, read: &mut ReadBatch<'_>, clock: ProcessStart) {
     let account = turn.job.account();
-    run(turn, read, &mut || _ = quick_ones(queue, account));
+    run(turn, read, &mut || _ = quick_ones(queue, account, clock), clock);
 }
 
 /// Does quick pieces between two messages that are read for an account: some, since they may come without end. How many it did.
-fn quick_ones(queue: &SearchQueue, account: AccountKey) -> usize {
+fn quick_ones(queue: &SearchQueue, account: AccountKey, clock: ProcessStart) -> usize {
     let turns = std::iter::from_fn(|| queue.between(account)).take(SEARCH_QUICK_BETWEEN_MAX);
-    turns.map(|turn| run(&turn, &mut nothing_to_read, &mut || ())).count()
+    turns.map(|turn| run(&turn, &mut nothing_to_read, &mut || (), clock)).count()
 }
 
-fn run(turn: &Turn<'_>, read: &mut ReadBatch<'_>, others: &mut dyn FnMut()) {
-    if guarded(|| turn.job.run(turn.piece.clone(), read, others)).is_err() {
+fn run(turn: &Turn<'_>, read: &mut ReadBatch<'_>, others: &mut dyn FnMut(), clock: ProcessStart) {
+    if guarded(|| turn.job.run(turn.piece.clone(), read, others, &|| clock.nanos())).is_err() {
         turn.job.broke(&turn.piece);
     }
 }
@@ -271,9 +290,10 @@ mod tests {
         let queue = SearchQueue::new(1);
         let key = |account| (ShardId(0), AccountId(account));
         queue.add(prepared_job(key(1), 1_000)).unwrap();
-        assert_eq!(quick_ones(&queue, key(2)), SEARCH_QUICK_BETWEEN_MAX);
+        let clock = ProcessStart::now();
+        assert_eq!(quick_ones(&queue, key(2), clock), SEARCH_QUICK_BETWEEN_MAX);
         queue.stop();
-        assert_eq!(quick_ones(&queue, key(2)), 0);
+        assert_eq!(quick_ones(&queue, key(2), clock), 0);
     }
 
     #[test]

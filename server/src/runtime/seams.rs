@@ -17,6 +17,7 @@ use super::{indexing, users};
 use crate::auth::{Refusal, prepare};
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
 use crate::indexing::{IndexKey, Of};
+use crate::lanes::Timed;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
 use crate::lanes::similar::SimilarJob;
@@ -93,7 +94,7 @@ impl Lanes for Seams {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(self.shared.lanes.search(job))
     }
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
         Box::pin(self.shared.lanes.arrange(job))
     }
     fn similar<'a>(
@@ -102,9 +103,11 @@ impl Lanes for Seams {
         of: Of,
         words: Vec<String>,
         cancel: Arc<AtomicBool>,
-    ) -> LocalBoxFuture<'a, Result<Vec<Vec<String>>, SearchError>> {
+    ) -> LocalBoxFuture<'a, Result<Timed<Vec<Vec<String>>>, SearchError>> {
         Box::pin(async move {
-            let Some(index) = self.index(account, of).await else { return Ok(vec![Vec::new(); words.len()]) };
+            let Some(index) = self.index(account, of).await else {
+                return Ok(Timed::at_once(vec![Vec::new(); words.len()]));
+            };
             self.shared.lanes.similar(SimilarJob { snapshot: index.snapshot(), words, cancel }).await
         })
     }

@@ -187,6 +187,7 @@ fn run(
         ServeError::Listen(shared.store.join("control.sock").display().to_string(), error)
     })?;
     let listeners = if options.network { bind_all(shared)? } else { Vec::new() };
+    let scraped = if options.network { bind_metrics(shared)? } else { Vec::new() };
     let _signals =
         if options.network { Some(signals::start(stop, tls).map_err(ServeError::Threads)?) } else { None };
     let gone = |_| ServeError::Core(0, "it stopped by itself".to_owned());
@@ -199,6 +200,9 @@ fn run(
         }
         let begin = move |core: &Rc<CoreState>| {
             spawn(Priority::Interactive, control::server::serve(Rc::clone(core), control));
+            for socket in scraped {
+                spawn(Priority::Interactive, control::scrape::serve(Rc::clone(core), socket));
+            }
         };
         shared.mesh.send(0, begin).await.map_err(gone)
     })?;
@@ -239,6 +243,18 @@ fn bind_all(shared: &Shared) -> Result<Vec<(usize, Opening, OwnedFd)>, ServeErro
             shared.note_listener(format!("{name} {address}"));
             bound.extend(sockets.into_iter().enumerate().map(|(core, socket)| (core, opening, socket)));
         }
+    }
+    Ok(bound)
+}
+
+/// Binds the listeners of figures, which are served on core 0.
+fn bind_metrics(shared: &Shared) -> Result<Vec<OwnedFd>, ServeError> {
+    let mut bound = Vec::new();
+    for address in &shared.config.metrics.listen {
+        let (address, sockets) = listener::bind(*address, 1, address.is_ipv6())
+            .map_err(|error| ServeError::Listen(format!("metrics {address}"), error))?;
+        shared.note_listener(format!("metrics {address}"));
+        bound.extend(sockets);
     }
     Ok(bound)
 }

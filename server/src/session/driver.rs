@@ -20,6 +20,7 @@ use crate::command::{self as table, auth, capability, metadata};
 use crate::core::{AccountRef, Core, Stream};
 use crate::limits;
 use crate::mailbox::sync;
+use crate::observe::Observer;
 use crate::response::encode::Status;
 use crate::response::output::{Gone, Output};
 use crate::response::status::{Answer, Code, Refusal, RefusalKind, write_answer, write_status};
@@ -274,7 +275,7 @@ impl Driver {
         input: table::Input,
     ) -> (Session, Answer) {
         let began = self.link.core.clock.monotonic();
-        let cx = Cx { link: self.link.clone(), tag };
+        let cx = Cx { link: self.link.clone(), tag, observer: Observer::default() };
         let (mut session, mut answer) = table::dispatch(session, &cx, row, input).await;
         if let Session::Selected(selected) = &mut session
             && !matches!(&answer, Err(Refusal { kind: RefusalKind::Bye | RefusalKind::Gone, .. }))

@@ -17,6 +17,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::core::{AccountRef, Core};
+use crate::observe::Observer;
 use crate::response::output::Output;
 use crate::wire::ast::Tag;
 pub use authenticated::Authenticated;
@@ -149,6 +150,8 @@ pub struct Cx {
     pub link: Link,
     /// The tag of the command.
     pub tag: Tag,
+    /// Is told what searches do.
+    pub observer: Observer,
 }
 
 impl Deref for Cx {

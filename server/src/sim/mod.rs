@@ -21,7 +21,7 @@ use trawl_store::types::UidValidity;
 use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, Unavailable};
 use crate::indexing::Of;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
-use crate::lanes::{Found, SearchError, SearchJob, analyse};
+use crate::lanes::{Found, SearchError, SearchJob, Timed, analyse};
 
 /// Passwords in clear, verified at once.
 #[derive(Clone, Default)]
@@ -59,8 +59,8 @@ impl Lanes for SimLanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
     }
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
-        Box::pin(async move { job.run() })
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
+        Box::pin(async move { job.run().map(Timed::at_once) })
     }
     fn index<'a>(&'a self, _: &'a AccountRef, _: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })

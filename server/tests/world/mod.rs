@@ -19,6 +19,7 @@ use trawl_server::core::{
     AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
 use trawl_server::indexing::Of;
+use trawl_server::lanes::Timed;
 use trawl_server::lanes::arrange::{ArrangeJob, Arranged};
 use trawl_server::lanes::inline::InlineLanes;
 use trawl_server::lanes::search::{Found, SearchError, SearchJob};
@@ -82,7 +83,7 @@ impl Lanes for Slow {
             self.lanes.search(job).await
         })
     }
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
         self.lanes.arrange(job)
     }
     fn index<'a>(&'a self, account: &'a AccountRef, of: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
@@ -227,6 +228,13 @@ impl Client {
     pub fn send(&self, bytes: &[u8]) {
         let mut ends = self.pipe.0.borrow_mut();
         ends.to_server.extend_from_slice(bytes);
+        ends.server.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends the connection; what waits for it is woken.
+    pub fn hang_up(self) {
+        let mut ends = self.pipe.0.borrow_mut();
+        ends.closed = true;
         ends.server.take().into_iter().for_each(Waker::wake);
     }
 

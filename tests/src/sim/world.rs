@@ -12,6 +12,7 @@ use trawl_server::core::{
     AccountRef, Auth, AuthError, Core, CoreParts, Lanes, Registry, UidValidities, Unavailable,
 };
 use trawl_server::indexing::Of;
+use trawl_server::lanes::Timed;
 use trawl_server::lanes::analyse::analyse;
 use trawl_server::lanes::arrange::{ArrangeJob, Arranged};
 use trawl_server::lanes::search::{Found, SearchError, SearchJob};
@@ -201,8 +202,8 @@ impl Lanes for Inline {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>> {
         Box::pin(async move { job.run_inline(&self.shard).await })
     }
-    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Arranged, SearchError>> {
-        Box::pin(async move { job.run() })
+    fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
+        Box::pin(async move { job.run().map(Timed::at_once) })
     }
     fn index<'a>(&'a self, _: &'a AccountRef, _: Of) -> LocalBoxFuture<'a, Option<Arc<AccountIndex>>> {
         Box::pin(async { None })

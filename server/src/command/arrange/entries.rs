@@ -14,6 +14,8 @@ use trawl_store::types::MessageNumber;
 use crate::command::search::{breathe, places, text::windows};
 use crate::limits::{ARRANGE_BATCH_MESSAGES, ARRANGE_STEP_BYTES_MAX};
 use crate::mailbox::arranged::AccountKey;
+use crate::observe::metrics::Phase;
+use crate::observe::step::Step;
 use crate::response::status::{Code, Refusal};
 use crate::session::{Cx, Selected};
 
@@ -29,6 +31,7 @@ pub async fn gather(
     positions: &RoaringBitmap,
     needs_entries: bool,
 ) -> Result<(Vec<Item>, Pages), Refusal> {
+    let (began, mut in_memory, mut were_read, mut read_us) = (cx.micros(), 0, 0, 0);
     let numbers = places::numbers(s, cx).await?;
     let account = (s.auth.account.shard, s.auth.id());
     let (mut items, mut pages) = (Vec::with_capacity(positions.len() as usize), Pages::default());
@@ -53,11 +56,16 @@ pub async fn gather(
                 }
                 if page.as_ref().is_some_and(|(_, page)| !page.has(message)) {
                     unknown.push((message, facts.address));
+                } else {
+                    in_memory += 1;
                 }
             }
         })?;
         if !unknown.is_empty() {
+            let start = cx.micros();
             read(s, cx, account, &mut pages, &unknown).await?;
+            read_us += cx.micros().saturating_sub(start);
+            were_read += unknown.len() as u64;
             unknown.clear();
             let octets: u64 = pages.0.values().map(|page| page.memory() as u64).sum();
             if octets > cx.core.config.index.memory_effective() {
@@ -71,6 +79,10 @@ pub async fn gather(
         breathe(cx).await?;
     }
     cx.core.arranged.trim(account);
+    let us = cx.micros().saturating_sub(began);
+    cx.took(Phase::Gather, us);
+    let messages = positions.len();
+    cx.observer.tell(|| Step::Gathered { messages, in_memory, read: were_read, read_us, us });
     Ok((items, pages))
 }
 

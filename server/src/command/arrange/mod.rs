@@ -12,15 +12,17 @@ use std::sync::atomic::AtomicBool;
 
 use futures_lite::future;
 use roaring::RoaringBitmap;
-use trawl_index::arrange::By;
+use trawl_index::arrange::{Algorithm, By, Criterion};
 use trawl_store::uid_set::UidSet;
 
 use super::context;
 use super::search::fuzzy::relevancy;
 use super::search::{self, numbers};
 use crate::lanes::arrange::{ArrangeJob, Arranged, How};
-use crate::lanes::{CancelOnDrop, SearchError};
+use crate::lanes::{CancelOnDrop, SearchError, Timed};
 use crate::limits::{ARRANGE_ITEM_BYTES, SORT_INLINE_MESSAGES_MAX, THREAD_INLINE_MESSAGES_MAX};
+use crate::observe::metrics::{Family, Phase};
+use crate::observe::step::Step;
 use crate::response::encode;
 use crate::response::status::{Answer, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
@@ -28,14 +30,17 @@ use crate::wire::ast::{Numbers, SearchCommand, SortCommand, ThreadCommand};
 
 /// SORT.
 pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
+    cx.observed(Family::Sort, answered_sort(s, cx, command)).await?;
+    cx.out.room().await?;
+    Ok(Done::ok("SORT done"))
+}
+
+/// Sorts, and writes the order.
+async fn answered_sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Result<(), Refusal> {
     let SortCommand { criteria, search } = command;
     let search = search::expanded(s, cx, search)?;
     context::begin(s, cx, search.returns)?;
-    let returns_relevancy = search.returns.is_some_and(|returns| returns.relevancy);
-    let by_relevancy = criteria.iter().any(|criterion| criterion.by == By::Relevancy);
-    let needs =
-        Needs { entries: entries::are_needed(&criteria), relevancy: returns_relevancy || by_relevancy };
-    let sorted = found(s, cx, &search, needs, |_, _| How::Sort(criteria.clone())).await;
+    let sorted = sorted(s, cx, &search, &criteria).await;
     if let Err(refusal) = &sorted
         && refusal.kind == RefusalKind::No
         && search.returns.is_some_and(|returns| returns.save)
@@ -49,8 +54,7 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     let Some(returns) = search.returns else {
         let hits = order.iter().filter_map(|&item| called.get(item as usize).copied());
         cx.out.with(|out| encode::numbers(out, "SORT", hits));
-        cx.out.room().await?;
-        return Ok(Done::ok("SORT done"));
+        return Ok(());
     };
     let returns = search::answer::or_all(returns);
     if !search::answer::only_saves(returns) {
@@ -71,20 +75,21 @@ pub async fn sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Answer {
     if returns.save {
         s.saved = numbers::uids(view, &answer::saved(returns, &order, &positions));
     }
-    cx.out.room().await?;
-    Ok(Done::ok("SORT done"))
+    Ok(())
 }
 
 /// THREAD.
 pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer {
+    cx.observed(Family::Thread, answered_thread(s, cx, command)).await?;
+    cx.out.room().await?;
+    Ok(Done::ok("THREAD done"))
+}
+
+/// Threads, and writes the threads.
+async fn answered_thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Result<(), Refusal> {
     let ThreadCommand { algorithm, search } = command;
     let search = search::expanded(s, cx, search)?;
-    let how = |s: &Selected, positions: &RoaringBitmap| {
-        let called = numbers::numbers(s.view.sequence_numbers(), search.by, positions).collect();
-        How::Thread(algorithm, called)
-    };
-    let needs = Needs { entries: true, relevancy: false };
-    let Found { arranged, .. } = found(s, cx, &search, needs, how).await?;
+    let Found { arranged, .. } = threaded(s, cx, &search, algorithm).await?;
     let Arranged::Threads(threads) = arranged else { return Err(SearchError::Failed.into()) };
     cx.out.with(|out| {
         out.extend_from_slice(b"* THREAD");
@@ -94,8 +99,35 @@ pub async fn thread(s: &mut Selected, cx: &Cx, command: ThreadCommand) -> Answer
         out.extend_from_slice(&threads);
         out.extend_from_slice(b"\r\n");
     });
-    cx.out.room().await?;
-    Ok(Done::ok("THREAD done"))
+    Ok(())
+}
+
+/// What was found, in the order of the criteria; filters are expanded.
+pub async fn sorted(
+    s: &mut Selected,
+    cx: &Cx,
+    search: &SearchCommand,
+    criteria: &[Criterion],
+) -> Result<Found, Refusal> {
+    let returns_relevancy = search.returns.is_some_and(|returns| returns.relevancy);
+    let by_relevancy = criteria.iter().any(|criterion| criterion.by == By::Relevancy);
+    let needs =
+        Needs { entries: entries::are_needed(criteria), relevancy: returns_relevancy || by_relevancy };
+    found(s, cx, search, needs, |_, _| How::Sort(criteria.to_vec())).await
+}
+
+/// What was found, as threads; filters are expanded.
+pub async fn threaded(
+    s: &mut Selected,
+    cx: &Cx,
+    search: &SearchCommand,
+    algorithm: Algorithm,
+) -> Result<Found, Refusal> {
+    let how = |s: &Selected, positions: &RoaringBitmap| {
+        let called = numbers::numbers(s.view.sequence_numbers(), search.by, positions).collect();
+        How::Thread(algorithm, called)
+    };
+    found(s, cx, search, Needs { entries: true, relevancy: false }, how).await
 }
 
 /// What has to be known of messages to arrange them.
@@ -107,11 +139,12 @@ struct Needs {
     relevancy: bool,
 }
 
-struct Found {
-    positions: RoaringBitmap,
+/// What was found, arranged.
+pub struct Found {
+    pub positions: RoaringBitmap,
     /// In their order, if it was needed.
-    relevancy: Vec<u8>,
-    arranged: Arranged,
+    pub relevancy: Vec<u8>,
+    pub arranged: Arranged,
 }
 
 /// What was found, and in which order it is.
@@ -141,7 +174,9 @@ pub(super) async fn arranged(
     relevancy: &[u8],
 ) -> Result<Arranged, Refusal> {
     // What waits for a lane is bounded for all sessions of the core together: some wait before they gather anything.
+    let began = cx.micros();
     let _held = cx.core.arrange_budget.take(positions.len() * ARRANGE_ITEM_BYTES).await;
+    let waited_room_us = cx.micros().saturating_sub(began);
     let (mut items, pages) = entries::gather(s, cx, positions, needs_entries).await?;
     items.iter_mut().zip(relevancy).for_each(|(item, score)| item.relevancy = *score);
     let inline_max = match how {
@@ -150,13 +185,29 @@ pub(super) async fn arranged(
     };
     let cancel = Arc::new(AtomicBool::new(false));
     let job = ArrangeJob { items, pages, how, cancel: Arc::clone(&cancel) };
-    if job.items.len() <= inline_max {
-        return Ok(job.run()?);
-    }
-    let _stop = CancelOnDrop(Arc::clone(&cancel));
-    let gone = async {
-        cx.cancel.wait().await;
-        Err(SearchError::Cancelled)
+    let on_lane = job.items.len() > inline_max;
+    let Timed { answer, waited, worked } = if on_lane {
+        let _stop = CancelOnDrop(Arc::clone(&cancel));
+        let gone = async {
+            cx.cancel.wait().await;
+            Err(SearchError::Cancelled)
+        };
+        let timed = future::or(cx.core.lanes.arrange(job), gone).await?;
+        cx.took(Phase::Wait, timed.waited);
+        timed
+    } else {
+        let start = cx.micros();
+        let answer = job.run()?;
+        Timed { answer, waited: 0, worked: cx.micros().saturating_sub(start) }
     };
-    Ok(future::or(cx.core.lanes.arrange(job), gone).await?)
+    cx.took(Phase::Arrange, worked);
+    cx.observer.tell(|| Step::Arranged {
+        messages: positions.len(),
+        threads: answer.threads(),
+        on_lane,
+        waited_room_us,
+        waited_us: waited,
+        worked_us: worked,
+    });
+    Ok(answer)
 }

@@ -13,6 +13,7 @@ use super::{order, program};
 use crate::command::search::{self, documented, numbers};
 use crate::limits::CONTEXT_AGES_MS;
 use crate::mailbox::contexts::{Changed, Context, DocumentsSeen, Updates, bitmap, called, is_there};
+use crate::observe::metrics::Family;
 use crate::response::encode::Status;
 use crate::response::status::{Code, Refusal, RefusalKind, write_status};
 use crate::session::{Cx, Selected};
@@ -87,6 +88,16 @@ async fn judge(
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
+    cx.observed(Family::Context, judged(s, cx, context, candidates)).await
+}
+
+/// Judges these messages.
+async fn judged(
+    s: &mut Selected,
+    cx: &Cx,
+    context: &mut Context,
+    candidates: RoaringBitmap,
+) -> Result<Vec<Vec<u8>>, Refusal> {
     let found = among(s, cx, &context.search, &candidates).await?;
     let members = context.results.members();
     let (added, gone) = (&found - members, (members & &candidates) - &found);
@@ -157,7 +168,8 @@ async fn aged(s: &mut Selected, cx: &Cx, context: &mut Context) -> Result<Roarin
     let Ok(elapsed) = u32::try_from(elapsed) else { return Ok(everything()) };
     let Some(key) = program::aged(&context.nature.ages, elapsed) else { return Ok(RoaringBitmap::new()) };
     let command = SearchCommand { key, ..context.search.clone() };
-    let found = search::in_time(cx, search::find_patiently(s, cx, &command)).await?.positions;
+    let found = search::in_time(cx, search::find_patiently(s, cx, &command));
+    let found = cx.observed(Family::Context, found).await?.positions;
     Ok(bitmap(&numbers::uids(s.view.sequence_numbers(), &found)))
 }
 

@@ -8,6 +8,8 @@ use trawl_index::query::Node;
 
 use super::text;
 use crate::limits::SEARCH_END_STEPS;
+use crate::observe::metrics::Phase;
+use crate::observe::step::Step;
 use crate::response::status::Refusal;
 use crate::session::{Cx, Selected};
 use crate::wire::ast::SearchReturn;
@@ -40,12 +42,16 @@ pub async fn find(
     wanted: &[(End, u64)],
 ) -> Result<RoaringBitmap, Refusal> {
     let (mut found, mut rest) = (RoaringBitmap::new(), candidates);
+    let (began, mut looks, mut all) = (cx.micros(), 0, false);
     for &(end, enough) in wanted {
         let mut here = 0;
         for step in SEARCH_END_STEPS {
             if here < enough && rest.len() > u64::from(step) {
                 let some = take(&mut rest, end, step);
-                let new = text::find(s, cx, node, some, None).await?;
+                let start = cx.micros();
+                let new = text::find(s, cx, node, some).await?;
+                cx.took(Phase::EndStep, cx.micros().saturating_sub(start));
+                looks += 1;
                 here += new.len();
                 found |= new;
             }
@@ -55,10 +61,12 @@ pub async fn find(
             }
         }
         if here < enough {
-            found |= text::find(s, cx, node, rest, None).await?;
+            found |= text::find(s, cx, node, std::mem::take(&mut rest)).await?;
+            all = true;
             break;
         }
     }
+    cx.observer.tell(|| Step::Ends { looks, all, unread: rest.len(), us: cx.micros().saturating_sub(began) });
     Ok(found)
 }
 

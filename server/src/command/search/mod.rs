@@ -12,6 +12,7 @@ pub mod fuzzy;
 pub mod numbers;
 pub mod places;
 pub mod plan;
+pub mod readable;
 pub mod state;
 pub mod text;
 pub mod together;
@@ -38,6 +39,8 @@ use super::context::{self, Found};
 use crate::lanes::search::SearchError;
 use crate::limits::{INPROGRESS_MS, SEARCH_WINDOW_MESSAGES};
 use crate::mailbox::view::View;
+use crate::observe::metrics::{Family, Phase};
+use crate::observe::step::Step;
 use crate::response::encode;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
@@ -49,6 +52,13 @@ const CHARSETS: [&str; 6] = ["US-ASCII", "UTF-8", "ISO-8859-1", "ISO-8859-15", "
 
 /// SEARCH.
 pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer {
+    cx.observed(Family::Search, answered(s, cx, command)).await?;
+    cx.out.room().await?;
+    Ok(Done::ok("SEARCH done"))
+}
+
+/// Searches, and writes what was found.
+async fn answered(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Result<(), Refusal> {
     let command = expanded(s, cx, command)?;
     let saves = command.returns.is_some_and(|returns| returns.save);
     context::begin(s, cx, command.returns)?;
@@ -84,8 +94,7 @@ pub async fn search(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Answer
             }
         }
     }
-    cx.out.room().await?;
-    Ok(Done::ok("SEARCH done"))
+    Ok(())
 }
 
 /// The command with its filters expanded (RFC 5466 3.1). A refusal empties `$` if the result was to be kept there.
@@ -111,6 +120,7 @@ pub(super) async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> 
 /// The same for whoever bounds its time ([`in_time`]).
 pub async fn find_patiently(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
     if command.key.is_fuzzy() {
+        cx.observer.note_fuzzy();
         return fuzzy::find(s, cx, command).await;
     }
     let rest = resolve_exactly(s, cx, command).await?;
@@ -118,8 +128,8 @@ pub async fn find_patiently(s: &mut Selected, cx: &Cx, command: &SearchCommand) 
     Ok(Hits { positions, tiers: Vec::new() })
 }
 
-/// What is asked for of the positions that match.
-async fn find_wanted(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
+/// What is asked for of the positions that match, for whoever bounds the time.
+pub async fn find_wanted(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
     let wanted = command.returns.and_then(ends::wanted).filter(|_| !command.key.is_fuzzy());
     let Some(wanted) = wanted else { return find_patiently(s, cx, command).await };
     let positions = match resolve_exactly(s, cx, command).await? {
@@ -151,8 +161,10 @@ pub(super) async fn find_among(
     among: RoaringBitmap,
 ) -> Result<RoaringBitmap, Refusal> {
     let fuzz = Fuzz { tier: Tier::Exact, similar: &HashMap::new() };
+    let began = cx.micros();
     let program = compile(s, cx, command, fuzz)?.among(among.clone());
     let rest = evaluate(s, cx, program, Some(&among)).await?;
+    tell_state(s, cx, &rest, began);
     finish(s, cx, rest).await
 }
 
@@ -160,7 +172,7 @@ async fn finish(s: &mut Selected, cx: &Cx, rest: Rest) -> Result<RoaringBitmap, 
     match rest {
         Rest::Found(positions) => Ok(positions),
         // Dropping that search stops its lanes.
-        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates, None).await,
+        Rest::Text { node, candidates } => text::find(s, cx, &node, candidates).await,
     }
 }
 
@@ -182,6 +194,7 @@ pub(super) async fn in_time<T>(
             cx.out.push(line.as_bytes());
         }
         cx.core.clock.sleep(left).await;
+        cx.observer.note_timed_out();
         Err(SearchError::TooLong.into())
     };
     future::or(work, watch).await
@@ -194,8 +207,22 @@ pub async fn resolve_exactly(s: &Selected, cx: &Cx, command: &SearchCommand) -> 
 
 /// Answers the keys on state.
 async fn resolve(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Result<Rest, Refusal> {
+    let began = cx.micros();
     let program = compile(s, cx, command, fuzz)?;
-    evaluate(s, cx, program, None).await
+    let rest = evaluate(s, cx, program, None).await?;
+    tell_state(s, cx, &rest, began);
+    Ok(rest)
+}
+
+fn tell_state(s: &Selected, cx: &Cx, rest: &Rest, began: u64) {
+    let us = cx.micros().saturating_sub(began);
+    cx.took(Phase::State, us);
+    let (left, text) = match rest {
+        Rest::Found(positions) => (positions, false),
+        Rest::Text { candidates, .. } => (candidates, true),
+    };
+    let messages = u64::from(s.view.len());
+    cx.observer.tell(|| Step::State { messages, left: left.len(), text, us });
 }
 
 /// `among`: the program holds no other positions, so that no other rows need be read.

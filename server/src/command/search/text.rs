@@ -19,30 +19,15 @@ use super::documented::{self, Documented};
 use super::{breathe, places};
 use crate::indexing::Of;
 use crate::lanes::search::{Candidate, Found, Indexed, Order, SearchError, SearchJob};
-use crate::lanes::trace::SearchTrace;
+use crate::lanes::times::Kind;
 use crate::limits::{
     SEARCH_ATTEMPTS_MAX, SEARCH_KEPT_BYTES_MAX, SEARCH_KEPT_MESSAGES_MAX, SEARCH_WINDOW_MESSAGES,
 };
 use crate::mailbox::message_numbers::MessageNumbers;
+use crate::observe::metrics::{By, Fallback, Phase};
+use crate::observe::step::{Look, Pieces, Step};
 use crate::response::status::Refusal;
 use crate::session::{Authenticated, Cx, Selected};
-
-/// What a search looked at, for a person.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Looked {
-    /// Messages that could match, before their text was looked at.
-    pub candidates: u64,
-    /// Of those, how many the index answered for, how many were searched in memory, how many were read.
-    pub indexed: u64,
-    pub in_memory: u64,
-    pub read: u64,
-}
-
-/// A trace to be filled by the search.
-pub struct Watch {
-    pub trace: Arc<SearchTrace>,
-    pub looked: Looked,
-}
 
 /// What positions are.
 enum Ground<'a> {
@@ -126,9 +111,8 @@ pub async fn find(
     cx: &Cx,
     node: &Node,
     positions: RoaringBitmap,
-    watch: Option<&mut Watch>,
 ) -> Result<RoaringBitmap, Refusal> {
-    find_on(Ground::Of(s), cx, node, positions, watch).await
+    find_on(Ground::Of(s), cx, node, positions).await
 }
 
 /// The messages among `messages`, by number, that match `node`, which has no state.
@@ -138,7 +122,7 @@ pub async fn find_numbers(
     node: &Node,
     messages: RoaringBitmap,
 ) -> Result<RoaringBitmap, Refusal> {
-    find_on(Ground::Account(auth), cx, node, messages, None).await
+    find_on(Ground::Account(auth), cx, node, messages).await
 }
 
 async fn find_on(
@@ -146,24 +130,20 @@ async fn find_on(
     cx: &Cx,
     node: &Node,
     positions: RoaringBitmap,
-    mut watch: Option<&mut Watch>,
 ) -> Result<RoaringBitmap, Refusal> {
-    if let Some(watch) = watch.as_deref_mut() {
-        watch.looked.candidates = positions.len();
-    }
     let documented = ground.documented(cx, &positions).await?;
     if documented.is_empty() {
-        return find_plain(&mut ground, cx, node, positions, watch).await;
+        return find_plain(&mut ground, cx, node, positions).await;
     }
     // Texts of messages with documents have numbers of their own: they are searched as if they were an account of theirs.
     let plain = positions - documented.iter().map(|one| one.position).collect::<RoaringBitmap>();
-    let mut found = find_plain(&mut ground, cx, node, plain, watch.as_deref_mut()).await?;
+    let mut found = find_plain(&mut ground, cx, node, plain).await?;
     let auth = ground.auth();
     for round in documented::rounds(documented, node) {
         let entries = round.entries();
         let (node, serials) = (round.node(node), round.serials());
         let mut texts = Ground::Documented(auth, &entries);
-        let hits = find_plain(&mut texts, cx, &node, serials, watch.as_deref_mut()).await?;
+        let hits = find_plain(&mut texts, cx, &node, serials).await?;
         found |= round.positions(&hits);
         breathe(cx).await?;
     }
@@ -175,7 +155,6 @@ async fn find_plain(
     cx: &Cx,
     node: &Node,
     positions: RoaringBitmap,
-    mut watch: Option<&mut Watch>,
 ) -> Result<RoaringBitmap, Refusal> {
     let mut found = RoaringBitmap::new();
     let mut open = positions;
@@ -184,7 +163,7 @@ async fn find_plain(
     }
     for attempt in 1.. {
         let with_index = attempt < SEARCH_ATTEMPTS_MAX;
-        let answer = attempt_of(ground, cx, node, open, with_index, watch.as_deref_mut()).await?;
+        let answer = attempt_of(ground, cx, node, open, with_index).await?;
         found |= answer.positions;
         open = answer.left;
         if open.is_empty() || !with_index {
@@ -201,8 +180,8 @@ async fn attempt_of(
     node: &Node,
     positions: RoaringBitmap,
     with_index: bool,
-    watch: Option<&mut Watch>,
 ) -> Result<Found, Refusal> {
+    let began = cx.micros();
     let numbers = ground.numbers(cx).await?;
     let of = ground.index();
     let index = if with_index { cx.core.lanes.index(&ground.auth().account, of).await } else { None };
@@ -214,32 +193,89 @@ async fn attempt_of(
     };
     let auth = ground.auth();
     let (prepared, scan) = gather(ground, cx, &numbers, &apart, index.as_deref()).await?;
-    let looked = Looked {
-        candidates: 0,
+    let look = Look {
+        candidates: positions.len(),
         indexed: positions.len() - apart.len(),
         in_memory: prepared.len() as u64,
         read: scan.len() as u64,
+        no_index: with_index && index.is_none() && cx.core.config.index.enabled,
+        ..Look::default()
     };
+    let trace = cx.observer.trace();
     let indexed = match (&index, snapshot) {
-        (Some(index), Some(snapshot)) if looked.indexed > 0 => Some(Indexed {
+        (Some(index), Some(snapshot)) if look.indexed > 0 => Some(Indexed {
             index: Arc::clone(index),
             snapshot,
             numbers: Arc::clone(&numbers),
             positions,
-            trace: watch.as_deref().map(|watch| Arc::clone(&watch.trace)),
+            trace: trace.clone(),
         }),
         _ => None,
     };
     let order = Order { indexed, prepared, keep: keep(index.as_ref(), &scan), scan, ..base(auth, node) };
-    let found = run(cx, order).await?;
-    if let Some(Watch { looked: all, .. }) = watch {
+    let job = SearchJob::new(order);
+    let mut noted = Noted { cx, job: job.clone(), look, is_answered: false };
+    let answer = run(cx, job).await;
+    if let Ok(found) = &answer {
+        let look = &mut noted.look;
+        noted.is_answered = true;
         // What is left is looked at again.
         let of_memory = found.left.intersection_len(&apart);
-        all.indexed += looked.indexed - (found.left.len() - of_memory);
-        all.in_memory += looked.in_memory - of_memory;
-        all.read += looked.read;
+        let of_index = found.left.len() - of_memory;
+        (look.left, look.found) = (found.left.len(), found.positions.len());
+        look.indexed = look.indexed.saturating_sub(of_index);
+        look.in_memory = look.in_memory.saturating_sub(of_memory);
+        if found.is_damaged {
+            cx.core.metrics.fell_back(Fallback::Damaged);
+        }
     }
-    Ok(found)
+    noted.look.us = cx.micros().saturating_sub(began);
+    trace.iter().for_each(|trace| noted.look.add_segments(&trace.take()));
+    drop(noted);
+    answer
+}
+
+/// A look that goes on. What lanes did is noted when it ends, also if it is given up in the middle.
+struct Noted<'a> {
+    cx: &'a Cx,
+    job: SearchJob,
+    look: Look,
+    is_answered: bool,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        note(self.cx, &self.job, &mut self.look, self.is_answered);
+        let look = std::mem::take(&mut self.look);
+        self.cx.observer.tell(|| Step::Look(look));
+    }
+}
+
+fn note(cx: &Cx, job: &SearchJob, look: &mut Look, is_answered: bool) {
+    if look.no_index {
+        cx.core.metrics.fell_back(Fallback::Missing);
+    }
+    // Of a search without an answer it is not known which messages were looked at.
+    let known = |messages: u64| if is_answered { messages } else { 0 };
+    let kinds = [
+        (Kind::Segment, By::Index, Phase::Index, known(look.indexed), &mut look.index),
+        (Kind::Prepared, By::Memory, Phase::Memory, known(look.in_memory), &mut look.memory),
+        (Kind::Batch, By::Log, Phase::Log, known(look.read), &mut look.log),
+    ];
+    let mut waited = None;
+    for (kind, by, phase, messages, told) in kinds {
+        let spent = job.spent(kind);
+        *told =
+            Pieces { pieces: spent.pieces, waited_us: spent.waited / 1000, worked_us: spent.worked / 1000 };
+        if spent.pieces > 0 {
+            cx.took(phase, told.worked_us);
+            cx.core.metrics.looked(by, spent.pieces, messages);
+            waited = Some(waited.map_or(told.waited_us, |waited: u64| waited.min(told.waited_us)));
+        }
+    }
+    if let Some(waited) = waited {
+        cx.took(Phase::Wait, waited);
+    }
 }
 
 fn base(auth: &Authenticated, node: &Node) -> Order {
@@ -256,14 +292,14 @@ fn base(auth: &Authenticated, node: &Node) -> Order {
     }
 }
 
-async fn run(cx: &Cx, order: Order) -> Result<Found, Refusal> {
-    let stop = Arc::clone(&order.cancel);
+async fn run(cx: &Cx, job: SearchJob) -> Result<Found, Refusal> {
+    let stop = Arc::clone(job.cancel());
     let gone = async {
         cx.cancel.wait().await;
         stop.store(true, Ordering::Relaxed);
         Err(SearchError::Cancelled)
     };
-    Ok(future::or(cx.core.lanes.search(SearchJob::new(order)), gone).await?)
+    Ok(future::or(cx.core.lanes.search(job), gone).await?)
 }
 
 type Gathered = (Vec<(u32, Arc<Prepared>)>, Vec<Candidate>);

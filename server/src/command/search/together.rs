@@ -14,6 +14,7 @@ use super::plan::Rest;
 use super::{breathe, find_patiently, places, resolve_exactly, text};
 use crate::limits::SEARCH_WINDOW_MESSAGES;
 use crate::mailbox::message_numbers::{MessageNumbers, NO_MESSAGE};
+use crate::observe::step::{How, Step};
 use crate::response::status::{Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
 use crate::wire::ast::SearchCommand;
@@ -27,6 +28,25 @@ enum State {
         numbers: Arc<MessageNumbers>,
         group: usize,
     },
+}
+
+impl State {
+    fn is_in(&self, nth: usize) -> bool {
+        matches!(self, State::Open { group, .. } if *group == nth)
+    }
+
+    fn how(&self, steps: &[Step]) -> How {
+        match self {
+            State::Open { .. } => How::Together,
+            State::Done(None) => How::Gone,
+            State::Done(Some(_)) if steps.iter().all(|step| matches!(step, Step::State { .. })) => How::State,
+            State::Done(Some(_)) => How::Alone,
+        }
+    }
+}
+
+fn name_of(s: &Selected) -> String {
+    s.look(|mailbox| mailbox.name().to_string()).unwrap_or_default()
 }
 
 /// Mailboxes that ask the same of texts.
@@ -48,13 +68,26 @@ pub async fn find_each(
     let (mut states, mut groups) = (Vec::with_capacity(mailboxes.len()), Vec::new());
     for s in mailboxes.iter_mut() {
         breathe(cx).await?;
-        let state = found_in(begin(s, cx, command, &mut groups).await)?;
-        states.push(state.unwrap_or(State::Done(None)));
+        let (began, mark) = (cx.micros(), cx.observer.mark());
+        let state = found_in(begin(s, cx, command, &mut groups).await)?.unwrap_or(State::Done(None));
+        cx.observer.tell(|| {
+            let steps = cx.observer.since(mark);
+            let us = cx.micros().saturating_sub(began);
+            Step::Mailbox { name: name_of(s), how: state.how(&steps), us, steps }
+        });
+        states.push(state);
     }
     let Some(auth) = mailboxes.first().map(|s| &s.auth) else { return Ok(Vec::new()) };
     let mut found = Vec::with_capacity(groups.len());
-    for Group { node, messages } in groups {
+    for (nth, Group { node, messages }) in groups.into_iter().enumerate() {
+        let (began, mark, count) = (cx.micros(), cx.observer.mark(), messages.len());
         found.push(text::find_numbers(auth, cx, &node, messages).await?);
+        cx.observer.tell(|| Step::Together {
+            mailboxes: states.iter().filter(|state| state.is_in(nth)).count() as u64,
+            messages: count,
+            us: cx.micros().saturating_sub(began),
+            steps: cx.observer.since(mark),
+        });
     }
     let mut answers = Vec::with_capacity(states.len());
     for state in states {
@@ -91,7 +124,7 @@ async fn begin(
         Rest::Text { node, candidates } => (node.without_outer_state(), candidates),
     };
     if node.has_state() {
-        let positions = text::find(s, cx, &node, candidates, None).await?;
+        let positions = text::find(s, cx, &node, candidates).await?;
         return Ok(State::Done(Some(Hits { positions, tiers: Vec::new() })));
     }
     let numbers = places::numbers(s, cx).await?;

@@ -184,7 +184,7 @@ impl Segments {
             debug_assert!(appended.is_ok(), "positions ascend");
             positions -= &left;
         }
-        Found { positions, left }
+        Found { positions, left, is_damaged: !messages.is_empty() }
     }
 
     fn plan(&self) -> &Plan {

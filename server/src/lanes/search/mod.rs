@@ -25,6 +25,7 @@ use trawl_store::log::Address;
 use trawl_store::shard::{Document, LaneReader, Shard};
 use trawl_store::types::{AccountId, ShardId};
 
+use super::times::{Kind, Spent, Times};
 use crate::limits;
 pub use indexed::Indexed;
 use indexed::Segments;
@@ -93,6 +94,8 @@ pub struct Found {
     pub positions: RoaringBitmap,
     /// Positions that nothing was found out about: their index is damaged, or their texts were given up while the search waited.
     pub left: RoaringBitmap,
+    /// The index of some of these is damaged.
+    pub is_damaged: bool,
 }
 
 /// One search. Clones are the same search.
@@ -112,6 +115,16 @@ pub enum Piece {
     Batch(Range<usize>),
 }
 
+impl Piece {
+    fn kind(&self) -> Kind {
+        match self {
+            Piece::Segment(_) => Kind::Segment,
+            Piece::Prepared(_) => Kind::Prepared,
+            Piece::Batch(_) => Kind::Batch,
+        }
+    }
+}
+
 struct Work {
     account: AccountKey,
     /// Octets of the program: as it came, as it is compiled for texts, and as it is for the index.
@@ -128,6 +141,7 @@ struct Work {
     /// Pieces that are not done.
     open: AtomicUsize,
     cancel: Arc<AtomicBool>,
+    times: Times,
     found: Mutex<Result<Found, SearchError>>,
     /// Closed when there is an answer.
     done: (Sender<()>, Receiver<()>),
@@ -175,10 +189,27 @@ impl SearchJob {
         self.work.next_quick.load(Ordering::Relaxed) < self.work.quick
     }
 
-    /// Does a piece on the thread of a lane that reads with `read`. Between messages that it reads it lets `others` go first.
-    pub fn run(&self, piece: Piece, read: &mut ReadBatch<'_>, others: &mut dyn FnMut()) {
+    /// Does a piece on the thread of a lane that reads with `read`. Between messages that it reads it lets `others` go first. `now`
+    /// is the clock of the lanes, in nanoseconds.
+    pub fn run(
+        &self,
+        piece: Piece,
+        read: &mut ReadBatch<'_>,
+        others: &mut dyn FnMut(),
+        now: &dyn Fn() -> u64,
+    ) {
         let mut reader = Stored::new(&self.work.reader, read);
-        self.work.run(piece, &mut reader, others);
+        self.work.run(piece, &mut reader, others, now);
+    }
+
+    /// It waits for a lane from now on.
+    pub fn queued(&self, now: u64) {
+        self.work.times.queued(now);
+    }
+
+    /// What its pieces of a kind cost so far.
+    pub fn spent(&self, kind: Kind) -> Spent {
+        self.work.times.spent(kind)
     }
 
     /// A worker broke down over a piece. What the index broke over is scanned instead.
@@ -228,6 +259,7 @@ impl SearchJob {
                 futures_lite::future::yield_now().await;
             }
             self.work.merge(&found);
+            self.work.times.piece(Kind::Batch, 0, 0);
             self.work.piece_done();
         }
         self.work.result()
@@ -254,6 +286,7 @@ impl Work {
             open: AtomicUsize::new(quick + batches.len()),
             batches,
             cancel,
+            times: Times::default(),
             found: Mutex::new(Ok(Found::default())),
             done: async_channel::bounded(1),
         };
@@ -286,7 +319,21 @@ impl Work {
             && self.next_batch.load(Ordering::Relaxed) >= self.batches.len()
     }
 
-    fn run(&self, piece: Piece, reader: &mut dyn ContentReader, others: &mut dyn FnMut()) {
+    fn run(
+        &self,
+        piece: Piece,
+        reader: &mut dyn ContentReader,
+        others: &mut dyn FnMut(),
+        now: &dyn Fn() -> u64,
+    ) {
+        let (kind, began) = (piece.kind(), now());
+        // What others do meanwhile is none of its work.
+        let mut away = 0;
+        let mut others = || {
+            let left = now();
+            others();
+            away += now().saturating_sub(left);
+        };
         let mut found = RoaringBitmap::new();
         let done = match piece {
             Piece::Segment(at) => {
@@ -294,9 +341,10 @@ impl Work {
             }
             Piece::Prepared(range) => self.in_memory(range, &mut found),
             Piece::Batch(batch) => {
-                self.batches.run(batch, &self.compiled, reader, &self.cancel, others, &mut found)
+                self.batches.run(batch, &self.compiled, reader, &self.cancel, &mut others, &mut found)
             }
         };
+        self.times.piece(kind, began, now().saturating_sub(began).saturating_sub(away));
         match done {
             Ok(()) => {
                 self.merge(&found);
@@ -356,6 +404,7 @@ impl Work {
             if let Ok(found) = &mut *self.found() {
                 found.positions |= indexed.positions;
                 found.left |= indexed.left;
+                found.is_damaged |= indexed.is_damaged;
             }
         }
         self.done.0.close();

@@ -59,7 +59,7 @@ fn job(node: &Node, count: u32) -> Work {
 /// A lane that has nothing else to do.
 fn work_off(job: &Work, reader: &mut Memory) {
     while let Some(piece) = job.claim(false) {
-        job.run(piece, reader, &mut || ());
+        job.run(piece, reader, &mut || (), &|| 0);
     }
 }
 
@@ -177,13 +177,13 @@ fn texts_in_memory_and_messages_in_the_log_give_one_answer() {
     let mut quick = 0;
     while let Some(piece) = job.claim(true) {
         assert!(matches!(piece, Piece::Prepared(_)));
-        job.run(piece, &mut Memory { broken: Some(0), ..Memory::default() }, &mut || ());
+        job.run(piece, &mut Memory { broken: Some(0), ..Memory::default() }, &mut || (), &|| 0);
         quick += 1;
     }
     assert_eq!(quick, job.quick);
     let mut others = 0;
     while let Some(piece) = job.claim(false) {
-        job.run(piece, &mut Memory::default(), &mut || others += 1);
+        job.run(piece, &mut Memory::default(), &mut || others += 1, &|| 0);
     }
     assert!(others >= 100, "others may go first before each message");
     let want = |n: &u32| n % 10 == 7 || n.to_string().starts_with("12");
@@ -199,6 +199,10 @@ fn a_search_that_waits_keeps_no_texts_in_memory() {
     assert!(given_up.iter().all(|(_, texts)| Arc::strong_count(texts) == 1));
     drop(given_up);
     work_off(&job, &mut Memory::default());
-    let want = Found { positions: (0..150).filter(|n| n % 10 == 7).collect(), left: (150..200).collect() };
+    let want = Found {
+        positions: (0..150).filter(|n| n % 10 == 7).collect(),
+        left: (150..200).collect(),
+        is_damaged: false,
+    };
     assert_eq!(job.result(), Ok(want));
 }

@@ -15,10 +15,12 @@ use roaring::RoaringBitmap;
 
 use self::relax::{Fuzz, Tier};
 use super::plan::Rest;
-use super::{resolve, text};
+use super::{readable, resolve, text};
 use crate::indexing::Of;
-use crate::lanes::CancelOnDrop;
+use crate::lanes::{CancelOnDrop, Timed};
 use crate::limits::FUZZY_WORDS_MAX;
+use crate::observe::metrics::Phase;
+use crate::observe::step::{Step, Word};
 use crate::response::status::Refusal;
 use crate::session::{Cx, Selected};
 use crate::wire::ast::{SearchCommand, SearchKey};
@@ -36,14 +38,23 @@ pub(super) async fn find(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> 
     let similar = similar(s, cx, command).await?;
     let mut hits = Hits::default();
     for tier in tiers(&command.key) {
+        let (began, mark) = (cx.micros(), cx.observer.mark());
         let found = match resolve(s, cx, command, Fuzz { tier, similar: &similar }).await? {
             Rest::Found(positions) => positions,
             Rest::Text { node, candidates } => {
                 // What a tier before has found is found.
-                text::find(s, cx, &node, candidates - &hits.positions, None).await?
+                text::find(s, cx, &node, candidates - &hits.positions).await?
             }
         };
         let new = found - &hits.positions;
+        cx.observer.tell(|| Step::Tier {
+            name: tier.name().to_owned(),
+            program: readable::shown(command, Some(Fuzz { tier, similar: &similar })),
+            found: new.len(),
+            relevancy: None,
+            us: cx.micros().saturating_sub(began),
+            steps: cx.observer.since(mark),
+        });
         hits.positions |= &new;
         hits.tiers.push(new);
     }
@@ -79,15 +90,29 @@ async fn similar(
         return Ok(HashMap::new());
     }
     let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+    let began = cx.micros();
     let has_documents = s.auth.look(|account| !account.documents().is_empty())?;
-    let mut found: HashMap<String, Vec<String>> = HashMap::new();
+    let mut lists = vec![Vec::new(); words.len()];
+    let mut all_waited = 0;
     for of in [Of::Mail].into_iter().chain(has_documents.then_some(Of::Documented)) {
-        let lists = cx.core.lanes.similar(&s.auth.account, of, words.clone(), Arc::clone(&cancel.0)).await?;
-        for (word, like) in words.iter().zip(lists) {
-            let known = found.entry(word.clone()).or_default();
+        let Timed { answer, waited, worked } =
+            cx.core.lanes.similar(&s.auth.account, of, words.clone(), Arc::clone(&cancel.0)).await?;
+        cx.took(Phase::Wait, waited);
+        cx.took(Phase::Words, worked);
+        all_waited += waited;
+        for (known, like) in lists.iter_mut().zip(answer) {
             let new: Vec<String> = like.into_iter().filter(|word| !known.contains(word)).collect();
             known.extend(new);
         }
     }
-    Ok(found)
+    cx.observer.tell(|| Step::Words {
+        words: words
+            .iter()
+            .zip(&lists)
+            .map(|(word, like)| Word { word: word.clone(), like: like.clone() })
+            .collect(),
+        waited_us: all_waited,
+        us: cx.micros().saturating_sub(began),
+    });
+    Ok(words.into_iter().zip(lists).collect())
 }

@@ -25,6 +25,18 @@ pub enum Tier {
     Similar,
 }
 
+impl Tier {
+    /// For a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Subject => "as it is written, in the subject",
+            Tier::Exact => "as it is written",
+            Tier::Words => "all words",
+            Tier::Similar => "words spelled like them",
+        }
+    }
+}
+
 /// What a FUZZY key means while a program is taken apart.
 #[derive(Clone, Copy)]
 pub struct Fuzz<'a> {
