@@ -66,6 +66,7 @@ pub fn text(status: &Status, figures: &Figures, counters: Counters) -> String {
     of_process(&mut text, status, counters);
     of_shards(&mut text, &status.shards);
     of_index(&mut text, status);
+    of_documents(&mut text, status);
     of_searches(&mut text, figures);
     text.finish()
 }
@@ -106,6 +107,21 @@ fn of_shards(text: &mut Text, shards: &[ShardStatus]) {
             text.value(&[("shard", &format!("{:04}", shard.shard))], figure(shard));
         }
     }
+}
+
+fn of_documents(text: &mut Text, status: &Status) {
+    text.gauge("trawl_documents_enabled", "1: documents in messages are read.");
+    text.value(&[], u64::from(status.documents.is_some()));
+    let Some(documents) = &status.documents else { return };
+    text.gauge("trawl_documents_queued_accounts", "Accounts with messages to be looked at.");
+    text.value(&[], documents.queued);
+    text.gauge("trawl_documents_working_accounts", "Accounts whose messages are being looked at.");
+    text.value(&[], documents.working);
+    text.counter("trawl_documents_total", "Documents that were looked at, by what came of it.");
+    text.value(&[("outcome", "read")], documents.read);
+    text.value(&[("outcome", "failed")], documents.failed);
+    text.counter("trawl_documents_text_bytes_total", "Text that was read in documents.");
+    text.value(&[], documents.text_bytes);
 }
 
 fn of_index(text: &mut Text, status: &Status) {
