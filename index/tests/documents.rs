@@ -105,7 +105,10 @@ fn what_a_file_is_counts_more_than_what_it_is_called() {
 fn runs_of_a_word_processor() {
     for (body, expected) in [
         ("<w:p><w:r><w:t>one</w:t></w:r><w:r><w:t xml:space='preserve'> two</w:t></w:r></w:p>", "one two"),
-        ("<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:noBreakHyphen/></w:r></w:p>", "a\tb\nc-"),
+        (
+            "<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:noBreakHyphen/></w:r></w:p>",
+            "a\tb\nc-",
+        ),
         ("<w:p><w:pPr><w:tabs><w:tab w:val='left'/></w:tabs></w:pPr><w:r><w:t>x</w:t></w:r></w:p>", "x"),
         (
             "<w:p><w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins></w:p>",
@@ -121,7 +124,10 @@ fn runs_of_a_word_processor() {
             "<w:p><w:r><w:instrText>HYPERLINK</w:instrText></w:r><w:hyperlink><w:r><w:t>link</w:t></w:r></w:hyperlink></w:p>",
             "link",
         ),
-        ("<w:p><w:r><w:drawing><wp:docPr id='1' descr='A &lt;chart&gt;'/></w:drawing></w:r></w:p>", "A <chart>"),
+        (
+            "<w:p><w:r><w:drawing><wp:docPr id='1' descr='A &lt;chart&gt;'/></w:drawing></w:r></w:p>",
+            "A <chart>",
+        ),
         ("<w:p><w:r><w:t>R&amp;D &#8364; &#x2014; &nbsp;</w:t></w:r></w:p>", "R&D € — "),
         (
             "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>1</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>2</w:t></w:r></w:p></w:tc></w:tr></w:tbl>",
@@ -247,7 +253,8 @@ fn no_change_of_octets_panics_or_hangs() {
 #[test]
 fn what_is_left_of_a_damaged_document_is_read() {
     // A part that ends in the middle, in an archive that does not.
-    let half = b"<w:document><w:body><w:p><w:r><w:t>first</w:t></w:r></w:p><w:p><w:r><w:t>sec</w:t </w:document>";
+    let half =
+        b"<w:document><w:body><w:p><w:r><w:t>first</w:t></w:r></w:p><w:p><w:r><w:t>sec</w:t </w:document>";
     let rest = b"<w:ftr><w:p><w:r><w:t>foot</w:t></w:r></w:p></w:ftr>";
     let content = archive(&[
         ("[Content_Types].xml", b"<Types/>"),

@@ -51,7 +51,8 @@ fn documents_are_read() {
     }
     assert!(read > 10);
     let process = worker.process().unwrap();
-    let koi8 = Document { kind: Kind::Plain, media_type: "", charset: Some("koi8-r"), content: b"\xcd\xc9\xd2" };
+    let koi8 =
+        Document { kind: Kind::Plain, media_type: "", charset: Some("koi8-r"), content: b"\xcd\xc9\xd2" };
     assert_eq!(worker.extract(&koi8), text("мир"));
     assert_eq!(worker.process(), Some(process), "one process reads many documents");
 }
@@ -77,7 +78,8 @@ fn a_worker_can_do_nothing_but_read_and_answer() {
     let about = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
     let status = about("status");
     let value = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}"));
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}"));
         line.trim().to_owned()
     };
     assert_eq!(value("NoNewPrivs:"), "1");
@@ -147,7 +149,9 @@ fn who_breaks_down_or_talks_nonsense_is_replaced() {
 #[allow(clippy::disallowed_methods, reason = "the worker belongs to a thread of its own")]
 fn who_is_killed_is_replaced() {
     let kill = |process: u32| {
-        assert!(std::process::Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success()
+        );
     };
     let mut worker = self::worker(BOUNDS);
     reads(&mut worker);
@@ -169,21 +173,39 @@ fn who_is_killed_is_replaced() {
 
 /// A process with this argument that has used a tenth of a second of processor time.
 fn busy(argument: &str) -> Option<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten();
     let mut processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     processes.find(|process| {
-        let about = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let about =
+            |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
         let ticks = |stat: &str| stat.rsplit_once(") ")?.1.split(' ').nth(11)?.parse::<u64>().ok();
         about("cmdline").split('\0').any(|word| word == argument) && ticks(&about("stat")) >= Some(10)
     })
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the worker belongs to a thread of its own")]
+fn a_worker_dies_with_who_started_it() {
+    let started = std::thread::spawn(|| {
+        let mut worker = self::worker(BOUNDS);
+        reads(&mut worker);
+        let process = worker.process().unwrap();
+        // Nobody ends it, and its pipes stay open.
+        std::mem::forget(worker);
+        process
+    });
+    let process = started.join().unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    while !state().contains(") Z ") {
+        assert!(!state().is_empty());
+    }
+}
+
+#[test]
 #[allow(clippy::disallowed_methods, reason = "the server's stop comes from another thread")]
 fn a_server_that_stops_does_not_wait() {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut worker =
-        Worker::new(Program::at(env!("CARGO_BIN_EXE_trawl")), BOUNDS, Arc::clone(&stop));
+    let mut worker = Worker::new(Program::at(env!("CARGO_BIN_EXE_trawl")), BOUNDS, Arc::clone(&stop));
     reads(&mut worker);
     let raise = std::thread::spawn(move || stop.store(true, Ordering::Relaxed));
     assert_eq!(worker.probe(Probe::Wait, b""), Outcome::Failed(Reason::Unavailable));

@@ -27,7 +27,8 @@ pub struct Archive<'a> {
 impl<'a> Archive<'a> {
     pub fn open(content: &'a [u8]) -> Result<Archive<'a>, Failure> {
         // Every entry of the directory begins with this; counted before a library believes any number.
-        let entries = memchr::memmem::find_iter(content, b"PK\x01\x02").take(DOCUMENT_ENTRIES_MAX + 1).count();
+        let entries =
+            memchr::memmem::find_iter(content, b"PK\x01\x02").take(DOCUMENT_ENTRIES_MAX + 1).count();
         if entries > DOCUMENT_ENTRIES_MAX {
             return Err(Failure::TooLarge("entries"));
         }
@@ -44,8 +45,12 @@ impl<'a> Archive<'a> {
     /// The entries whose name begins and ends like this: shorter names first, then in their order, so that 10 comes after 9.
     pub fn names(&self, begin: &str, end: &str) -> Vec<String> {
         let (begin, end) = (normal(begin), end.to_ascii_lowercase());
-        let mut names: Vec<String> =
-            self.entries.keys().filter(|name| name.starts_with(&begin) && name.ends_with(&end)).cloned().collect();
+        let mut names: Vec<String> = self
+            .entries
+            .keys()
+            .filter(|name| name.starts_with(&begin) && name.ends_with(&end))
+            .cloned()
+            .collect();
         names.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         names
     }
@@ -65,7 +70,10 @@ impl<'a> Archive<'a> {
     pub fn whole(&mut self, name: &str) -> Result<Option<Vec<u8>>, Stop> {
         let Some(entry) = self.entry(name)? else { return Ok(None) };
         let mut octets = Vec::new();
-        entry.take(DOCUMENT_WHOLE_ENTRY_BYTES_MAX).read_to_end(&mut octets).map_err(|error| failure(&error))?;
+        entry
+            .take(DOCUMENT_WHOLE_ENTRY_BYTES_MAX)
+            .read_to_end(&mut octets)
+            .map_err(|error| failure(&error))?;
         Ok(Some(octets))
     }
 }

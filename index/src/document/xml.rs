@@ -35,7 +35,10 @@ impl Element<'_> {
     /// The value of an attribute, by its name without prefix; the first one if there are several.
     pub fn get(&self, name: &str) -> Option<String> {
         let value = self.find(|attribute| attribute.key.local_name().into_inner() == name)?.value;
-        Some(quick_xml::escape::unescape(&value).map_or_else(|_| value.to_string(), |value| value.into_owned()))
+        Some(
+            quick_xml::escape::unescape(&value)
+                .map_or_else(|_| value.to_string(), |value| value.into_owned()),
+        )
     }
 
     /// The value of an attribute by its name as it is written, prefix and all.
@@ -123,13 +126,16 @@ impl<R: BufRead> Utf8<R> {
                 let encoding = match octets {
                     [b'<', 0, ..] => encoding_rs::UTF_16LE,
                     [0, b'<', ..] => encoding_rs::UTF_16BE,
-                    _ => encoding_rs::Encoding::for_bom(octets).map_or(encoding_rs::UTF_8, |(found, _)| found),
+                    _ => {
+                        encoding_rs::Encoding::for_bom(octets).map_or(encoding_rs::UTF_8, |(found, _)| found)
+                    }
                 };
                 encoding.new_decoder_with_bom_removal()
             });
             let octets = &octets[..octets.len().min(16 << 10)];
             self.ended = octets.is_empty();
-            self.decoded.reserve(decoder.max_utf8_buffer_length(octets.len()).unwrap_or(octets.len()).max(16));
+            self.decoded
+                .reserve(decoder.max_utf8_buffer_length(octets.len()).unwrap_or(octets.len()).max(16));
             let (_, read, _) = decoder.decode_to_string(octets, &mut self.decoded, self.ended);
             self.source.consume(read);
         }
@@ -197,7 +203,8 @@ mod tests {
         assert_eq!(walked(xml.as_bytes()), (expected.into(), Ok(())));
         let utf16: Vec<u8> = xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(walked(&utf16), (expected.into(), Ok(())));
-        let utf16: Vec<u8> = [0xfeff].into_iter().chain(xml.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+        let utf16: Vec<u8> =
+            [0xfeff].into_iter().chain(xml.encode_utf16()).flat_map(u16::to_be_bytes).collect();
         assert_eq!(walked(&utf16), (expected.into(), Ok(())));
         assert_eq!(walked(b"<a>\xff</a>").0, "<a None>\u{fffd}</a>");
     }

@@ -48,7 +48,8 @@ impl RequestHead {
     }
 
     pub fn decode(head: &[u8; REQUEST_HEAD_BYTES]) -> Option<RequestHead> {
-        let [b'T', b'Q', VERSION, task, charset_bytes, 0, 0, 0, t0, t1, t2, t3, c0, c1, c2, c3] = *head else {
+        let [b'T', b'Q', VERSION, task, charset_bytes, 0, 0, 0, t0, t1, t2, t3, c0, c1, c2, c3] = *head
+        else {
             return None;
         };
         let task = match Kind::from_code(task) {

@@ -63,7 +63,9 @@ pub fn run(number: u8, content: &[u8]) -> Result<Text, Reason> {
         Probe::TooMuch => write(b"TA\x01\x00\x00\x00\x00\x00\xff\xff\xff\xff"),
         Probe::NotText => write(b"TA\x01\x00\x00\x00\x00\x00\x02\x00\x00\x00\xff\xfe"),
         Probe::Recurse => recurse(0).to_string(),
-        Probe::Panic => return crate::runtime::panics::guarded(|| panic!("as asked")).map_err(|_| Reason::Damaged),
+        Probe::Panic => {
+            return crate::runtime::panics::guarded(|| panic!("as asked")).map_err(|_| Reason::Damaged);
+        }
         Probe::Abort => std::process::abort(),
         Probe::Exit => std::process::exit(0),
     };

@@ -78,7 +78,8 @@ fn content_type(document: &Document<'_>) -> String {
         _ => document.kind.media_type(),
     };
     // What says nothing is better not believed: Tika looks for itself.
-    let vague = trawl_index::document::Kind::of(media_type, None).is_none() && !media_type.starts_with("text/");
+    let vague =
+        trawl_index::document::Kind::of(media_type, None).is_none() && !media_type.starts_with("text/");
     let media_type = if vague { document.kind.media_type() } else { media_type };
     match document.charset.filter(|charset| is_token(charset)) {
         Some(charset) => format!("{media_type}; charset={charset}"),
@@ -147,7 +148,10 @@ mod tests {
         let text = |text: &str, cut| Outcome::Text { text: text.into(), cut };
         for (answer, expected) in [
             ("200 OK\r\nContent-Length: 6\r\n\r\nh\u{e9}llo", text("h\u{e9}llo", false)),
-            ("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", text("abcde", false)),
+            (
+                "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+                text("abcde", false),
+            ),
             ("200 OK\r\nContent-Length: 12\r\n\r\n123456789012", text("12345678", true)),
             ("200 OK\r\nContent-Length: 12\r\n\r\n1234567\u{e9}890", text("1234567", true)),
             ("200 OK\r\nContent-Length: 12\r\n\r\nabc", Outcome::Failed(Reason::Unavailable)),
@@ -157,7 +161,10 @@ mod tests {
             ("422 Unprocessable\r\nContent-Length: 0\r\n\r\n", Outcome::Failed(Reason::Damaged)),
             ("500 Oh\r\nContent-Length: 2\r\n\r\nno", Outcome::Failed(Reason::Unavailable)),
             ("503 Busy\r\nContent-Length: 0\r\n\r\n", Outcome::Failed(Reason::Unavailable)),
-            ("302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", Outcome::Failed(Reason::Unavailable)),
+            (
+                "302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+                Outcome::Failed(Reason::Unavailable),
+            ),
             ("nonsense", Outcome::Failed(Reason::Unavailable)),
         ] {
             let (url, thread) = responder(format!("HTTP/1.1 {answer}").into_bytes());

@@ -50,6 +50,8 @@ pub struct Worker {
     stop: Arc<AtomicBool>,
     clock: ProcessStart,
     running: Option<Running>,
+    /// The last one could not be started.
+    is_lacking: bool,
 }
 
 /// A child that is ready, or reads a document.
@@ -97,7 +99,7 @@ impl From<io::Error> for Broken {
 
 impl Worker {
     pub fn new(program: Program, bounds: Bounds, stop: Arc<AtomicBool>) -> Worker {
-        Worker { program, bounds, stop, clock: ProcessStart::now(), running: None }
+        Worker { program, bounds, stop, clock: ProcessStart::now(), running: None, is_lacking: false }
     }
 
     /// The process that reads documents, if one was started.
@@ -117,9 +119,15 @@ impl Worker {
             let mut running = match self.running.take() {
                 Some(running) => running,
                 None => match self.start() {
-                    Ok(running) => running,
+                    Ok(running) => {
+                        self.is_lacking = false;
+                        running
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "a process that reads documents could not be started");
+                        // Once until one starts: it is the same for each document.
+                        if !std::mem::replace(&mut self.is_lacking, true) {
+                            tracing::warn!(%error, "a process that reads documents could not be started");
+                        }
                         return Outcome::Failed(Reason::Unavailable);
                     }
                 },
@@ -211,7 +219,8 @@ impl Worker {
     ) -> Result<Outcome, Broken> {
         let charset = charset.filter(|name| name.len() <= usize::from(u8::MAX)).unwrap_or_default();
         let text_bytes_max = u32::try_from(self.bounds.text).unwrap_or(u32::MAX);
-        let (Ok(charset_bytes), Ok(content_bytes)) = (u8::try_from(charset.len()), u32::try_from(content.len()))
+        let (Ok(charset_bytes), Ok(content_bytes)) =
+            (u8::try_from(charset.len()), u32::try_from(content.len()))
         else {
             return Ok(Outcome::Failed(Reason::TooLarge));
         };
@@ -240,7 +249,9 @@ impl Worker {
             match running.input.write(octets) {
                 Ok(0) => return Err(Broken::Ended),
                 Ok(written) => octets = octets.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(running, PollFlags::OUT, until)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait(running, PollFlags::OUT, until)?
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
@@ -254,7 +265,9 @@ impl Worker {
             match running.output.read(rest) {
                 Ok(0) => return Err(Broken::Ended),
                 Ok(read) => at += read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(running, PollFlags::IN, until)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait(running, PollFlags::IN, until)?
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

@@ -12,10 +12,10 @@ use properties::Properties;
 use relations::{Relations, folder_of};
 use runs::Runs;
 
+use super::Failure;
 use super::archive::Archive;
 use super::output::{Out, Stop};
 use super::xml::{self, Element, Handler};
-use super::Failure;
 
 /// The begin of a compound file, which an office suite makes of a document with a password ([MS-OFFCRYPTO] 2.3), and which its
 /// predecessors' documents are.

@@ -1,10 +1,10 @@
 //! OpenDocument (ISO/IEC 26300-1): `content.xml`, in which everything stands in reading order, and the headers and footers of
 //! `styles.xml`.
 
+use super::super::Failure;
 use super::super::archive::Archive;
 use super::super::output::{Out, Stop};
 use super::super::xml::{self, Element, Handler};
-use super::super::Failure;
 use super::part;
 use super::properties::Properties;
 

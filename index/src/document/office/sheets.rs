@@ -1,10 +1,10 @@
 //! Workbooks (SpreadsheetML, ECMA-376-1, 18): the sheets in their order, rows as lines, cells set apart by tabs. Numbers, and dates, which
 //! are numbers, are as they are stored; formulas are left out, their results are there.
 
+use super::super::Failure;
 use super::super::archive::Archive;
 use super::super::output::{Out, Stop};
 use super::super::xml::{Element, Handler};
-use super::super::Failure;
 use super::relations::{Relations, folder_of};
 use super::{part, texts};
 use crate::limits::{DOCUMENT_SHARED_STRINGS_BYTES_MAX, DOCUMENT_SHARED_STRINGS_MAX};

@@ -68,7 +68,8 @@ impl CMap {
         if let Some(meaning) = self.meanings.get(&(size, code)) {
             return Some(meaning.clone());
         }
-        let within = |&&(of, from, to, _): &&(usize, u32, u32, u32)| of == size && (from..=to).contains(&code);
+        let within =
+            |&&(of, from, to, _): &&(usize, u32, u32, u32)| of == size && (from..=to).contains(&code);
         let (_, from, _, first) = self.ranges.iter().find(within)?;
         char::from_u32(first.wrapping_add(code - from)).map(String::from)
     }

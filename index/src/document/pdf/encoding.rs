@@ -48,7 +48,9 @@ pub fn table(document: &Document, font: &Dictionary) -> Table {
 fn base_table(name: Option<&[u8]>) -> Table {
     // Fonts without a base encoding have the standard one; WinAnsi has the same letters and more besides them.
     let name = match name {
-        Some(name @ (b"MacRomanEncoding" | b"MacExpertEncoding" | b"StandardEncoding" | b"WinAnsiEncoding")) => name,
+        Some(
+            name @ (b"MacRomanEncoding" | b"MacExpertEncoding" | b"StandardEncoding" | b"WinAnsiEncoding"),
+        ) => name,
         _ => b"StandardEncoding",
     };
     let mut font = Dictionary::new();

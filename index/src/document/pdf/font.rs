@@ -13,11 +13,11 @@ use crate::limits::DOCUMENT_PDF_CODES_MAX;
 
 /// Widths of Helvetica's glyphs from space to tilde, in thousandths: for the fonts that every reader has, which come without widths.
 const USUAL_WIDTHS: [u16; 95] = [
-    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556,
-    556, 556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667,
-    556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, 333, 556,
-    556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722,
-    500, 500, 500, 334, 260, 334, 584,
+    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556,
+    556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278,
+    500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469,
+    556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500,
+    278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
 ];
 
 /// See the module.
@@ -58,7 +58,8 @@ pub struct Code {
 
 impl Font {
     pub fn new(document: &Document, font: &Dictionary) -> Font {
-        let name = |key: &[u8]| get(document, font, key).and_then(|name| name.as_name().ok()).unwrap_or_default();
+        let name =
+            |key: &[u8]| get(document, font, key).and_then(|name| name.as_name().ok()).unwrap_or_default();
         let to_unicode = match get(document, font, b"ToUnicode") {
             Some(Object::Stream(stream)) => inflated(stream).ok().map(|octets| CMap::parse(&octets)),
             _ => None,

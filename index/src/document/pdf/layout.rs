@@ -13,7 +13,14 @@ impl Matrix {
     /// First this one, then `after`.
     pub fn then(self, after: Matrix) -> Matrix {
         let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (self.0, after.0);
-        Matrix([a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + l])
+        Matrix([
+            a * g + b * i,
+            a * h + b * j,
+            c * g + d * i,
+            c * h + d * j,
+            e * g + f * i + k,
+            e * h + f * j + l,
+        ])
     }
 
     pub fn moved(self, x: f64, y: f64) -> Matrix {
@@ -43,7 +50,8 @@ impl Layout {
     /// Writes what a glyph means. `begins`: it is the first of a string, before which a gap is looked for.
     pub fn glyph(&mut self, place: Place, begins: bool, meaning: &str, out: &mut Out) -> Result<(), Stop> {
         let [a, b, c, d, x, y] = place.matrix.0;
-        let (along, across, sign) = if place.vertical { ((c, d), (a, b), -1.0) } else { ((a, b), (c, d), 1.0) };
+        let (along, across, sign) =
+            if place.vertical { ((c, d), (a, b), -1.0) } else { ((a, b), (c, d), 1.0) };
         let (wide, high) = (along.0.hypot(along.1), across.0.hypot(across.1));
         let size = if high > 0.0 { high } else { wide };
         if begins

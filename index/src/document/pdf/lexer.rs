@@ -193,7 +193,9 @@ impl<'a> Iterator for Lexer<'a> {
 /// A number (7.3.3). Some programs write more minus signs than one.
 fn number(word: &[u8]) -> Option<f64> {
     let digits = word.iter().position(|b| !b"+-".contains(b)).map(|at| &word[at..])?;
-    if !digits.iter().all(|b| b.is_ascii_digit() || b"-.".contains(b)) || !digits.iter().any(u8::is_ascii_digit) {
+    if !digits.iter().all(|b| b.is_ascii_digit() || b"-.".contains(b))
+        || !digits.iter().any(u8::is_ascii_digit)
+    {
         return None;
     }
     let end = digits.iter().position(|&b| b == b'-').unwrap_or(digits.len());
@@ -207,8 +209,10 @@ mod tests {
 
     #[test]
     fn tokens() {
-        let all: Vec<Token<'_>> =
-            Lexer::new(b"/F#31 12 Tf % c\n[(a\\(b(c)\\051\\\r\nd) -.5 <4 1 4>]TJ<</A(x)>>T* 1.2.3 --4 + ) 'a").collect();
+        let all: Vec<Token<'_>> = Lexer::new(
+            b"/F#31 12 Tf % c\n[(a\\(b(c)\\051\\\r\nd) -.5 <4 1 4>]TJ<</A(x)>>T* 1.2.3 --4 + ) 'a",
+        )
+        .collect();
         use Token::*;
         assert_eq!(
             all,

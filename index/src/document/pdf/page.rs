@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use lopdf::{Dictionary, Document, Object, ObjectId};
 
+use super::super::Failure;
+use super::super::output::{Out, Stop};
 use super::font::Font;
 use super::layout::{Layout, Matrix, Place};
 use super::lexer::{Lexer, Token};
 use super::{LEVELS_MAX, dictionary, get, inflated, numbers, resolved, text_string};
-use super::super::Failure;
-use super::super::output::{Out, Stop};
 use crate::limits::{
-    DOCUMENT_PDF_FONTS_MAX, DOCUMENT_PDF_FORM_DEPTH_MAX, DOCUMENT_PDF_OPERATORS_MAX, DOCUMENT_PDF_STREAM_BYTES_MAX,
+    DOCUMENT_PDF_FONTS_MAX, DOCUMENT_PDF_FORM_DEPTH_MAX, DOCUMENT_PDF_OPERATORS_MAX,
+    DOCUMENT_PDF_STREAM_BYTES_MAX,
 };
 
 /// Operands that are kept for an operator.
@@ -165,10 +166,8 @@ impl<'d> Pages<'d> {
         while let Some(token) = lexer.next() {
             match token {
                 Token::Word(operator) => {
-                    self.operators_left = self
-                        .operators_left
-                        .checked_sub(1)
-                        .ok_or(Failure::TooLarge("operators"))?;
+                    self.operators_left =
+                        self.operators_left.checked_sub(1).ok_or(Failure::TooLarge("operators"))?;
                     match operator {
                         b"ID" => lexer.pass_image(),
                         _ => self.operator(operator, &operands, &mut run, out)?,
@@ -197,11 +196,7 @@ impl<'d> Pages<'d> {
         };
         let matrix = || Matrix([number(0), number(1), number(2), number(3), number(4), number(5)]);
         match operator {
-            b"q" => {
-                if run.saved.len() < SAVED_MAX {
-                    run.saved.push(run.state.clone());
-                }
-            }
+            b"q" if run.saved.len() < SAVED_MAX => run.saved.push(run.state.clone()),
             b"Q" => {
                 if let Some(saved) = run.saved.pop() {
                     run.state = saved;
@@ -368,7 +363,9 @@ impl<'d> Pages<'d> {
 
     /// Shows a string.
     fn show(&mut self, string: Option<&Operand>, run: &mut Run<'d>, out: &mut Out) -> Result<(), Stop> {
-        let (Some(Operand::String(string)), Some(font)) = (string, run.state.font.clone()) else { return Ok(()) };
+        let (Some(Operand::String(string)), Some(font)) = (string, run.state.font.clone()) else {
+            return Ok(());
+        };
         let mut rest = string.as_slice();
         let mut begins = true;
         while !rest.is_empty() {
@@ -422,7 +419,8 @@ impl Run<'_> {
 
     fn advance(&mut self, by: f64) {
         let vertical = self.state.font.as_ref().is_some_and(|font| font.is_vertical());
-        self.text = if vertical { self.text.moved(0.0, by) } else { self.text.moved(by * self.state.scale, 0.0) };
+        self.text =
+            if vertical { self.text.moved(0.0, by) } else { self.text.moved(by * self.state.scale, 0.0) };
     }
 
     fn mark(&mut self, actual: Option<String>) {

@@ -55,18 +55,17 @@ pub fn meaning(word: &[u8]) -> Meaning {
         b"fcharset" => Meaning::FontCharset,
         b"cpg" => Meaning::FontCodePage,
         // What stands in a shape, the Unicode of two readings, notes, and what a document says of itself.
-        b"shpinst" | b"shptxt" | b"ud" | b"footnote" | b"annotation" | b"title" | b"subject" | b"author" | b"keywords" | b"doccomm"
-        | b"category" => Meaning::Kept,
-        b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl" | b"footerr" | b"footerf" => {
-            Meaning::Apart
-        }
-        b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"objclass" | b"objname" | b"fldinst"
-        | b"filetbl" | b"listtable" | b"listoverridetable" | b"revtbl" | b"rsidtbl" | b"nonshppict"
-        | b"shprslt" | b"sp" | b"do" | b"pntext" | b"listtext" | b"pntxta" | b"pntxtb" | b"xe" | b"tc"
-        | b"tcn" | b"rxe" | b"private" | b"template" | b"upr" | b"bkmkstart" | b"bkmkend" | b"atnid"
-        | b"atnauthor" | b"atnref" | b"atntime" | b"themedata" | b"datastore" | b"fontemb" | b"falt"
-        | b"xmlnstbl" | b"generator" | b"pgptbl" | b"mmathPr" | b"ftnsep" | b"ftnsepc" | b"aftnsep"
-        | b"aftnsepc" => Meaning::Skipped,
+        b"shpinst" | b"shptxt" | b"ud" | b"footnote" | b"annotation" | b"title" | b"subject" | b"author"
+        | b"keywords" | b"doccomm" | b"category" => Meaning::Kept,
+        b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl" | b"footerr"
+        | b"footerf" => Meaning::Apart,
+        b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"objdata" | b"objclass" | b"objname"
+        | b"fldinst" | b"filetbl" | b"listtable" | b"listoverridetable" | b"revtbl" | b"rsidtbl"
+        | b"nonshppict" | b"shprslt" | b"sp" | b"do" | b"pntext" | b"listtext" | b"pntxta" | b"pntxtb"
+        | b"xe" | b"tc" | b"tcn" | b"rxe" | b"private" | b"template" | b"upr" | b"bkmkstart" | b"bkmkend"
+        | b"atnid" | b"atnauthor" | b"atnref" | b"atntime" | b"themedata" | b"datastore" | b"fontemb"
+        | b"falt" | b"xmlnstbl" | b"generator" | b"pgptbl" | b"mmathPr" | b"ftnsep" | b"ftnsepc"
+        | b"aftnsep" | b"aftnsepc" => Meaning::Skipped,
         _ => Meaning::Nothing,
     }
 }
