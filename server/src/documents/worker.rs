@@ -317,9 +317,6 @@ impl Extractor for Worker {
         if document.content.len() > self.bounds.size {
             return Outcome::Failed(Reason::TooLarge);
         }
-        if !document.kind.is_read_here() {
-            return Outcome::Failed(Reason::Unsupported);
-        }
         self.ask(Task::Document(document.kind), document.charset, document.content)
     }
 }
@@ -328,7 +325,9 @@ impl Running {
     /// Keeps what there is on its standard error.
     fn listen(&mut self) {
         let mut piece = [0; 1024];
-        while let Some(errors) = &mut self.errors {
+        // One that never stops talking is listened to again later.
+        for _ in 0..64 {
+            let Some(errors) = &mut self.errors else { return };
             match errors.read(&mut piece) {
                 Ok(0) => self.errors = None,
                 Ok(read) => {
