@@ -2,7 +2,8 @@
 //! scan that defines SEARCH.
 //!
 //! Pure: no I/O (files of the index aside, which `account/files.rs` alone touches), no clock, no thread. Everything is `Send`, works on borrowed bytes, takes bounded stack and
-//! time in proportion to the input, and never panics on any input.
+//! time in proportion to the input, and never panics on any input. So it is with everything but `document`, where libraries take files
+//! apart: that is for processes that may fail.
 //!
 //! The MIME parser is our own because every part needs its byte offsets in the stored message and because the
 //! rules for broken mail are part of what SEARCH and BODYSTRUCTURE mean.

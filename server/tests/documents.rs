@@ -173,7 +173,7 @@ fn who_is_killed_is_replaced() {
 
 /// A process with this argument that has used a tenth of a second of processor time.
 fn busy(argument: &str) -> Option<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten();
     let mut processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     processes.find(|process| {
         let about =
@@ -181,6 +181,24 @@ fn busy(argument: &str) -> Option<u32> {
         let ticks = |stat: &str| stat.rsplit_once(") ")?.1.split(' ').nth(11)?.parse::<u64>().ok();
         about("cmdline").split('\0').any(|word| word == argument) && ticks(&about("stat")) >= Some(10)
     })
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the worker belongs to a thread of its own")]
+fn a_worker_dies_with_who_started_it() {
+    let started = std::thread::spawn(|| {
+        let mut worker = self::worker(BOUNDS);
+        reads(&mut worker);
+        let process = worker.process().unwrap();
+        // Nobody ends it, and its pipes stay open.
+        std::mem::forget(worker);
+        process
+    });
+    let process = started.join().unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    while !state().contains(") Z ") {
+        assert!(!state().is_empty());
+    }
 }
 
 #[test]

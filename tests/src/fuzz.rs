@@ -72,6 +72,17 @@ pub fn message(bytes: &[u8]) {
     assert!(texts.file_names.iter().all(|name| !name.is_empty()));
 }
 
+/// An attached document: the first byte says what it is taken for.
+pub fn document(bytes: &[u8]) {
+    use trawl_index::document::{Kind, Limits, text};
+    let Some((&kind, content)) = bytes.split_first() else { return };
+    let Some(kind) = Kind::from_code(kind % 12) else { return };
+    let limits = Limits { text_bytes_max: 10_000 };
+    if let Ok(text) = text(kind, None, content, &limits) {
+        assert!(text.text.len() <= limits.text_bytes_max);
+    }
+}
+
 /// A summary as it could stand on a damaged disk.
 pub fn summary(bytes: &[u8]) {
     let whole = trawl_index::summary::Summary::decode(bytes).is_ok();

@@ -1,6 +1,7 @@
 //! Hostile bytes at every door, a small seeded corpus with each run of the tests; `tests/fuzz` goes on from there.
 
 use rand::prelude::*;
+use trawl_index::document::Kind;
 use trawl_tests::fuzz;
 
 const SEED: u64 = 0x7261_776c;
@@ -93,6 +94,24 @@ fn queries() {
 #[test]
 fn messages() {
     run(fuzz::message, MESSAGES);
+}
+
+#[test]
+fn documents() {
+    let seeds: [&[u8]; 8] = [
+        include_bytes!("../../index/tests/documents/hand.pdf"),
+        include_bytes!("../../index/tests/documents/composite.pdf"),
+        include_bytes!("../../index/tests/documents/letter.docx"),
+        include_bytes!("../../index/tests/documents/sheet.xlsx"),
+        include_bytes!("../../index/tests/documents/letter.fodt"),
+        include_bytes!("../../index/tests/documents/hand.rtf"),
+        b"<title>x</title><p>a<table><td>b&eacute;",
+        b"\xff\xfea\0b\0",
+    ];
+    let kinds = [Kind::Pdf, Kind::Pdf, Kind::Docx, Kind::Xlsx, Kind::Odt, Kind::Rtf, Kind::Html, Kind::Plain];
+    let seeds: Vec<Vec<u8>> =
+        seeds.iter().zip(kinds).map(|(seed, kind)| [&[kind.code()], *seed].concat()).collect();
+    run(fuzz::document, &seeds.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }
 
 #[test]

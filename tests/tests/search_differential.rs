@@ -70,7 +70,7 @@ fn five_thousand_queries_through_the_index() {
         ("segments at once", 6),
         ("built", 80),
         ("merged", 20),
-        ("verified", 5),
+        ("verified", 3),
         ("killed", 5),
         ("started again", 5),
         ("system crashed", 10),

@@ -145,6 +145,9 @@ fn check_documents(documents: &DocumentsConfig) -> Result<(), Fault> {
     within_size("documents.memory", documents.memory, ByteSize::mib(32), ByteSize::mib(16 << 10))?;
     within_size("documents.text", documents.text, ByteSize(4 << 10), ByteSize::mib(64))?;
     within_size("documents.size", documents.size, ByteSize(4 << 10), ByteSize::mib(1024))?;
+    if documents.memory.0 < 2 * documents.size.0 {
+        return Err(("documents.memory", "must be at least twice documents.size".into()));
+    }
     const TIKA: &str = "documents.tika";
     if !documents.tika.is_empty() && !documents.tika.starts_with("http://") {
         return Err((TIKA, "is not a URL with http, as http://localhost:9998 is".into()));
@@ -288,6 +291,12 @@ mod tests {
             ("[auth]\nscram_iterations = 100\n", 2, "not between 4096"),
             ("[documents]\nworkers = 0\n", 2, "not between 1 and 256"),
             ("[documents]\nmemory = \"1MiB\"\n", 2, "not between 32MiB and 16GiB"),
+            (
+                "[documents]\nsize = \"1MiB\"\nmemory = \"32MiB\"\ntext = \"1GiB\"\n",
+                4,
+                "not between 4KiB and 64MiB",
+            ),
+            ("[documents]\nmemory = \"64MiB\"\n", 2, "at least twice documents.size"),
             ("[documents]\n\ntika = \"https://localhost\"\n", 3, "is not a URL with http"),
             ("[documents]\ntika = \"http://localhost:9998/?x\"\n", 2, "is not the URL of a server"),
             ("x = = 1\n", 1, ""),

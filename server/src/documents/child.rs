@@ -46,6 +46,7 @@ fn serve(arguments: &ChildArgs, lacking: lockdown::Lacking) -> io::Result<()> {
         let mut charset = vec![0; usize::from(head.charset_bytes)];
         input.read_exact(&mut charset)?;
         let mut content = Vec::new();
+        content.reserve_exact(usize::try_from(head.content_bytes).unwrap_or(0).saturating_add(1));
         (&mut input).take(u64::from(head.content_bytes)).read_to_end(&mut content)?;
         if content.len() as u64 != u64::from(head.content_bytes) {
             return Err(io::ErrorKind::UnexpectedEof.into());

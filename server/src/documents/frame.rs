@@ -107,7 +107,8 @@ impl AnswerHead {
         let status = match status {
             READY => Status::Ready,
             TEXT => Status::Text,
-            code => Status::Failed(Reason::from_code(code)?),
+            // What became of a worker is not for the worker to say.
+            code => Status::Failed(Reason::from_code(code).filter(|reason| reason.is_of_content())?),
         };
         let fits = match status {
             Status::Text => flags & !FLAG_CUT == 0 && text_bytes <= text_bytes_max,
@@ -147,7 +148,7 @@ mod tests {
             let fits = match status {
                 Status::Text => flags <= 1 && text_bytes <= text_bytes_max,
                 Status::Ready => text_bytes == 0,
-                Status::Failed(_) => text_bytes == 0 && flags == 0,
+                Status::Failed(reason) => reason.is_of_content() && text_bytes == 0 && flags == 0,
             };
             prop_assert_eq!(AnswerHead::decode(&head.encode(), text_bytes_max), fits.then_some(head));
         }

@@ -3,19 +3,18 @@
 //!
 //! Several locks do the same, since a container may take away any of them. Each that could not be closed is a bit of [`Lacking`], which
 //! the server tells once; the worker works all the same.
-//!
-//! The audited file for `unsafe` here: one call, which closes what was inherited.
-#![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
 use super::child::ChildArgs;
+use crate::runtime::os;
 
 /// The user and the group that own nothing.
 const NOBODY: u32 = 65534;
@@ -30,7 +29,7 @@ impl Lacking {
     const NAMES: [(u8, &'static str); 6] = [
         (1, "resource limits"),
         (2, "another user than root"),
-        (4, "no new privileges"),
+        (4, "no privileges"),
         (8, "an end with the server's"),
         (16, "a filter of system calls (seccomp)"),
         (32, "closed descriptors"),
@@ -66,17 +65,23 @@ impl Lacking {
 /// Closes all locks of the calling process, which has one thread.
 pub fn lock_down(arguments: &ChildArgs) -> Lacking {
     let mut lacking = Lacking::default();
-    lacking.unless(close_inherited(), Lacking::DESCRIPTORS);
+    // Nothing of this process has opened anything yet that it would use again.
+    lacking.unless(os::close_descriptors_from(3).is_ok(), Lacking::DESCRIPTORS);
     let _ = rustix::process::setpriority_process(None, 19);
     lacking.unless(limit(arguments), Lacking::LIMITS);
     if rustix::process::geteuid().is_root() {
         lacking.unless(become_nobody(), Lacking::USER);
     }
+    // A service may have been given some without being root.
+    let none = CapabilitySet::empty();
+    let none = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let capable = rustix::thread::clear_ambient_capability_set().is_err()
+        || rustix::thread::set_capabilities(None, none).is_err();
     // A change of user resets both.
     let undumpable =
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).is_ok();
     let no_more = rustix::thread::set_no_new_privs(true).is_ok();
-    lacking.unless(undumpable && no_more, Lacking::PRIVILEGES);
+    lacking.unless(undumpable && no_more && !capable, Lacking::PRIVILEGES);
     let death = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     lacking.unless(death.is_ok(), Lacking::DEATH);
     let filter = filter().and_then(|filter| seccompiler::apply_filter(&filter).ok());
@@ -92,12 +97,6 @@ pub fn begin_document(seconds: u64) {
     let hard = getrlimit(Resource::Cpu).maximum;
     let limit = hard.map_or(limit, |hard| limit.min(hard));
     let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(limit), maximum: hard });
-}
-
-/// Closes all descriptors but the standard ones.
-fn close_inherited() -> bool {
-    // SAFETY: nothing of this process has opened anything yet that it would use again.
-    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) == 0 }
 }
 
 fn limit(arguments: &ChildArgs) -> bool {

@@ -119,6 +119,11 @@ impl Reason {
         Reason::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
+    /// Whether it is something that is seen in the document, and nothing that became of who read it.
+    fn is_of_content(self) -> bool {
+        matches!(self, Reason::Encrypted | Reason::Damaged | Reason::TooLarge | Reason::Unsupported)
+    }
+
     /// Whether the same document would fail again. If not, it is to be tried again later.
     pub fn is_final(self) -> bool {
         self != Reason::Unavailable
@@ -142,7 +147,8 @@ pub trait Extractor: Send {
     fn extract(&mut self, document: &Document<'_>) -> Outcome;
 }
 
-/// The extractor of these settings, for one thread. `stop`: raised, what it is doing ends soon, as [`Reason::Unavailable`].
+/// The extractor of these settings, for one thread. `stop`: raised, a worker is given up soon, as [`Reason::Unavailable`]; an answer of
+/// Tika is waited for.
 pub fn extractor(config: &DocumentsConfig, stop: Arc<AtomicBool>) -> Box<dyn Extractor> {
     let bounds = config.bounds();
     if config.tika.is_empty() {

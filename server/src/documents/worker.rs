@@ -50,6 +50,8 @@ pub struct Worker {
     stop: Arc<AtomicBool>,
     clock: ProcessStart,
     running: Option<Running>,
+    /// The last one could not be started.
+    is_lacking: bool,
 }
 
 /// A child that is ready, or reads a document.
@@ -97,7 +99,7 @@ impl From<io::Error> for Broken {
 
 impl Worker {
     pub fn new(program: Program, bounds: Bounds, stop: Arc<AtomicBool>) -> Worker {
-        Worker { program, bounds, stop, clock: ProcessStart::now(), running: None }
+        Worker { program, bounds, stop, clock: ProcessStart::now(), running: None, is_lacking: false }
     }
 
     /// The process that reads documents, if one was started.
@@ -117,9 +119,15 @@ impl Worker {
             let mut running = match self.running.take() {
                 Some(running) => running,
                 None => match self.start() {
-                    Ok(running) => running,
+                    Ok(running) => {
+                        self.is_lacking = false;
+                        running
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "a process that reads documents could not be started");
+                        // Once until one starts: it is the same for each document.
+                        if !std::mem::replace(&mut self.is_lacking, true) {
+                            tracing::warn!(%error, "a process that reads documents could not be started");
+                        }
                         return Outcome::Failed(Reason::Unavailable);
                     }
                 },
@@ -309,9 +317,6 @@ impl Extractor for Worker {
         if document.content.len() > self.bounds.size {
             return Outcome::Failed(Reason::TooLarge);
         }
-        if !document.kind.is_read_here() {
-            return Outcome::Failed(Reason::Unsupported);
-        }
         self.ask(Task::Document(document.kind), document.charset, document.content)
     }
 }
@@ -320,7 +325,9 @@ impl Running {
     /// Keeps what there is on its standard error.
     fn listen(&mut self) {
         let mut piece = [0; 1024];
-        while let Some(errors) = &mut self.errors {
+        // One that never stops talking is listened to again later.
+        for _ in 0..64 {
+            let Some(errors) = &mut self.errors else { return };
             match errors.read(&mut piece) {
                 Ok(0) => self.errors = None,
                 Ok(read) => {

@@ -193,6 +193,13 @@ fn set_option(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, on: boo
     checked(result).map(drop)
 }
 
+/// Closes all descriptors from this one on, whoever holds them: only for a process that has just begun and holds none.
+pub fn close_descriptors_from(first: u32) -> io::Result<()> {
+    // SAFETY: plain numbers; what the descriptors belonged to is the caller's to know.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0u32) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Asks the kernel for a small io_uring and gives it back; the error is the kernel's.
 pub fn try_io_uring() -> io::Result<()> {
     let mut parameters = [0u8; 120];

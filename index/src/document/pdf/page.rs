@@ -196,11 +196,7 @@ impl<'d> Pages<'d> {
         };
         let matrix = || Matrix([number(0), number(1), number(2), number(3), number(4), number(5)]);
         match operator {
-            b"q" => {
-                if run.saved.len() < SAVED_MAX {
-                    run.saved.push(run.state.clone());
-                }
-            }
+            b"q" if run.saved.len() < SAVED_MAX => run.saved.push(run.state.clone()),
             b"Q" => {
                 if let Some(saved) = run.saved.pop() {
                     run.state = saved;
