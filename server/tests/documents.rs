@@ -55,6 +55,12 @@ fn documents_are_read() {
         Document { kind: Kind::Plain, media_type: "", charset: Some("koi8-r"), content: b"\xcd\xc9\xd2" };
     assert_eq!(worker.extract(&koi8), text("мир"));
     assert_eq!(worker.process(), Some(process), "one process reads many documents");
+    worker.turn_to_another_account();
+    reads(&mut worker);
+    assert_ne!(worker.process(), Some(process), "but those of one account only");
+    let process = worker.process();
+    drop(worker.extract(&koi8));
+    assert_eq!(worker.process(), process);
 }
 
 #[test]

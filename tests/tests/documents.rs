@@ -21,6 +21,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("sheet.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "1234.5"),
     ("slides.odp", "application/vnd.oasis.opendocument.presentation", "fresnel"),
     ("slides.pptx", "application/zip", "storm of 1703"),
+    // As many programs send RTF.
     ("hand.rtf", "application/msword", "m\u{fc}ller"),
 ];
 

@@ -277,11 +277,6 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
-    /// Whether [`super::text`] reads it.
-    pub fn is_read_here(self) -> bool {
-        self != Kind::Other
-    }
-
     /// A media type of this kind, for whom the part's own says nothing.
     pub fn media_type(self) -> &'static str {
         match self {

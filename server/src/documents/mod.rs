@@ -145,6 +145,9 @@ impl From<Failure> for Reason {
 /// used it.
 pub trait Extractor: Send {
     fn extract(&mut self, document: &Document<'_>) -> Outcome;
+
+    /// What comes next is somebody else's: nothing that has read a document before may read it.
+    fn turn_to_another_account(&mut self) {}
 }
 
 /// The extractor of these settings, for one thread. `stop`: raised, a worker is given up soon, as [`Reason::Unavailable`]; an answer of
@@ -158,10 +161,10 @@ pub fn extractor(config: &DocumentsConfig, stop: Arc<AtomicBool>) -> Box<dyn Ext
     }
 }
 
-/// What an attachment is read as with these settings; `None`: it is not looked at.
+/// What an attachment is read as with these settings; `None`: it is not looked at. What only Tika reads is looked at without it as well, for much of
+/// what is called `.doc` is RTF.
 pub fn kind(config: &DocumentsConfig, media_type: &str, file_name: Option<&str>) -> Option<Kind> {
-    let kind = Kind::of(media_type, file_name).filter(|_| config.enabled)?;
-    (kind.is_read_here() || !config.tika.is_empty()).then_some(kind)
+    Kind::of(media_type, file_name).filter(|_| config.enabled)
 }
 
 #[cfg(test)]
@@ -176,16 +179,5 @@ mod tests {
         assert_eq!(Reason::from_code(0), None);
         assert_eq!(Reason::from_code(9), None);
         assert!(Reason::Crashed.is_final() && !Reason::Unavailable.is_final());
-    }
-
-    #[test]
-    fn old_formats_are_wanted_with_tika_only() {
-        let mut config = DocumentsConfig::default();
-        assert_eq!(kind(&config, "application/pdf", None), Some(Kind::Pdf));
-        assert_eq!(kind(&config, "application/msword", None), None);
-        config.tika = "http://localhost:9998".into();
-        assert_eq!(kind(&config, "application/msword", None), Some(Kind::Other));
-        config.enabled = false;
-        assert_eq!(kind(&config, "application/pdf", None), None);
     }
 }

@@ -319,6 +319,11 @@ impl Extractor for Worker {
         }
         self.ask(Task::Document(document.kind), document.charset, document.content)
     }
+
+    fn turn_to_another_account(&mut self) {
+        // Dropped, it is killed.
+        self.running.take_if(|running| running.documents > 0);
+    }
 }
 
 impl Running {

@@ -76,7 +76,11 @@ impl DocumentThreads {
 fn work(shared: &Arc<Shared>, documents: &Documents) {
     let Documents { config, figures, stop, .. } = documents;
     let mut extractor = extractor(config, Arc::clone(stop));
+    let mut before = None;
     while let Some(key) = documents.backlog.next() {
+        if before.replace(key).is_some_and(|before| before != key) {
+            extractor.turn_to_another_account();
+        }
         let mut source = LogSource::new(shared, key);
         let done = guarded(|| reading::step(&mut source, &mut *extractor, config, figures, stop));
         let again = match done {

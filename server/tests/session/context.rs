@@ -234,7 +234,7 @@ fn message(n: usize) -> String {
     let to = ["carl@x", "Dora <d@x>", ""][n / 3 % 3];
     let body = ["the parcel came", "alpha and omega", "", "nothing of interest, but somewhat longer"][n % 4];
     // Some may have documents, as far as their structure says; others are looked at as they come.
-    let kind = if n % 4 == 0 { "" } else { "Content-Type: text/plain; as=application\r\n" };
+    let kind = if n.is_multiple_of(4) { "" } else { "Content-Type: text/plain; as=application\r\n" };
     format!(
         "From: {from}\r\nTo: {to}\r\nCc: {to}\r\nSubject: {subject}\r\nDate: {}\r\n{kind}\r\n{body}\r\n",
         date[n % 3]

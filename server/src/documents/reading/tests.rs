@@ -4,6 +4,8 @@ use trawl_store::types::AccountId;
 
 const ACCOUNT: AccountId = AccountId(3);
 
+type Texts = (u32, Vec<Document>);
+
 /// Messages of which each is at its number.
 #[derive(Default)]
 struct Mail {
@@ -14,7 +16,7 @@ struct Mail {
     damaged: Vec<u32>,
     seen: u32,
     /// What was written down: texts by message, and up to where.
-    added: Vec<(Vec<(u32, Vec<Document>)>, u32)>,
+    added: Vec<(Vec<Texts>, u32)>,
     /// Messages that were read.
     read: Vec<u32>,
     full: bool,
