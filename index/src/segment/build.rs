@@ -5,14 +5,17 @@
 //! document adds to a list is the list's number in the stream of the document, and [`finish`](super::finish) turns that
 //! around by counting. Hashing is seeded: who writes a message cannot choose collisions.
 
-use super::intern::{Ask, BATCH, Interner, Tag};
-use super::numbered::{Numbered, Streams};
+use std::ops::Range;
+
+use super::head::Room;
+use super::intern::{Ask, BATCH, Entry, Interner, Tag};
+use super::numbered::{Gathered, Streams};
 use super::terms;
 use super::vocabulary::{name_term, pseudo_term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::limits::{SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::prepare::{Area, Kind, Prepared};
-use crate::tokens::{Class, tokens};
+use crate::tokens::{Class, each_token};
 
 /// Numbers of a stream that are no tokens: a text begins; the text is a nested header field.
 pub(super) const TEXT: u32 = 0;
@@ -30,30 +33,35 @@ pub struct Builder {
     pub(super) streams: [Streams; 3],
     /// For each document the tokens of its body.
     pub(super) body: Streams,
-    pub(super) pairs: Numbered,
-    pub(super) joints: Numbered,
-    pub(super) edges: Numbered,
+    pub(super) pairs: Gathered,
+    pub(super) joints: Gathered,
+    pub(super) edges: Gathered,
     space: u32,
+    /// The last document with an implied space, plus one.
+    spaced: u16,
     text_bytes: usize,
     area: Area,
-    before: Option<Before>,
+    /// The coded token before the current one in the same text of a body.
+    before: Option<(u32, Entry)>,
     batch: Batch,
+    pub(super) room: Room,
 }
 
-/// Tokens of the current text on their way; kept for their memory.
+/// Tokens of the current message and area on their way; kept for their memory.
 #[derive(Default)]
 struct Batch {
     asked: Vec<Ask>,
+    texts: Vec<Begun>,
     ids: Vec<u32>,
     joints: Vec<u64>,
     edges: Vec<u64>,
 }
 
-/// The coded token before the current one in the same text.
-#[derive(Clone, Copy)]
-struct Before {
-    id: u32,
-    class: Class,
+/// A text that begins behind so many of the tokens that are asked for.
+struct Begun {
+    behind: usize,
+    nested: bool,
+    name: Option<u32>,
 }
 
 /// What makes a joint or an edge; with the area and two numbers of [`Interner::ends`] it makes a key.
@@ -80,15 +88,32 @@ impl Builder {
             interner,
             streams: Default::default(),
             body: Streams::default(),
-            pairs: Numbered::default(),
-            joints: Numbered::default(),
-            edges: Numbered::default(),
+            pairs: Gathered::default(),
+            joints: Gathered::default(),
+            edges: Gathered::default(),
             space,
+            spaced: 0,
             text_bytes: 0,
             area: Area::Body,
             before: None,
             batch: Batch::default(),
+            room: Room::default(),
         }
+    }
+
+    /// A builder for the next segment, in the same memory: what is new to a process has to be cleared by the system first.
+    pub fn anew(mut self) -> Builder {
+        self.messages.clear();
+        self.unvouched.clear();
+        self.interner.clear();
+        self.streams.iter_mut().chain([&mut self.body]).for_each(Streams::clear);
+        [&mut self.pairs, &mut self.joints, &mut self.edges].into_iter().for_each(Gathered::clear);
+        self.space = self.interner.intern(b" ", Tag::Separator);
+        (self.spaced, self.text_bytes, self.area, self.before) = (0, 0, Area::Body, None);
+        [&mut self.batch.joints, &mut self.batch.edges].into_iter().for_each(Vec::clear);
+        self.batch.asked.clear();
+        self.batch.texts.clear();
+        self
     }
 
     /// Adds a message. Numbers must rise.
@@ -99,16 +124,21 @@ impl Builder {
         }
         for area in Area::ALL {
             self.area = area;
-            for (kind, text) in prepared.area(area) {
-                self.text_bytes += text.len();
+            let texts = (0..prepared.count()).map(|nth| prepared.nth(nth));
+            for (kind, _, place) in texts.filter(|(kind, ..)| kind.area() == area) {
+                self.text_bytes += place.len();
                 match kind {
                     Kind::Body => self.text(false, None),
                     Kind::Own { name } => self.text(false, Some(&name_term(name))),
                     Kind::Nested { name } => self.text(true, Some(&name_term(name))),
                     Kind::Pseudo { which } => self.text(false, Some(&pseudo_term(which))),
                 }
-                self.tokens(text);
+                self.tokens(prepared.buffer(), place);
+                if self.batch.texts.len() >= BATCH {
+                    self.asked(prepared.buffer().as_bytes());
+                }
             }
+            self.asked(prepared.buffer().as_bytes());
         }
         self.end();
         Ok(())
@@ -125,11 +155,18 @@ impl Builder {
             || self.memory() >= SEGMENT_BUILD_BYTES_MAX
     }
 
-    /// Octets of memory held.
+    /// Octets of memory that is held, what a builder before left included.
+    pub fn held(&self) -> usize {
+        let streams = self.streams.iter().chain([&self.body]).map(Streams::held).sum::<usize>();
+        let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::held).iter().sum::<usize>();
+        self.interner.held() + streams + gathered + self.room.held()
+    }
+
+    /// Octets of memory that so much takes when it comes to be bit by bit; what a builder before left does not count.
     pub fn memory(&self) -> usize {
         let streams = self.streams.iter().chain([&self.body]).map(Streams::memory).sum::<usize>();
-        let numbered = [&self.pairs, &self.joints, &self.edges].map(Numbered::memory).iter().sum::<usize>();
-        self.interner.memory() + streams + numbered
+        let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::memory).iter().sum::<usize>();
+        self.interner.memory() + streams + gathered
     }
 
     pub(super) fn begin(&mut self, message: u32) -> Result<(), BuildError> {
@@ -151,11 +188,8 @@ impl Builder {
     pub(super) fn end(&mut self) {
         self.met();
         self.streams.iter_mut().for_each(Streams::end);
-        for streams in
-            [&mut self.body, &mut self.pairs.streams, &mut self.joints.streams, &mut self.edges.streams]
-        {
-            streams.end();
-        }
+        self.body.end();
+        [&mut self.pairs, &mut self.joints, &mut self.edges].into_iter().for_each(Gathered::end);
     }
 
     pub(super) fn set_area(&mut self, area: Area) {
@@ -166,10 +200,10 @@ impl Builder {
         self.messages.len() as u32 - 1
     }
 
-    /// A text begins; in the areas of header fields and addresses with the term of its name.
-    pub(super) fn text(&mut self, nested: bool, name: Option<&[u8]>) {
+    /// A text begins behind the tokens that are on their way; in the areas of header fields and addresses with the term of its name.
+    fn text(&mut self, nested: bool, name: Option<&[u8]>) {
         let name = name.map(|name| self.interner.intern(name, Tag::Name));
-        self.text_of(nested, name);
+        self.batch.texts.push(Begun { behind: self.batch.asked.len(), nested, name });
     }
 
     pub(super) fn text_of(&mut self, nested: bool, name: Option<u32>) {
@@ -187,38 +221,41 @@ impl Builder {
         }
     }
 
-    fn tokens(&mut self, text: &str) {
-        let octets = text.as_bytes();
+    /// The tokens of a text that is a part of a message's.
+    fn tokens(&mut self, texts: &str, text: Range<usize>) {
+        let octets = texts.as_bytes();
+        let first = text.start;
         let mut after_word = false;
+        // Where a space between two words may be.
         let mut space = None;
-        let mut at = 0;
-        for (class, token) in tokens(text) {
-            let start = at;
-            at += token.len();
-            if token == " " && after_word {
-                space = Some(start);
+        each_token(&texts[text], |class, place| {
+            let place = first + place.start..first + place.end;
+            if after_word && place.len() == 1 && octets[place.start] == b' ' {
+                space = Some(place.start);
                 after_word = false;
-                continue;
+                return;
             }
             // One space between two words is implied.
             if let Some(space) = space.take()
                 && class != Class::Word
             {
-                let ask = self.interner.ask(octets, space, 1, Tag::Separator);
-                self.batch.asked.push(ask);
+                self.ask(octets, space..space + 1, Class::Separator);
             }
             after_word = class == Class::Word;
-            let ask = self.interner.ask(octets, start, token.len(), class.into());
-            self.batch.asked.push(ask);
+            self.ask(octets, place, class);
             if self.batch.asked.len() >= BATCH {
                 self.asked(octets);
             }
-        }
+        });
         if let Some(space) = space {
-            let ask = self.interner.ask(octets, space, 1, Tag::Separator);
-            self.batch.asked.push(ask);
+            self.ask(octets, space..space + 1, Class::Separator);
         }
-        self.asked(octets);
+    }
+
+    #[inline]
+    fn ask(&mut self, text: &[u8], place: Range<usize>, class: Class) {
+        let ask = self.interner.ask(text, place.start, place.len(), class.into());
+        self.batch.asked.push(ask);
     }
 
     /// Takes the tokens that are on their way.
@@ -227,10 +264,16 @@ impl Builder {
         batch.ids.clear();
         self.interner.numbers(&batch.asked, text, &mut batch.ids);
         batch.asked.clear();
+        let (ids, mut texts) = (std::mem::take(&mut batch.ids), std::mem::take(&mut batch.texts));
         self.batch = batch;
-        for nth in 0..self.batch.ids.len() {
-            self.token(self.batch.ids[nth]);
+        let mut taken = 0;
+        for text in texts.drain(..) {
+            self.take(&ids[taken..text.behind]);
+            self.text_of(text.nested, text.name);
+            taken = text.behind;
         }
+        self.take(&ids[taken..]);
+        (self.batch.ids, self.batch.texts) = (ids, texts);
         self.met();
     }
 
@@ -245,34 +288,43 @@ impl Builder {
 
     /// A token of the current text, one space between two words excepted.
     pub(super) fn token(&mut self, id: u32) {
+        self.take(&[id]);
+    }
+
+    /// The next tokens of the current text.
+    #[inline]
+    fn take(&mut self, ids: &[u32]) {
         let doc = self.messages.len() as u16;
-        self.streams[self.area as usize].push(id + TOKENS);
+        self.streams[self.area as usize].extend(ids.iter().map(|id| id + TOKENS));
+        match self.area {
+            // What is in header fields is counted by template when all are known.
+            Area::Head => ids.iter().for_each(|&id| self.interner.entries[id as usize].is_in(doc)),
+            Area::Pseudo => ids.iter().for_each(|&id| {
+                let entry = &mut self.interner.entries[id as usize];
+                entry.is_in(doc);
+                entry.occurrences += 1;
+            }),
+            Area::Body => ids.iter().for_each(|&id| self.body_token(id, doc)),
+        }
+    }
+
+    #[inline]
+    fn body_token(&mut self, id: u32, doc: u16) {
         let entry = &mut self.interner.entries[id as usize];
-        if entry.last_doc != doc {
-            entry.shared |= entry.last_doc != 0;
-            entry.last_doc = doc;
-        }
-        let class = entry.tag.class();
-        let before = self.before.replace(Before { id, class });
-        // What is in header fields is counted by template when all are known.
-        if self.area == Area::Head {
-            return;
-        }
+        entry.is_in(doc);
         entry.occurrences += 1;
-        if self.area != Area::Body {
-            return;
-        }
         if entry.body_doc != doc {
             entry.body_doc = doc;
             entry.body_docs += 1;
             self.body.push(id);
         }
-        let Some(before) = before else { return };
-        if (before.class, class) == (Class::Single, Class::Single) {
-            self.pairs.add(u64::from(before.id) << 32 | u64::from(id), doc);
+        let entry = *entry;
+        let Some((before, other)) = self.before.replace((id, entry)) else { return };
+        if (other.tag, entry.tag) == (Tag::Single, Tag::Single) {
+            self.pairs.add(u64::from(before) << 32 | u64::from(id), doc);
             return;
         }
-        match self.interner.meeting(Area::Body, before.id, id) {
+        match entry.meets(&other, Area::Body) {
             Some((Meeting::Joint, key)) => {
                 if self.options.joints {
                     self.batch.joints.push(key);
@@ -285,6 +337,10 @@ impl Builder {
     }
 
     fn implied_space(&mut self, doc: u16) {
+        if self.spaced == doc {
+            return;
+        }
+        self.spaced = doc;
         let space = self.space;
         let entry = &mut self.interner.entries[space as usize];
         if entry.body_doc != doc {
@@ -297,7 +353,7 @@ impl Builder {
     /// The term of a joint or an edge.
     pub(super) fn meeting_term(&self, key: u64) -> terms::Term {
         let area = if key >> 61 & 1 == 1 { Area::Head } else { Area::Body };
-        let ends = |number: u64| self.interner.ends_list[(number & 0x3fff_ffff) as usize];
+        let ends = |number: u64| self.interner.ends((number & 0x3fff_ffff) as u32);
         let (left, right) = (ends(key >> 30), ends(key));
         match key >> 62 {
             0 => terms::joint(area, left, right),

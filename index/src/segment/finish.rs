@@ -6,7 +6,7 @@ use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
 use super::intern::{Interner, Tag};
 use super::inverted;
-use super::numbered::{Numbered, Streams};
+use super::numbered::{Gathered, Numbered, Streams};
 use super::ranks::FREQUENT_MAX;
 use super::signature::Grams;
 use super::terms::{self, Field};
@@ -40,6 +40,11 @@ impl Builder {
     /// The same; ends with [`BuildError::Stopped`] soon after `stop` says true, which is asked between steps that take some tenths of
     /// a second for the largest segment.
     pub fn finish_unless(mut self, stop: &dyn Fn() -> bool) -> Result<Vec<u8>, BuildError> {
+        self.finished_unless(stop)
+    }
+
+    /// The same of a builder of which only the memory is of use then: see [`Builder::anew`].
+    pub fn finished_unless(&mut self, stop: &dyn Fn() -> bool) -> Result<Vec<u8>, BuildError> {
         let go_on = || if stop() { Err(BuildError::Stopped) } else { Ok(()) };
         go_on()?;
         // Somewhat more than a segment has of what it is made from.
@@ -50,22 +55,23 @@ impl Builder {
         let order = order(&self.interner, &self.options);
         let mut weights: Vec<u32> = self.interner.entries.iter().map(|entry| entry.occurrences).collect();
         go_on()?;
-        let mut head = Head::new(&mut self, &order, &mut weights);
+        let mut head = Head::new(self, &order, &mut weights);
         let ranks = ranks(&order, &weights);
         go_on()?;
         vocabulary(&self.interner, &order, &ranks, self.options.vocabulary_bits_per_gram, &mut out);
         go_on()?;
         head.write(docs as usize, &ranks, &mut out)?;
-        self.streams[Area::Head as usize] = std::mem::take(&mut head.slots);
+        head.swap_slots(&mut self.streams[Area::Head as usize]);
         go_on()?;
-        texts(&mut self, &ranks, &mut out)?;
+        texts(self, &ranks, &mut out)?;
         go_on()?;
         let heads = Keyed::new(&head.lists, docs, |key| key);
         let tokens = order.tokens;
         go_on()?;
-        body(&self, &order, tokens, &mut out)?;
+        body(self, &order, tokens, &mut out)?;
         go_on()?;
         head_lists(&heads, docs, order.ids.len() as u32, tokens, &mut out)?;
+        let met = |gathered| Keyed::of_gathered(gathered, docs, |key| self.meeting_term(key));
         let meeting = |numbered| Keyed::new(numbered, docs, |key| self.meeting_term(key));
         inverted::write(
             docs,
@@ -75,7 +81,7 @@ impl Builder {
                     Field::Body => {
                         let ord = |id: u64| order.ords[id as u32 as usize];
                         let pair = |key| terms::pair(ord(key >> 32), ord(key));
-                        Keyed::new(&self.pairs, docs, pair).each(|term, list| add(term, list))
+                        Keyed::of_gathered(&self.pairs, docs, pair).each(|term, list| add(term, list))
                     }
                     Field::Head => {
                         heads.each(|&key, list| match terms::pair((key >> 32) as u32, key as u32) {
@@ -85,17 +91,18 @@ impl Builder {
                     }
                     // Terms of bodies come before those of header fields.
                     Field::Joint => {
-                        meeting(&self.joints).each(|term, list| add(term, list))?;
+                        met(&self.joints).each(|term, list| add(term, list))?;
                         meeting(&head.joints).each(|term, list| add(term, list))
                     }
                     Field::Edge => {
-                        meeting(&self.edges).each(|term, list| add(term, list))?;
+                        met(&self.edges).each(|term, list| add(term, list))?;
                         meeting(&head.edges).each(|term, list| add(term, list))
                     }
                 }
             },
             &mut out,
         )?;
+        head.leave(&mut self.room);
         Ok(out.finish(docs))
     }
 }
@@ -222,7 +229,7 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
         // An octet before the first code, so that it is seen to begin there.
         let mut run = Vec::with_capacity(stream.memory());
         run.push(0x80);
-        let (mut literals, mut symbols) = (Vec::new(), Vec::new());
+        let mut literals = Vec::new();
         let mut packed = Vec::with_capacity(octets as usize);
         let (mut code_offsets, mut literal_offsets) = (vec![1u32], vec![0u32]);
         for doc in 0..docs {
@@ -245,7 +252,7 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
                 literals.push(END);
             }
             signature(doc, &literals);
-            packed::pack(&literals, &mut symbols, &mut packed);
+            packed::pack(&literals, &mut packed);
             code_offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
             literal_offsets.push(u32::try_from(packed.len()).map_err(|_| BuildError::Full)?);
         }
@@ -295,7 +302,6 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
     let (table, continued) = head.finish();
     out.piece(Piece::HeadSignature, &table);
     out.numbers(Piece::HeadContinued, continued);
-    builder.streams = Default::default();
     Ok(())
 }
 
@@ -356,12 +362,24 @@ struct Keyed<K> {
 
 impl<K: Ord + Copy> Keyed<K> {
     fn new(numbered: &Numbered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
-        let count = |list: usize| numbered.count(list);
-        let inverted = Inverted::new(numbered.keys.len(), count, &numbered.streams, docs, |number| {
-            Some(number as usize)
-        });
+        Keyed::of(&numbered.keys, |list| numbered.count(list), &numbered.streams, docs, key)
+    }
+
+    fn of_gathered(gathered: &Gathered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
+        let counts = gathered.counts();
+        Keyed::of(&gathered.keys, |list| counts[list].into(), &gathered.streams, docs, key)
+    }
+
+    fn of(
+        keys: &[u64],
+        count: impl Fn(usize) -> u32,
+        streams: &Streams,
+        docs: u32,
+        key: impl Fn(u64) -> K,
+    ) -> Keyed<K> {
+        let inverted = Inverted::new(keys.len(), count, streams, docs, |number| Some(number as usize));
         let mut keys: Vec<(K, u32)> =
-            numbered.keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
+            keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
         keys.sort_unstable_by_key(|key| key.0);
         Keyed { inverted, keys }
     }

@@ -20,6 +20,9 @@ const OCTETS: &[u8; 39] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\xff\xcc\xd0";
 /// First octet of what is not packed; else it is one more than the symbols that were added at the end.
 const PLAIN: u8 = 0;
 
+/// Octets that are packed together.
+const RUN: usize = 24;
+
 const SYMBOL: [u8; 256] = {
     let mut table = [ESCAPE; 256];
     let mut at = 0;
@@ -31,32 +34,79 @@ const SYMBOL: [u8; 256] = {
 };
 
 /// Appends the packed form of the literals of a message.
-pub fn pack(octets: &[u8], symbols: &mut Vec<u8>, out: &mut Vec<u8>) {
+pub fn pack(octets: &[u8], out: &mut Vec<u8>) {
     if octets.is_empty() {
         return;
     }
-    symbols.clear();
+    let start = out.len();
+    out.reserve(octets.len() + 2);
+    out.push(PLAIN);
     // So that what begins a literal can be looked for as what follows the end of another.
-    symbols.push(SYMBOL[usize::from(END)]);
-    for &octet in octets {
-        let symbol = SYMBOL[usize::from(octet)];
-        symbols.push(symbol);
-        if symbol == ESCAPE {
-            symbols.extend([octet >> 4, octet & 15]);
+    let mut open = Open { number: u16::from(SYMBOL[usize::from(END)]), held: 1 };
+    let mut rest = octets;
+    while let [octet, behind @ ..] = rest {
+        // Many octets at once where the number that is begun has one symbol, as it has at the start.
+        if open.held == 1
+            && let Some((octets, behind)) = rest.split_first_chunk::<RUN>()
+            && open.push_run(octets, out)
+        {
+            rest = behind;
+            continue;
         }
+        let symbol = SYMBOL[usize::from(*octet)];
+        open.push(symbol, out);
+        if symbol == ESCAPE {
+            open.push(octet >> 4, out);
+            open.push(octet & 15, out);
+        }
+        rest = behind;
     }
-    if symbols.len().div_ceil(3) * 2 >= octets.len() {
+    let mut added = 0;
+    while open.held > 0 {
+        open.push(0, out);
+        added += 1;
+    }
+    out[start] = 1 + added;
+    if out.len() - start > octets.len() {
+        out.truncate(start);
         out.extend([PLAIN, END]);
         out.extend_from_slice(octets);
-        return;
     }
-    let added = symbols.len().next_multiple_of(3) - symbols.len();
-    symbols.resize(symbols.len() + added, 0);
-    out.push(1 + added as u8);
-    let number = |three: &[u8; 3]| {
-        (u16::from(three[0]) * SYMBOLS + u16::from(three[1])) * SYMBOLS + u16::from(three[2])
-    };
-    out.extend(symbols.as_chunks::<3>().0.iter().flat_map(|three| number(three).to_le_bytes()));
+}
+
+/// A number that is not full yet.
+struct Open {
+    number: u16,
+    /// How many symbols it has.
+    held: u8,
+}
+
+impl Open {
+    /// The same for octets that all have a symbol, behind one; if so, which is returned.
+    #[inline]
+    fn push_run(&mut self, octets: &[u8; RUN], out: &mut Vec<u8>) -> bool {
+        let symbols = octets.map(|octet| SYMBOL[usize::from(octet)]);
+        if symbols.iter().fold(0, |most, &symbol| most.max(symbol)) >= ESCAPE {
+            return false;
+        }
+        let mut numbers = [0; RUN / 3 * 2];
+        for (three, number) in symbols.as_chunks::<3>().0.iter().zip(numbers.as_chunks_mut::<2>().0) {
+            let [a, b, c] = three.map(u16::from);
+            *number = ((self.number * SYMBOLS + a) * SYMBOLS + b).to_le_bytes();
+            self.number = c;
+        }
+        out.extend_from_slice(&numbers);
+        true
+    }
+
+    #[inline]
+    fn push(&mut self, symbol: u8, out: &mut Vec<u8>) {
+        (self.number, self.held) = (self.number * SYMBOLS + u16::from(symbol), self.held + 1);
+        if self.held == 3 {
+            out.extend_from_slice(&self.number.to_le_bytes());
+            (self.number, self.held) = (0, 0);
+        }
+    }
 }
 
 /// What [`unpack`] would give where it stands there as it is.
@@ -261,7 +311,7 @@ mod tests {
 
     fn packed(octets: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        pack(octets, &mut Vec::new(), &mut out);
+        pack(octets, &mut out);
         out
     }
 
