@@ -67,19 +67,18 @@ impl Normaliser {
 
     fn push_ascii(&mut self, text: &str, out: &mut Vec<u8>) {
         let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
-        for chunk in chunks {
-            match self.map_chunk(chunk) {
-                Some(mapped) => out.extend_from_slice(&mapped),
-                None => self.fold_ascii(chunk, out),
-            }
+        chunks.iter().for_each(|chunk| self.map_chunk(chunk, CHUNK, out));
+        if !rest.is_empty() {
+            let mut chunk = [0; CHUNK];
+            chunk[..rest.len()].copy_from_slice(rest);
+            self.map_chunk(&chunk, rest.len(), out);
         }
-        self.fold_ascii(rest, out);
     }
 
-    /// The mapped chunk unless white space has to be left out. Every step is the same for all octets, so that the compiler can
-    /// do many at once.
+    /// Appends the first `len` octets of a chunk, mapped; there is one at least. Every step is the same for all octets, so that the
+    /// compiler can do many at once, unless white space has to be left out.
     #[inline]
-    fn map_chunk(&mut self, chunk: &[u8; CHUNK]) -> Option<[u8; CHUNK]> {
+    fn map_chunk(&mut self, chunk: &[u8; CHUNK], len: usize, out: &mut Vec<u8>) {
         let mut mapped = *chunk;
         // Whether an octet is white space, behind whether the one before the chunk is.
         let mut spaces = [0; CHUNK + 1];
@@ -91,30 +90,19 @@ impl Normaliser {
             spaces[n + 1] = space;
             mapped[n] = if space == 1 { b' ' } else { upper };
         }
+        self.after_space = spaces[len] == 1;
         let doubled = (0..CHUNK).fold(0, |doubled, n| doubled | (spaces[n] & spaces[n + 1]));
-        if doubled != 0 {
-            return None;
+        if doubled == 0 {
+            out.extend_from_slice(&mapped[..len]);
+            return;
         }
-        self.after_space = spaces[CHUNK] == 1;
-        Some(mapped)
-    }
-
-    fn fold_ascii(&mut self, text: &[u8], out: &mut Vec<u8>) {
-        let mut after_space = self.after_space;
-        let start = out.len();
-        out.resize(start + text.len(), 0);
-        let target = &mut out[start..];
-        let mut n = 0;
-        for &b in text {
-            let mapped = ASCII[usize::from(b & 0x7f)];
-            let space = mapped == b' ';
-            // A space behind a space is written and then written over: no branch to mispredict.
-            target[n] = mapped;
-            n += usize::from(!(space && after_space));
-            after_space = space;
+        // What is left out is written over: no branch to mispredict.
+        let (mut kept, mut count) = ([0; CHUNK], 0);
+        for n in 0..len {
+            kept[count] = mapped[n];
+            count += usize::from(spaces[n] & spaces[n + 1] == 0);
         }
-        out.truncate(start + n);
-        self.after_space = after_space;
+        out.extend_from_slice(&kept[..count]);
     }
 
     fn push_mapped(&mut self, c: char, out: &mut Vec<u8>) {
@@ -155,21 +143,6 @@ pub(crate) fn ascii_prefix(bytes: &[u8]) -> usize {
     }
     n
 }
-
-/// ASCII: upper case letters, white space as a space.
-const ASCII: [u8; 128] = {
-    let mut table = [0u8; 128];
-    let mut i = 0;
-    while i < 128 {
-        let b = i as u8;
-        table[i] = match b {
-            b'\t'..=b'\r' | 0x1c..=0x20 => b' ',
-            _ => b.to_ascii_uppercase(),
-        };
-        i += 1;
-    }
-    table
-};
 
 /// The mapping of 256 code points, made when the first of them is met.
 struct Page {
@@ -265,6 +238,29 @@ mod tests {
             ("日本", "日本"),
         ] {
             assert_eq!(normalise(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ascii_is_mapped_as_its_characters_are() {
+        for first in 0..128u8 {
+            for second in 0..128u8 {
+                for len in [2, 31, 32, 33, 70] {
+                    let mut octets = vec![b'x'; len];
+                    (octets[len / 2], octets[len / 2 - 1]) = (second, first);
+                    (octets[len - 1], octets[0]) = (first, second);
+                    let text = String::from_utf8(octets).unwrap();
+                    let (mut mapped, mut after_space) = (String::new(), false);
+                    for c in text.chars() {
+                        let space = matches!(c, '\t'..='\r' | '\u{1c}'..=' ');
+                        if !(space && after_space) {
+                            mapped.push(if space { ' ' } else { c.to_ascii_uppercase() });
+                        }
+                        after_space = space;
+                    }
+                    assert_eq!(normalise(&text), mapped, "{text:?}");
+                }
+            }
         }
     }
 

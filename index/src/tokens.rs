@@ -4,6 +4,7 @@
 //! nothing else, so a needle falls into the same tokens as the text around its occurrence, except for its first and its
 //! last token, which may be parts. A token is never cut, however long.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -66,6 +67,123 @@ impl<'a> Iterator for Tokens<'a> {
         self.rest = rest;
         Some((kind, token))
     }
+}
+
+/// Calls `each` with class and place of every token, as [`tokens`] gives them: for whole texts, in blocks of octets.
+#[inline]
+pub fn each_token(text: &str, mut each: impl FnMut(Class, Range<usize>)) {
+    let octets = text.as_bytes();
+    let (mut kind, mut start) = (class_of(text), 0);
+    let mut carry = Carry { word: u64::from(kind == Class::Word), ..Carry::default() };
+    for at in (0..octets.len()).step_by(BLOCK) {
+        let block = Block::new(text, at, &mut carry);
+        let mut starts = block.starts;
+        while starts != 0 {
+            let place = starts.trailing_zeros();
+            starts &= starts - 1;
+            each(kind, start..at + place as usize);
+            start = at + place as usize;
+            kind = match (block.words >> place & 1, block.singles >> place & 1) {
+                (_, 1) => Class::Single,
+                (1, _) => Class::Word,
+                _ => Class::Separator,
+            };
+        }
+    }
+    if start < octets.len() {
+        each(kind, start..octets.len());
+    }
+}
+
+/// Octets that are looked at together: a bit for each.
+const BLOCK: usize = 64;
+
+struct Block {
+    /// Where tokens begin, the first one of the text excepted.
+    starts: u64,
+    /// Octets of words.
+    words: u64,
+    /// Where characters of [`Class::Single`] begin.
+    singles: u64,
+}
+
+/// What a block leaves to the next one.
+#[derive(Default)]
+struct Carry {
+    /// Whether its last octet is one of a word: 0 or 1.
+    word: u64,
+    /// Octets of its last character that are in the next one.
+    octets: u32,
+    /// Whether that is one of a word.
+    of_word: bool,
+    /// Whether a token begins behind that whatever follows.
+    cut: bool,
+}
+
+impl Block {
+    #[inline]
+    fn new(text: &str, at: usize, carry: &mut Carry) -> Block {
+        let rest = &text.as_bytes()[at..];
+        let (ascii, mut words) = match rest.first_chunk() {
+            Some(block) => block_masks(block),
+            None => {
+                let mut block = [b' '; BLOCK];
+                block[..rest.len()].copy_from_slice(rest);
+                block_masks(&block)
+            }
+        };
+        let (mut singles, mut cuts) = (0, 0);
+        if ascii != u64::MAX || carry.octets > 0 || carry.cut {
+            let first = (1 << carry.octets) - 1;
+            words |= if carry.of_word { first } else { 0 };
+            cuts |= u64::from(carry.cut) << carry.octets;
+            (carry.octets, carry.cut, carry.of_word) = (0, false, false);
+            let mut others = !ascii & !first;
+            while others != 0 {
+                let place = others.trailing_zeros();
+                let Some(c) = text[at + place as usize..].chars().next() else { break };
+                let end = place + c.len_utf8() as u32;
+                // What is behind the block falls out at the top.
+                let octets = ((1u64 << c.len_utf8()) - 1) << place;
+                others &= !octets;
+                let kind = class(c);
+                if kind == Class::Word {
+                    words |= octets;
+                }
+                if kind == Class::Single {
+                    singles |= 1 << place;
+                    cuts |= 1 << place;
+                    match end.checked_sub(BLOCK as u32) {
+                        None => cuts |= 1 << end,
+                        Some(_) => carry.cut = true,
+                    }
+                }
+                if end > BLOCK as u32 {
+                    (carry.octets, carry.of_word) = (end - BLOCK as u32, kind == Class::Word);
+                }
+            }
+        }
+        let mut starts = (words ^ (words << 1 | carry.word)) | cuts;
+        if at == 0 {
+            starts &= !1;
+        }
+        if rest.len() < BLOCK {
+            starts &= (1 << rest.len()) - 1;
+        }
+        carry.word = words >> (BLOCK - 1);
+        Block { starts, words, singles }
+    }
+}
+
+/// Which octets of a block are ASCII, and which of these belong to words.
+#[inline]
+fn block_masks(block: &[u8; BLOCK]) -> (u64, u64) {
+    // Brings the highest bits of eight octets together.
+    let narrow = |highest: u64| (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    block.as_chunks::<8>().0.iter().rev().fold((0, 0), |(ascii, words), octets| {
+        let (more_ascii, more_words) = masks(u64::from_le_bytes(*octets));
+        (ascii << 8 | narrow(more_ascii), words << 8 | narrow(more_words))
+    })
 }
 
 /// Length of the longest prefix whose characters are all of one class.
@@ -191,7 +309,22 @@ fn is_unbroken(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn blocks_have_the_same_tokens(
+            pieces in prop::collection::vec("[A-C1]{0,70}|[ .-]{1,3}|[日ก]{1,2}|[ÄЖ한]{1,40}|[\u{200d}😀。]{1,30}|[\u{20000}x]{1,3}|.{0,3}", 0..12),
+            shift in 0..70usize,
+        ) {
+            let text = "X".repeat(shift) + &pieces.concat();
+            let mut found = Vec::new();
+            each_token(&text, |class, place| found.push((class, &text[place])));
+            prop_assert_eq!(found, tokens(&text).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn masks_are_those_of_every_octet() {

@@ -4,6 +4,8 @@
 //! base64 exists). Quoted-printable: a `=` that no hex digits or line end follow stands for itself, lower case digits
 //! count, white space before a line end is dropped. uuencode: lines between `begin` and `end`.
 
+use memchr::memchr;
+
 /// How the octets of a part are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -183,6 +185,24 @@ impl QuotedPrintable {
         out.reserve(input.len());
         let mut rest = input;
         while !rest.is_empty() {
+            let line = memchr(b'\n', rest);
+            if let Some(end) = line
+                && self.escape.is_empty()
+                && self.blanks.is_empty()
+                && whole_line(&rest[..end], out)
+            {
+                rest = &rest[end + 1..];
+                continue;
+            }
+            let (line, behind) = rest.split_at(line.map_or(rest.len(), |end| end + 1));
+            self.part_of_line(line, out);
+            rest = behind;
+        }
+    }
+
+    fn part_of_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        let mut rest = line;
+        while !rest.is_empty() {
             if self.escape.is_empty() {
                 let plain = rest
                     .iter()
@@ -272,13 +292,59 @@ impl QuotedPrintable {
     }
 }
 
+/// Decodes a line that nothing is held back before; given without its LF, which is there. False, with nothing appended, for one that is
+/// not as RFC 2045 6.7 has it, or has very many blanks at its end.
+fn whole_line(line: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let is_blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
+    let (content, blanks) = line.split_at(line.iter().rposition(|b| !is_blank(b)).map_or(0, |last| last + 1));
+    if blanks.len() >= BLANKS_MAX {
+        return false;
+    }
+    let mut rest = content;
+    loop {
+        // Text that is not ASCII has escapes one behind the other.
+        let at = if rest.starts_with(b"=") { Some(0) } else { memchr(b'=', rest) };
+        let Some(at) = at else { break };
+        out.extend_from_slice(&rest[..at]);
+        match &rest[at + 1..] {
+            // Soft line break.
+            [] => return true,
+            [high, low, behind @ ..] if HEX[usize::from(*high)] | HEX[usize::from(*low)] < 16 => {
+                out.push(HEX[usize::from(*high)] << 4 | HEX[usize::from(*low)]);
+                rest = behind;
+            }
+            _ => {
+                out.truncate(start);
+                return false;
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(if blanks.ends_with(b"\r") { b"\r\n" } else { b"\n" });
+    true
+}
+
 /// White space held back in quoted-printable before it is taken as content.
 const BLANKS_MAX: usize = 1024;
 /// Octets of a uuencoded line that are looked at; a correct one has 61.
 const UU_LINE_BYTES_MAX: usize = 128;
 
+/// Values of hex digits, 255 for what is none.
+const HEX: [u8; 256] = {
+    let mut table = [u8::MAX; 256];
+    let (digits, letters) = (b"0123456789abcdef", b"0123456789ABCDEF");
+    let mut i = 0;
+    while i < 16 {
+        table[digits[i] as usize] = i as u8;
+        table[letters[i] as usize] = i as u8;
+        i += 1;
+    }
+    table
+};
+
 fn hex(b: u8) -> Option<u8> {
-    (b as char).to_digit(16).map(|d| d as u8)
+    Some(HEX[usize::from(b)]).filter(|&value| value < 16)
 }
 
 fn uu_line(line: &[u8], inside: &mut bool, out: &mut Vec<u8>) {
@@ -304,7 +370,41 @@ fn uu_line(line: &[u8], inside: &mut bool, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Octet by octet no line is decoded as a whole.
+        #[test]
+        fn lines_are_decoded_as_octets_are(encoded in quoted(), cut in any::<prop::sample::Index>()) {
+            let mut decoder = Decoder::new(Encoding::QuotedPrintable);
+            let mut expected = Vec::new();
+            encoded.iter().for_each(|octet| decoder.push(&[*octet], &mut expected));
+            decoder.finish(&mut expected);
+            prop_assert_eq!(decode(&encoded, Encoding::QuotedPrintable), &expected[..]);
+            let (before, behind) = encoded.split_at(cut.index(encoded.len() + 1));
+            let mut out = Vec::new();
+            [before, behind].iter().for_each(|part| decoder.push(part, &mut out));
+            decoder.finish(&mut out);
+            prop_assert_eq!(out, expected);
+        }
+    }
+
+    fn quoted() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => "[a-g ]{0,9}".prop_map(String::into_bytes),
+            4 => "=[0-9A-Fa-f]{2}".prop_map(String::into_bytes),
+            2 => "[ \t\r]{0,3}\n".prop_map(String::into_bytes),
+            2 => "=[ \t\r]{0,2}\n".prop_map(String::into_bytes),
+            1 => "[= \t\r\n0-9a-f]{1,4}".prop_map(String::into_bytes),
+            1 => (BLANKS_MAX - 2..BLANKS_MAX + 2, "[\n=x]").prop_map(|(blanks, behind)| {
+                [vec![b' '; blanks], behind.into_bytes()].concat()
+            }),
+            1 => prop::collection::vec(any::<u8>(), 0..3),
+        ];
+        prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
 
     #[test]
     fn cases() {

@@ -5,14 +5,16 @@
 //! document adds to a list is the list's number in the stream of the document, and [`finish`](super::finish) turns that
 //! around by counting. Hashing is seeded: who writes a message cannot choose collisions.
 
-use super::intern::{Ask, BATCH, Interner, Tag};
-use super::numbered::{Numbered, Streams};
+use std::ops::Range;
+
+use super::intern::{Ask, BATCH, Entry, Interner, Tag};
+use super::numbered::{Gathered, Streams};
 use super::terms;
 use super::vocabulary::{name_term, pseudo_term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::limits::{SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::prepare::{Area, Kind, Prepared};
-use crate::tokens::{Class, tokens};
+use crate::tokens::{Class, each_token};
 
 /// Numbers of a stream that are no tokens: a text begins; the text is a nested header field.
 pub(super) const TEXT: u32 = 0;
@@ -30,13 +32,16 @@ pub struct Builder {
     pub(super) streams: [Streams; 3],
     /// For each document the tokens of its body.
     pub(super) body: Streams,
-    pub(super) pairs: Numbered,
-    pub(super) joints: Numbered,
-    pub(super) edges: Numbered,
+    pub(super) pairs: Gathered,
+    pub(super) joints: Gathered,
+    pub(super) edges: Gathered,
     space: u32,
+    /// The last document with an implied space, plus one.
+    spaced: u16,
     text_bytes: usize,
     area: Area,
-    before: Option<Before>,
+    /// The coded token before the current one in the same text of a body.
+    before: Option<(u32, Entry)>,
     batch: Batch,
 }
 
@@ -47,13 +52,6 @@ struct Batch {
     ids: Vec<u32>,
     joints: Vec<u64>,
     edges: Vec<u64>,
-}
-
-/// The coded token before the current one in the same text.
-#[derive(Clone, Copy)]
-struct Before {
-    id: u32,
-    class: Class,
 }
 
 /// What makes a joint or an edge; with the area and two numbers of [`Interner::ends`] it makes a key.
@@ -80,10 +78,11 @@ impl Builder {
             interner,
             streams: Default::default(),
             body: Streams::default(),
-            pairs: Numbered::default(),
-            joints: Numbered::default(),
-            edges: Numbered::default(),
+            pairs: Gathered::default(),
+            joints: Gathered::default(),
+            edges: Gathered::default(),
             space,
+            spaced: 0,
             text_bytes: 0,
             area: Area::Body,
             before: None,
@@ -128,8 +127,8 @@ impl Builder {
     /// Octets of memory held.
     pub fn memory(&self) -> usize {
         let streams = self.streams.iter().chain([&self.body]).map(Streams::memory).sum::<usize>();
-        let numbered = [&self.pairs, &self.joints, &self.edges].map(Numbered::memory).iter().sum::<usize>();
-        self.interner.memory() + streams + numbered
+        let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::memory).iter().sum::<usize>();
+        self.interner.memory() + streams + gathered
     }
 
     pub(super) fn begin(&mut self, message: u32) -> Result<(), BuildError> {
@@ -151,11 +150,8 @@ impl Builder {
     pub(super) fn end(&mut self) {
         self.met();
         self.streams.iter_mut().for_each(Streams::end);
-        for streams in
-            [&mut self.body, &mut self.pairs.streams, &mut self.joints.streams, &mut self.edges.streams]
-        {
-            streams.end();
-        }
+        self.body.end();
+        [&mut self.pairs, &mut self.joints, &mut self.edges].into_iter().for_each(Gathered::end);
     }
 
     pub(super) fn set_area(&mut self, area: Area) {
@@ -190,35 +186,36 @@ impl Builder {
     fn tokens(&mut self, text: &str) {
         let octets = text.as_bytes();
         let mut after_word = false;
+        // Where a space between two words may be.
         let mut space = None;
-        let mut at = 0;
-        for (class, token) in tokens(text) {
-            let start = at;
-            at += token.len();
-            if token == " " && after_word {
-                space = Some(start);
+        each_token(text, |class, place| {
+            if after_word && place.len() == 1 && octets[place.start] == b' ' {
+                space = Some(place.start);
                 after_word = false;
-                continue;
+                return;
             }
             // One space between two words is implied.
             if let Some(space) = space.take()
                 && class != Class::Word
             {
-                let ask = self.interner.ask(octets, space, 1, Tag::Separator);
-                self.batch.asked.push(ask);
+                self.ask(octets, space..space + 1, Class::Separator);
             }
             after_word = class == Class::Word;
-            let ask = self.interner.ask(octets, start, token.len(), class.into());
-            self.batch.asked.push(ask);
+            self.ask(octets, place, class);
             if self.batch.asked.len() >= BATCH {
                 self.asked(octets);
             }
-        }
+        });
         if let Some(space) = space {
-            let ask = self.interner.ask(octets, space, 1, Tag::Separator);
-            self.batch.asked.push(ask);
+            self.ask(octets, space..space + 1, Class::Separator);
         }
         self.asked(octets);
+    }
+
+    #[inline]
+    fn ask(&mut self, text: &[u8], place: Range<usize>, class: Class) {
+        let ask = self.interner.ask(text, place.start, place.len(), class.into());
+        self.batch.asked.push(ask);
     }
 
     /// Takes the tokens that are on their way.
@@ -227,10 +224,10 @@ impl Builder {
         batch.ids.clear();
         self.interner.numbers(&batch.asked, text, &mut batch.ids);
         batch.asked.clear();
+        let ids = std::mem::take(&mut batch.ids);
         self.batch = batch;
-        for nth in 0..self.batch.ids.len() {
-            self.token(self.batch.ids[nth]);
-        }
+        self.take(&ids);
+        self.batch.ids = ids;
         self.met();
     }
 
@@ -245,34 +242,43 @@ impl Builder {
 
     /// A token of the current text, one space between two words excepted.
     pub(super) fn token(&mut self, id: u32) {
+        self.take(&[id]);
+    }
+
+    /// The next tokens of the current text.
+    #[inline]
+    fn take(&mut self, ids: &[u32]) {
         let doc = self.messages.len() as u16;
-        self.streams[self.area as usize].push(id + TOKENS);
+        self.streams[self.area as usize].extend(ids.iter().map(|id| id + TOKENS));
+        match self.area {
+            // What is in header fields is counted by template when all are known.
+            Area::Head => ids.iter().for_each(|&id| self.interner.entries[id as usize].is_in(doc)),
+            Area::Pseudo => ids.iter().for_each(|&id| {
+                let entry = &mut self.interner.entries[id as usize];
+                entry.is_in(doc);
+                entry.occurrences += 1;
+            }),
+            Area::Body => ids.iter().for_each(|&id| self.body_token(id, doc)),
+        }
+    }
+
+    #[inline]
+    fn body_token(&mut self, id: u32, doc: u16) {
         let entry = &mut self.interner.entries[id as usize];
-        if entry.last_doc != doc {
-            entry.shared |= entry.last_doc != 0;
-            entry.last_doc = doc;
-        }
-        let class = entry.tag.class();
-        let before = self.before.replace(Before { id, class });
-        // What is in header fields is counted by template when all are known.
-        if self.area == Area::Head {
-            return;
-        }
+        entry.is_in(doc);
         entry.occurrences += 1;
-        if self.area != Area::Body {
-            return;
-        }
         if entry.body_doc != doc {
             entry.body_doc = doc;
             entry.body_docs += 1;
             self.body.push(id);
         }
-        let Some(before) = before else { return };
-        if (before.class, class) == (Class::Single, Class::Single) {
-            self.pairs.add(u64::from(before.id) << 32 | u64::from(id), doc);
+        let entry = *entry;
+        let Some((before, other)) = self.before.replace((id, entry)) else { return };
+        if (other.tag, entry.tag) == (Tag::Single, Tag::Single) {
+            self.pairs.add(u64::from(before) << 32 | u64::from(id), doc);
             return;
         }
-        match self.interner.meeting(Area::Body, before.id, id) {
+        match entry.meets(&other, Area::Body) {
             Some((Meeting::Joint, key)) => {
                 if self.options.joints {
                     self.batch.joints.push(key);
@@ -285,6 +291,10 @@ impl Builder {
     }
 
     fn implied_space(&mut self, doc: u16) {
+        if self.spaced == doc {
+            return;
+        }
+        self.spaced = doc;
         let space = self.space;
         let entry = &mut self.interner.entries[space as usize];
         if entry.body_doc != doc {
@@ -297,7 +307,7 @@ impl Builder {
     /// The term of a joint or an edge.
     pub(super) fn meeting_term(&self, key: u64) -> terms::Term {
         let area = if key >> 61 & 1 == 1 { Area::Head } else { Area::Body };
-        let ends = |number: u64| self.interner.ends_list[(number & 0x3fff_ffff) as usize];
+        let ends = |number: u64| self.interner.ends((number & 0x3fff_ffff) as u32);
         let (left, right) = (ends(key >> 30), ends(key));
         match key >> 62 {
             0 => terms::joint(area, left, right),

@@ -6,7 +6,7 @@ use super::codes::{self, RESERVED, ZONES};
 use super::head::Head;
 use super::intern::{Interner, Tag};
 use super::inverted;
-use super::numbered::{Numbered, Streams};
+use super::numbered::{Gathered, Numbered, Streams};
 use super::ranks::FREQUENT_MAX;
 use super::signature::Grams;
 use super::terms::{self, Field};
@@ -66,6 +66,7 @@ impl Builder {
         body(&self, &order, tokens, &mut out)?;
         go_on()?;
         head_lists(&heads, docs, order.ids.len() as u32, tokens, &mut out)?;
+        let met = |gathered| Keyed::of_gathered(gathered, docs, |key| self.meeting_term(key));
         let meeting = |numbered| Keyed::new(numbered, docs, |key| self.meeting_term(key));
         inverted::write(
             docs,
@@ -75,7 +76,7 @@ impl Builder {
                     Field::Body => {
                         let ord = |id: u64| order.ords[id as u32 as usize];
                         let pair = |key| terms::pair(ord(key >> 32), ord(key));
-                        Keyed::new(&self.pairs, docs, pair).each(|term, list| add(term, list))
+                        Keyed::of_gathered(&self.pairs, docs, pair).each(|term, list| add(term, list))
                     }
                     Field::Head => {
                         heads.each(|&key, list| match terms::pair((key >> 32) as u32, key as u32) {
@@ -85,11 +86,11 @@ impl Builder {
                     }
                     // Terms of bodies come before those of header fields.
                     Field::Joint => {
-                        meeting(&self.joints).each(|term, list| add(term, list))?;
+                        met(&self.joints).each(|term, list| add(term, list))?;
                         meeting(&head.joints).each(|term, list| add(term, list))
                     }
                     Field::Edge => {
-                        meeting(&self.edges).each(|term, list| add(term, list))?;
+                        met(&self.edges).each(|term, list| add(term, list))?;
                         meeting(&head.edges).each(|term, list| add(term, list))
                     }
                 }
@@ -222,7 +223,7 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
         // An octet before the first code, so that it is seen to begin there.
         let mut run = Vec::with_capacity(stream.memory());
         run.push(0x80);
-        let (mut literals, mut symbols) = (Vec::new(), Vec::new());
+        let mut literals = Vec::new();
         let mut packed = Vec::with_capacity(octets as usize);
         let (mut code_offsets, mut literal_offsets) = (vec![1u32], vec![0u32]);
         for doc in 0..docs {
@@ -245,7 +246,7 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
                 literals.push(END);
             }
             signature(doc, &literals);
-            packed::pack(&literals, &mut symbols, &mut packed);
+            packed::pack(&literals, &mut packed);
             code_offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
             literal_offsets.push(u32::try_from(packed.len()).map_err(|_| BuildError::Full)?);
         }
@@ -356,12 +357,24 @@ struct Keyed<K> {
 
 impl<K: Ord + Copy> Keyed<K> {
     fn new(numbered: &Numbered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
-        let count = |list: usize| numbered.count(list);
-        let inverted = Inverted::new(numbered.keys.len(), count, &numbered.streams, docs, |number| {
-            Some(number as usize)
-        });
+        Keyed::of(&numbered.keys, |list| numbered.count(list), &numbered.streams, docs, key)
+    }
+
+    fn of_gathered(gathered: &Gathered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
+        let counts = gathered.counts();
+        Keyed::of(&gathered.keys, |list| counts[list].into(), &gathered.streams, docs, key)
+    }
+
+    fn of(
+        keys: &[u64],
+        count: impl Fn(usize) -> u32,
+        streams: &Streams,
+        docs: u32,
+        key: impl Fn(u64) -> K,
+    ) -> Keyed<K> {
+        let inverted = Inverted::new(keys.len(), count, streams, docs, |number| Some(number as usize));
         let mut keys: Vec<(K, u32)> =
-            numbered.keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
+            keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
         keys.sort_unstable_by_key(|key| key.0);
         Keyed { inverted, keys }
     }

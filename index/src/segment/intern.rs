@@ -68,6 +68,29 @@ pub struct Entry {
     pub tag: Tag,
 }
 
+impl Entry {
+    /// It occurs in document `doc - 1`.
+    #[inline]
+    pub fn is_in(&mut self, doc: u16) {
+        if self.last_doc != doc {
+            self.shared |= self.last_doc != 0;
+            self.last_doc = doc;
+        }
+    }
+
+    /// How this token meets the one on its left, if one of them is a word and the other no single character.
+    #[inline]
+    pub fn meets(&self, left: &Entry, area: Area) -> Option<(Meeting, u64)> {
+        let (meeting, one, other) = match (left.tag.class(), self.tag.class()) {
+            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, self.start_ends),
+            (Class::Word, Class::Separator) => (Meeting::After, left.tail, self.start_ends),
+            (Class::Separator, Class::Word) => (Meeting::Before, self.start_ends, left.tail),
+            _ => return None,
+        };
+        Some((meeting, meeting_key(meeting, area, one, other)))
+    }
+}
+
 /// A token to look up in a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
@@ -85,8 +108,41 @@ pub struct Interner {
     octets: Vec<u8>,
     pub entries: Vec<Entry>,
     hasher: RandomState,
-    ends: HashMap<Ends, u32, RandomState>,
-    pub ends_list: Vec<Ends>,
+    ends: EndsNumbers,
+}
+
+/// Numbers of the ends of tokens.
+struct EndsNumbers {
+    /// Of those that are ASCII, plus one; others in the map.
+    ascii: Box<[u32; 1 << 14]>,
+    others: HashMap<Ends, u32, RandomState>,
+    list: Vec<Ends>,
+}
+
+impl Default for EndsNumbers {
+    fn default() -> EndsNumbers {
+        EndsNumbers { ascii: Box::new([0; 1 << 14]), others: HashMap::default(), list: Vec::new() }
+    }
+}
+
+impl EndsNumbers {
+    fn number(&mut self, ends: Ends) -> u32 {
+        let next = self.list.len() as u32;
+        let number = match ends {
+            (one, other) if one.is_ascii() && other.is_ascii() => {
+                let number = &mut self.ascii[(one as usize) << 7 | other as usize];
+                if *number == 0 {
+                    *number = next + 1;
+                }
+                *number - 1
+            }
+            _ => *self.others.entry(ends).or_insert(next),
+        };
+        if number == next {
+            self.list.push(ends);
+        }
+        number
+    }
 }
 
 impl Interner {
@@ -110,8 +166,14 @@ impl Interner {
             (first, self.hasher.hash_one(first))
         } else {
             let token = &text[start..start + len];
-            let octets = token.first_chunk::<8>().map_or(0, |octets| u64::from_le_bytes(*octets));
-            (octets << 8 >> 8 | (len.min(255) as u64) << 56, self.hasher.hash_one(token))
+            let number = |octets: Option<&[u8; 8]>| octets.map_or(0, |octets| u64::from_le_bytes(*octets));
+            let octets = number(token.first_chunk());
+            let hash = if len <= 2 * SHORT {
+                self.hasher.hash_one((octets, number(token.last_chunk()), len as u64))
+            } else {
+                self.hasher.hash_one(token)
+            };
+            (octets << 8 >> 8 | (len.min(255) as u64) << 56, hash)
         };
         Ask { first, hash: hash as u32, start: start as u32, len: len as u32, tag }
     }
@@ -154,13 +216,7 @@ impl Interner {
         let start = self.octets.len() as u32;
         self.octets.extend_from_slice(token);
         let text = if ask.tag == Tag::Name { None } else { std::str::from_utf8(token).ok() };
-        let mut number = |ends: Option<Ends>| {
-            let ends = ends.unwrap_or((terms::NONE, terms::NONE));
-            *self.ends.entry(ends).or_insert_with(|| {
-                self.ends_list.push(ends);
-                self.ends_list.len() as u32 - 1
-            })
-        };
+        let mut number = |ends: Option<Ends>| self.ends.number(ends.unwrap_or((terms::NONE, terms::NONE)));
         self.entries.push(Entry {
             start,
             len: token.len() as u32,
@@ -177,21 +233,19 @@ impl Interner {
         id
     }
 
+    /// The ends that have a number.
+    pub fn ends(&self, number: u32) -> Ends {
+        self.ends.list[number as usize]
+    }
+
     pub fn tag(&self, id: u32) -> Tag {
         self.entries[id as usize].tag
     }
 
-    /// How two tokens side by side meet, if one of them is a word and the other no single character.
+    /// How two tokens side by side meet: see [`Entry::meets`].
     #[inline]
     pub fn meeting(&self, area: Area, left: u32, right: u32) -> Option<(Meeting, u64)> {
-        let (left, right) = (&self.entries[left as usize], &self.entries[right as usize]);
-        let (meeting, one, other) = match (left.tag.class(), right.tag.class()) {
-            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, right.start_ends),
-            (Class::Word, Class::Separator) => (Meeting::After, left.tail, right.start_ends),
-            (Class::Separator, Class::Word) => (Meeting::Before, right.start_ends, left.tail),
-            _ => return None,
-        };
-        Some((meeting, meeting_key(meeting, area, one, other)))
+        self.entries[right as usize].meets(&self.entries[left as usize], area)
     }
 
     #[inline]
@@ -204,6 +258,6 @@ impl Interner {
         self.octets.capacity()
             + self.entries.capacity() * size_of::<Entry>()
             + self.table.memory()
-            + self.ends_list.len() * 28
+            + self.ends.list.len() * 28
     }
 }

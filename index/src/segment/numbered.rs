@@ -1,11 +1,14 @@
 //! Numbers for each document, and lists of documents by key, while a segment is built.
+//!
+//! What most of the time goes into is waiting for memory, so [`Gathered`], which is for lists that are only met by their keys, has
+//! all of a list in one place.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
 use super::intern::BATCH;
-use super::table::Table;
+use super::table::{Table, wait};
 
 /// Numbers below 2^31 for each document, in two or four octets each.
 #[derive(Default)]
@@ -25,6 +28,25 @@ impl Streams {
         } else {
             self.units.extend_from_slice(&[number as u16 | MORE, (number >> 15) as u16]);
         }
+    }
+
+    /// Several numbers.
+    #[inline]
+    pub fn extend(&mut self, numbers: impl Iterator<Item = u32>) {
+        let mut units = [0; 2 * BATCH];
+        let mut used = 0;
+        for number in numbers {
+            if used + 2 > units.len() {
+                self.units.extend_from_slice(&units[..used]);
+                used = 0;
+            }
+            // Both units are written, the second one stays only if there is more: no branch to mispredict.
+            let more = number >> 15;
+            units[used] = number as u16 & !MORE | u16::from(more != 0) << 15;
+            units[used + 1] = more as u16;
+            used += 1 + usize::from(more != 0);
+        }
+        self.units.extend_from_slice(&units[..used]);
     }
 
     pub fn end(&mut self) {
@@ -71,37 +93,14 @@ impl Numbered {
     /// Adds document `doc - 1` to the list of a key, once.
     #[inline]
     pub fn add(&mut self, key: u64, doc: u16) {
-        self.add_hashed(key, self.hash(key), doc);
-    }
-
-    fn add_hashed(&mut self, key: u64, hash: u32, doc: u16) {
-        let number = self.number_hashed(key, hash);
+        let number = self.number(key);
         self.note(number, doc);
-    }
-
-    fn hash(&self, key: u64) -> u32 {
-        self.hasher.hash_one(key) as u32
-    }
-
-    /// The same for several keys.
-    pub fn add_all(&mut self, keys: &[u64], doc: u16) {
-        let mut hashes = [0; BATCH];
-        for keys in keys.chunks(BATCH) {
-            let hashes = &mut hashes[..keys.len()];
-            hashes.iter_mut().zip(keys).for_each(|(hash, &key)| *hash = self.hash(key));
-            self.table.touch(hashes.iter().copied());
-            keys.iter().zip(hashes).for_each(|(&key, hash)| self.add_hashed(key, *hash, doc));
-        }
     }
 
     /// The number of the list of a key.
     #[inline]
     pub fn number(&mut self, key: u64) -> u32 {
-        self.number_hashed(key, self.hash(key))
-    }
-
-    #[inline]
-    fn number_hashed(&mut self, key: u64, hash: u32) -> u32 {
+        let hash = self.hasher.hash_one(key) as u32;
         self.table.find(hash, key, |_| true).unwrap_or_else(|| {
             let number = self.keys.len() as u32;
             self.table.insert(hash, key, number);
@@ -131,8 +130,118 @@ impl Numbered {
         self.streams.end();
     }
 
+}
+
+/// Lists of documents by key, as [`Numbered`], that are only added to by key.
+pub struct Gathered {
+    /// A power of two, at most two thirds of them taken.
+    slots: Vec<Slot>,
+    hasher: RandomState,
+    /// Keys by number.
+    pub keys: Vec<u64>,
+    /// For each document its lists.
+    pub streams: Streams,
+}
+
+/// Nothing stands in a slot of zeros.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    key: u64,
+    /// Plus one.
+    number: u32,
+    list: List,
+}
+
+/// Slots of a new table.
+const SLOTS: usize = 1 << 10;
+
+impl Default for Gathered {
+    fn default() -> Gathered {
+        let slots = vec![Slot::default(); SLOTS];
+        Gathered { slots, hasher: RandomState::default(), keys: Vec::new(), streams: Streams::default() }
+    }
+}
+
+impl Gathered {
+    /// Adds document `doc - 1` to the list of a key, once.
+    #[inline]
+    pub fn add(&mut self, key: u64, doc: u16) {
+        self.add_hashed(key, self.hash(key), doc);
+    }
+
+    /// The same for several keys.
+    pub fn add_all(&mut self, keys: &[u64], doc: u16) {
+        let mut hashes = [0; BATCH];
+        for keys in keys.chunks(BATCH) {
+            let hashes = &mut hashes[..keys.len()];
+            hashes.iter_mut().zip(keys).for_each(|(hash, &key)| *hash = self.hash(key));
+            let mask = self.slots.len() - 1;
+            wait(hashes.iter().map(|&hash| self.slots[hash & mask].number));
+            keys.iter().zip(hashes).for_each(|(&key, hash)| self.add_hashed(key, *hash, doc));
+        }
+    }
+
+    #[inline]
+    fn hash(&self, key: u64) -> usize {
+        self.hasher.hash_one(key) as usize
+    }
+
+    #[inline]
+    fn add_hashed(&mut self, key: u64, hash: usize, doc: u16) {
+        let mask = self.slots.len() - 1;
+        let mut at = hash & mask;
+        loop {
+            let slot = &mut self.slots[at];
+            if slot.key == key && slot.number != 0 {
+                if slot.list.last != doc {
+                    slot.list.last = doc;
+                    slot.list.count += 1;
+                    self.streams.push(slot.number - 1);
+                }
+                return;
+            }
+            if slot.number == 0 {
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+        self.keys.push(key);
+        let number = self.keys.len() as u32;
+        self.slots[at] = Slot { key, number, list: List { last: doc, count: 1 } };
+        self.streams.push(number - 1);
+        if (self.keys.len() + 1) * 3 > self.slots.len() * 2 {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let slots = vec![Slot::default(); self.slots.len() * 2];
+        let mask = slots.len() - 1;
+        for slot in std::mem::replace(&mut self.slots, slots).into_iter().filter(|slot| slot.number != 0) {
+            let mut at = self.hash(slot.key) & mask;
+            while self.slots[at].number != 0 {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = slot;
+        }
+    }
+
+    /// How many documents each list has.
+    pub fn counts(&self) -> Vec<u16> {
+        let mut counts = vec![0; self.keys.len()];
+        for slot in self.slots.iter().filter(|slot| slot.number != 0) {
+            counts[slot.number as usize - 1] = slot.list.count;
+        }
+        counts
+    }
+
+    pub fn end(&mut self) {
+        self.streams.end();
+    }
+
     pub fn memory(&self) -> usize {
-        self.table.memory() + self.keys.capacity() * (8 + size_of::<List>()) + self.streams.memory()
+        self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * 8 + self.streams.memory()
     }
 }
 
@@ -141,11 +250,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn gathered_lists_are_those_that_are_numbered() {
+        let (mut gathered, mut numbered) = (Gathered::default(), Numbered::default());
+        for doc in 1..200u16 {
+            let keys: Vec<u64> = (0..90u64).map(|n| n * n * u64::from(doc % 50) % 7919).collect();
+            gathered.add_all(&keys[..70], doc);
+            keys[70..].iter().for_each(|&key| gathered.add(key, doc));
+            keys.iter().for_each(|&key| numbered.add(key, doc));
+            gathered.end();
+            numbered.end();
+        }
+        assert!(gathered.keys.len() > SLOTS && gathered.memory() > gathered.keys.len() * 24);
+        assert_eq!(gathered.keys, numbered.keys);
+        let counts: Vec<u32> = (0..numbered.keys.len()).map(|list| numbered.count(list)).collect();
+        assert!(gathered.counts().into_iter().map(u32::from).eq(counts));
+        (0..199).for_each(|doc| assert!(gathered.streams.of(doc).eq(numbered.streams.of(doc))));
+    }
+
+    #[test]
     fn streams_give_back_what_was_pushed() {
         let numbers = [0, 1, 127, 32_767, 32_768, 65_535, 65_536, 1 << 30, (1 << 31) - 1];
         let mut streams = Streams::default();
         numbers.iter().for_each(|&number| streams.push(number));
         streams.end();
+        let mut many = Streams::default();
+        many.extend(numbers.iter().cycle().take(1000).copied());
+        many.end();
+        assert!(many.of(0).eq(numbers.iter().cycle().take(1000).copied()));
         streams.end();
         streams.push(7);
         streams.end();

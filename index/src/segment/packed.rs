@@ -31,32 +31,67 @@ const SYMBOL: [u8; 256] = {
 };
 
 /// Appends the packed form of the literals of a message.
-pub fn pack(octets: &[u8], symbols: &mut Vec<u8>, out: &mut Vec<u8>) {
+pub fn pack(octets: &[u8], out: &mut Vec<u8>) {
     if octets.is_empty() {
         return;
     }
-    symbols.clear();
+    let start = out.len();
+    out.reserve(octets.len() + 2);
+    out.push(PLAIN);
     // So that what begins a literal can be looked for as what follows the end of another.
-    symbols.push(SYMBOL[usize::from(END)]);
-    for &octet in octets {
-        let symbol = SYMBOL[usize::from(octet)];
-        symbols.push(symbol);
-        if symbol == ESCAPE {
-            symbols.extend([octet >> 4, octet & 15]);
+    let mut open = Open { number: u16::from(SYMBOL[usize::from(END)]), held: 1 };
+    let mut rest = octets;
+    while let [octet, behind @ ..] = rest {
+        // Three octets at once where the number that is begun has one symbol, as it has at the start.
+        if open.held == 1
+            && let [a, b, c, behind @ ..] = rest
+        {
+            let [a, b, c] = [a, b, c].map(|&octet| SYMBOL[usize::from(octet)]);
+            if a.max(b).max(c) < ESCAPE {
+                let number = (open.number * SYMBOLS + u16::from(a)) * SYMBOLS + u16::from(b);
+                out.extend_from_slice(&number.to_le_bytes());
+                open.number = u16::from(c);
+                rest = behind;
+                continue;
+            }
         }
+        let symbol = SYMBOL[usize::from(*octet)];
+        open.push(symbol, out);
+        if symbol == ESCAPE {
+            open.push(octet >> 4, out);
+            open.push(octet & 15, out);
+        }
+        rest = behind;
     }
-    if symbols.len().div_ceil(3) * 2 >= octets.len() {
+    let mut added = 0;
+    while open.held > 0 {
+        open.push(0, out);
+        added += 1;
+    }
+    out[start] = 1 + added;
+    if out.len() - start > octets.len() {
+        out.truncate(start);
         out.extend([PLAIN, END]);
         out.extend_from_slice(octets);
-        return;
     }
-    let added = symbols.len().next_multiple_of(3) - symbols.len();
-    symbols.resize(symbols.len() + added, 0);
-    out.push(1 + added as u8);
-    let number = |three: &[u8; 3]| {
-        (u16::from(three[0]) * SYMBOLS + u16::from(three[1])) * SYMBOLS + u16::from(three[2])
-    };
-    out.extend(symbols.as_chunks::<3>().0.iter().flat_map(|three| number(three).to_le_bytes()));
+}
+
+/// A number that is not full yet.
+struct Open {
+    number: u16,
+    /// How many symbols it has.
+    held: u8,
+}
+
+impl Open {
+    #[inline]
+    fn push(&mut self, symbol: u8, out: &mut Vec<u8>) {
+        (self.number, self.held) = (self.number * SYMBOLS + u16::from(symbol), self.held + 1);
+        if self.held == 3 {
+            out.extend_from_slice(&self.number.to_le_bytes());
+            (self.number, self.held) = (0, 0);
+        }
+    }
 }
 
 /// What [`unpack`] would give where it stands there as it is.
@@ -261,7 +296,7 @@ mod tests {
 
     fn packed(octets: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        pack(octets, &mut Vec::new(), &mut out);
+        pack(octets, &mut out);
         out
     }
 

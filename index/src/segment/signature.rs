@@ -43,13 +43,12 @@ pub struct Grams<N> {
 impl Grams<u64> {
     /// Adds those of a token.
     pub fn count(&mut self, token: &[u8]) {
-        let (mut run, mut letters) = (0, 0);
-        for &octet in token {
-            run = if is_letter(octet) { run + 1 } else { 0 };
-            letters += u64::from(run >= GRAM);
-        }
-        self.letters += letters;
-        self.others += (token.len() as u64).saturating_sub(GRAM as u64 - 1) - letters;
+        let letters: u32 = token
+            .array_windows::<GRAM>()
+            .map(|octets| u32::from(octets.iter().fold(true, |all, &octet| all & is_letter(octet))))
+            .sum();
+        self.letters += u64::from(letters);
+        self.others += (token.len() as u64).saturating_sub(GRAM as u64 - 1) - u64::from(letters);
     }
 }
 
@@ -167,13 +166,14 @@ impl Writer {
         self.used += token.len();
         let columns = if self.is_continued { &mut self.more } else { &mut self.items };
         let bit = 1 << (columns.count % 64);
-        let (mut gram, mut run) = (0, 0);
-        for (n, &octet) in token.iter().enumerate() {
+        let (rows, current) = (self.rows, &mut columns.current[..]);
+        let (first, rest) = token.split_at(GRAM - 1);
+        let mut gram = gram(first);
+        let mut run = first.iter().fold(0, |run, &octet| if is_letter(octet) { run + 1 } else { 0 });
+        for &octet in rest {
             gram = (gram << 6 | u32::from(octet & 0x3f)) & (GRAMS as u32 - 1);
             run = if is_letter(octet) { run + 1 } else { 0 };
-            if n + 1 >= GRAM {
-                columns.current[self.rows.row(gram, run >= GRAM)] |= bit;
-            }
+            current[rows.row(gram, run >= GRAM)] |= bit;
         }
     }
 

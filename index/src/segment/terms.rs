@@ -2,6 +2,8 @@
 //!
 //! A vocabulary entry is its position in the sorted vocabulary ("ord"), as four octets, most significant first.
 
+use std::cmp::Ordering;
+
 use crate::prepare::Area;
 
 /// The document-level fields.
@@ -32,10 +34,24 @@ pub(super) const LITERAL: u32 = 0xffff_fffc;
 pub const NONE: char = '\u{2}';
 
 /// A term. Longer ones do not exist.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Term {
     bytes: [u8; 18],
     len: u8,
+}
+
+impl Ord for Term {
+    /// That of the octets; sixteen at once decide nearly always.
+    fn cmp(&self, other: &Term) -> Ordering {
+        let first = |term: &Term| term.bytes.first_chunk().map(|octets| u128::from_be_bytes(*octets));
+        first(self).cmp(&first(other)).then_with(|| (self.bytes, self.len).cmp(&(other.bytes, other.len)))
+    }
+}
+
+impl PartialOrd for Term {
+    fn partial_cmp(&self, other: &Term) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl std::ops::Deref for Term {
