@@ -1,18 +1,33 @@
 //! A segment while messages are read, prepared and put into it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use roaring::RoaringBitmap;
 
 use super::Tail;
 use super::snapshot;
 use super::work::{Content, Failure, Source, Wanted};
-use crate::limits::{INDEX_BATCH_TEXT_BYTES_MAX, INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX};
+use crate::limits::{
+    INDEX_BATCH_TEXT_BYTES_MAX, INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX, SEGMENT_BUILD_BYTES_MAX,
+};
 use crate::prepare::Prepared;
 use crate::scan::{Message, Stopped};
 use crate::segment::{BuildError, BuildOptions, Builder};
+
+/// The memory of the builder before, for the next build of any account: while much is indexed, what is new to the process would have to
+/// be cleared by the system for each segment. One for the process, and none when there is nothing to build.
+static SPARE: Mutex<Option<Builder>> = Mutex::new(None);
+
+fn swap_spare(spare: Option<Builder>) -> Option<Builder> {
+    std::mem::replace(&mut *SPARE.lock().unwrap_or_else(PoisonError::into_inner), spare)
+}
+
+/// Gives the memory back that was kept for the next build.
+pub(super) fn forget_spare() {
+    drop(swap_spare(None));
+}
 
 /// See the module.
 pub(super) struct Building<'a> {
@@ -58,7 +73,7 @@ impl From<BuildError> for BuildFailure {
 
 impl<'a> Building<'a> {
     pub fn new(poison: &'a RoaringBitmap) -> Building<'a> {
-        let builder = Builder::new(BuildOptions::default());
+        let builder = swap_spare(None).map_or_else(|| Builder::new(BuildOptions::default()), Builder::anew);
         Building { poison, builder, text: 0, docs: 0, unvouched: 0, set_aside: Vec::new() }
     }
 
@@ -139,18 +154,22 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    /// The segment.
-    pub fn finish(self, stop: &AtomicBool) -> Result<Made, BuildFailure> {
-        let Building { builder, text, docs, unvouched, set_aside, .. } = self;
+    /// The segment; `more` follow at once.
+    pub fn finish(self, more: bool, stop: &AtomicBool) -> Result<Made, BuildFailure> {
+        let Building { mut builder, text, docs, unvouched, set_aside, .. } = self;
         if docs == 0 {
             return Ok(Made { content: None, unvouched, set_aside });
         }
         let bytes = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             super::tests::poisoned(docs, true);
-            builder.finish_unless(&|| stop.load(Ordering::Relaxed))
+            builder.finished_unless(&|| stop.load(Ordering::Relaxed))
         }));
         let bytes = bytes.map_err(|_| BuildFailure::Panicked(None))??;
+        // One that holds very much is not filled by what follows either.
+        if more && builder.memory() < SEGMENT_BUILD_BYTES_MAX {
+            swap_spare(Some(builder));
+        }
         Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside })
     }
 }

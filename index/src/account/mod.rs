@@ -304,6 +304,13 @@ impl AccountIndex {
     }
 }
 
+impl Drop for AccountIndex {
+    /// Perhaps there would have been more to build.
+    fn drop(&mut self) {
+        building::forget_spare();
+    }
+}
+
 /// The `next` of the index in a folder (messages below are settled) as its manifest says, without a look at the segments or
 /// the log; `None` if there is no index or none that could be opened. For a survey of many accounts.
 pub fn peek(path: &Path, identity: &Identity) -> Option<u32> {

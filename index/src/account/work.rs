@@ -13,12 +13,12 @@ use std::sync::{Arc, TryLockError};
 use roaring::RoaringBitmap;
 use trawl_store::log::Address;
 
-use super::building::{BuildFailure, Building, Made};
+use super::building::{BuildFailure, Building, Made, forget_spare};
 use super::manifest::Entry;
 use super::publish::Change;
 use super::snapshot::{self, OpenError, Snapshot};
 use super::{AccountIndex, Fingerprint, Known, Opened, Phase, Reason, Worker};
-use crate::limits::{INDEX_BATCH_MESSAGES_MAX, SEGMENT_MESSAGES_MAX};
+use crate::limits::{INDEX_BATCH_MESSAGES_MAX, INDEX_BUILD_MESSAGES, SEGMENT_MESSAGES_MAX};
 use crate::segment::{self, BuildError, BuildOptions, Segment};
 
 /// What there is to do, as [`AccountIndex::needs`] says.
@@ -125,7 +125,11 @@ impl AccountIndex {
             self.clean(&mut worker)?;
         }
         let verified = self.state().phase != Phase::Unverified;
-        match work {
+        let builds = work == Work::Build;
+        if !builds {
+            forget_spare();
+        }
+        let done = match work {
             Work::Clean => Ok(Done::default()),
             Work::Verify if verified => Err(Failure::Outdated),
             Work::Verify => {
@@ -135,7 +139,11 @@ impl AccountIndex {
             _ if !verified => Err(Failure::Outdated),
             Work::Build => self.build(&mut worker, source, stop),
             Work::Merge(serials) => self.merge(&mut worker, &serials, source, stop),
+        };
+        if builds && done.is_err() {
+            forget_spare();
         }
+        done
     }
 
     fn build(
@@ -188,7 +196,12 @@ impl AccountIndex {
         loop {
             let mut building = Building::new(&poison);
             let made = building.take_all(wanted, source, self.tail(), stop);
-            match made.and_then(|taken| Ok((building.finish(stop)?, taken))) {
+            let finished = made.and_then(|taken| {
+                // So many make another build, whatever their size.
+                let more = (wanted.len() - taken) as u64 >= INDEX_BUILD_MESSAGES;
+                Ok((building.finish(more, stop)?, taken))
+            });
+            match finished {
                 Ok(made) => return Ok(made),
                 Err(BuildFailure::Other(failure)) => return Err(failure),
                 Err(BuildFailure::Panicked(Some(message))) => _ = poison.insert(message),

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::head::Room;
 use super::intern::{Ask, BATCH, Entry, Interner, Tag};
 use super::numbered::{Gathered, Streams};
 use super::terms;
@@ -43,15 +44,24 @@ pub struct Builder {
     /// The coded token before the current one in the same text of a body.
     before: Option<(u32, Entry)>,
     batch: Batch,
+    pub(super) room: Room,
 }
 
-/// Tokens of the current text on their way; kept for their memory.
+/// Tokens of the current message and area on their way; kept for their memory.
 #[derive(Default)]
 struct Batch {
     asked: Vec<Ask>,
+    texts: Vec<Begun>,
     ids: Vec<u32>,
     joints: Vec<u64>,
     edges: Vec<u64>,
+}
+
+/// A text that begins behind so many of the tokens that are asked for.
+struct Begun {
+    behind: usize,
+    nested: bool,
+    name: Option<u32>,
 }
 
 /// What makes a joint or an edge; with the area and two numbers of [`Interner::ends`] it makes a key.
@@ -87,7 +97,23 @@ impl Builder {
             area: Area::Body,
             before: None,
             batch: Batch::default(),
+            room: Room::default(),
         }
+    }
+
+    /// A builder for the next segment, in the same memory: what is new to a process has to be cleared by the system first.
+    pub fn anew(mut self) -> Builder {
+        self.messages.clear();
+        self.unvouched.clear();
+        self.interner.clear();
+        self.streams.iter_mut().chain([&mut self.body]).for_each(Streams::clear);
+        [&mut self.pairs, &mut self.joints, &mut self.edges].into_iter().for_each(Gathered::clear);
+        self.space = self.interner.intern(b" ", Tag::Separator);
+        (self.spaced, self.text_bytes, self.area, self.before) = (0, 0, Area::Body, None);
+        [&mut self.batch.joints, &mut self.batch.edges].into_iter().for_each(Vec::clear);
+        self.batch.asked.clear();
+        self.batch.texts.clear();
+        self
     }
 
     /// Adds a message. Numbers must rise.
@@ -98,16 +124,18 @@ impl Builder {
         }
         for area in Area::ALL {
             self.area = area;
-            for (kind, text) in prepared.area(area) {
-                self.text_bytes += text.len();
+            let texts = (0..prepared.count()).map(|nth| prepared.nth(nth));
+            for (kind, _, place) in texts.filter(|(kind, ..)| kind.area() == area) {
+                self.text_bytes += place.len();
                 match kind {
                     Kind::Body => self.text(false, None),
                     Kind::Own { name } => self.text(false, Some(&name_term(name))),
                     Kind::Nested { name } => self.text(true, Some(&name_term(name))),
                     Kind::Pseudo { which } => self.text(false, Some(&pseudo_term(which))),
                 }
-                self.tokens(text);
+                self.tokens(prepared.buffer(), place);
             }
+            self.asked(prepared.buffer().as_bytes());
         }
         self.end();
         Ok(())
@@ -124,7 +152,7 @@ impl Builder {
             || self.memory() >= SEGMENT_BUILD_BYTES_MAX
     }
 
-    /// Octets of memory held.
+    /// Octets of memory that this much takes, if it came to be bit by bit; what a builder before left does not count.
     pub fn memory(&self) -> usize {
         let streams = self.streams.iter().chain([&self.body]).map(Streams::memory).sum::<usize>();
         let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::memory).iter().sum::<usize>();
@@ -162,10 +190,10 @@ impl Builder {
         self.messages.len() as u32 - 1
     }
 
-    /// A text begins; in the areas of header fields and addresses with the term of its name.
-    pub(super) fn text(&mut self, nested: bool, name: Option<&[u8]>) {
+    /// A text begins behind the tokens that are on their way; in the areas of header fields and addresses with the term of its name.
+    fn text(&mut self, nested: bool, name: Option<&[u8]>) {
         let name = name.map(|name| self.interner.intern(name, Tag::Name));
-        self.text_of(nested, name);
+        self.batch.texts.push(Begun { behind: self.batch.asked.len(), nested, name });
     }
 
     pub(super) fn text_of(&mut self, nested: bool, name: Option<u32>) {
@@ -183,12 +211,15 @@ impl Builder {
         }
     }
 
-    fn tokens(&mut self, text: &str) {
-        let octets = text.as_bytes();
+    /// The tokens of a text that is a part of a message's.
+    fn tokens(&mut self, texts: &str, text: Range<usize>) {
+        let octets = texts.as_bytes();
+        let first = text.start;
         let mut after_word = false;
         // Where a space between two words may be.
         let mut space = None;
-        each_token(text, |class, place| {
+        each_token(&texts[text], |class, place| {
+            let place = first + place.start..first + place.end;
             if after_word && place.len() == 1 && octets[place.start] == b' ' {
                 space = Some(place.start);
                 after_word = false;
@@ -209,7 +240,6 @@ impl Builder {
         if let Some(space) = space {
             self.ask(octets, space..space + 1, Class::Separator);
         }
-        self.asked(octets);
     }
 
     #[inline]
@@ -224,10 +254,16 @@ impl Builder {
         batch.ids.clear();
         self.interner.numbers(&batch.asked, text, &mut batch.ids);
         batch.asked.clear();
-        let ids = std::mem::take(&mut batch.ids);
+        let (ids, mut texts) = (std::mem::take(&mut batch.ids), std::mem::take(&mut batch.texts));
         self.batch = batch;
-        self.take(&ids);
-        self.batch.ids = ids;
+        let mut taken = 0;
+        for text in texts.drain(..) {
+            self.take(&ids[taken..text.behind]);
+            self.text_of(text.nested, text.name);
+            taken = text.behind;
+        }
+        self.take(&ids[taken..]);
+        (self.batch.ids, self.batch.texts) = (ids, texts);
         self.met();
     }
 

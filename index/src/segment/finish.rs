@@ -40,6 +40,11 @@ impl Builder {
     /// The same; ends with [`BuildError::Stopped`] soon after `stop` says true, which is asked between steps that take some tenths of
     /// a second for the largest segment.
     pub fn finish_unless(mut self, stop: &dyn Fn() -> bool) -> Result<Vec<u8>, BuildError> {
+        self.finished_unless(stop)
+    }
+
+    /// The same of a builder of which only the memory is of use then: see [`Builder::anew`].
+    pub fn finished_unless(&mut self, stop: &dyn Fn() -> bool) -> Result<Vec<u8>, BuildError> {
         let go_on = || if stop() { Err(BuildError::Stopped) } else { Ok(()) };
         go_on()?;
         // Somewhat more than a segment has of what it is made from.
@@ -50,20 +55,20 @@ impl Builder {
         let order = order(&self.interner, &self.options);
         let mut weights: Vec<u32> = self.interner.entries.iter().map(|entry| entry.occurrences).collect();
         go_on()?;
-        let mut head = Head::new(&mut self, &order, &mut weights);
+        let mut head = Head::new(self, &order, &mut weights);
         let ranks = ranks(&order, &weights);
         go_on()?;
         vocabulary(&self.interner, &order, &ranks, self.options.vocabulary_bits_per_gram, &mut out);
         go_on()?;
         head.write(docs as usize, &ranks, &mut out)?;
-        self.streams[Area::Head as usize] = std::mem::take(&mut head.slots);
+        head.swap_slots(&mut self.streams[Area::Head as usize]);
         go_on()?;
-        texts(&mut self, &ranks, &mut out)?;
+        texts(self, &ranks, &mut out)?;
         go_on()?;
         let heads = Keyed::new(&head.lists, docs, |key| key);
         let tokens = order.tokens;
         go_on()?;
-        body(&self, &order, tokens, &mut out)?;
+        body(self, &order, tokens, &mut out)?;
         go_on()?;
         head_lists(&heads, docs, order.ids.len() as u32, tokens, &mut out)?;
         let met = |gathered| Keyed::of_gathered(gathered, docs, |key| self.meeting_term(key));
@@ -97,6 +102,7 @@ impl Builder {
             },
             &mut out,
         )?;
+        head.leave(&mut self.room);
         Ok(out.finish(docs))
     }
 }
@@ -296,7 +302,6 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
     let (table, continued) = head.finish();
     out.piece(Piece::HeadSignature, &table);
     out.numbers(Piece::HeadContinued, continued);
-    builder.streams = Default::default();
     Ok(())
 }
 

@@ -37,11 +37,21 @@ pub(super) struct Head {
     /// For each document its templates.
     fields: Streams,
     /// For each document the tokens in slots.
-    pub slots: Streams,
+    slots: Streams,
+    /// Both before templates were settled, for their memory.
+    unsettled: [Streams; 2],
     /// Keys are the two numbers of a term of `Field::Head`.
     pub lists: Numbered,
     pub joints: Numbered,
     pub edges: Numbered,
+}
+
+/// Memory of one segment's header fields for those of the next.
+#[derive(Default)]
+pub(super) struct Room {
+    unsettled: [Streams; 2],
+    settled: [Streams; 2],
+    lists: [Numbered; 3],
 }
 
 #[derive(Default)]
@@ -69,18 +79,28 @@ struct Lists<'a> {
     order: &'a Order,
     options: BuildOptions,
     all: [Numbered; 3],
+    /// What is to be added for the document: looked up together, so that the waits for memory overlap.
+    words: Vec<u64>,
 }
 
 impl Head {
     /// Takes the streams of header fields and addresses; adds to `weights` how often a token is written in a code of a header.
     pub fn new(builder: &mut Builder, order: &Order, weights: &mut [u32]) -> Head {
-        let stream = std::mem::take(&mut builder.streams[Area::Head as usize]);
+        let stream = &builder.streams[Area::Head as usize];
+        let Room { mut unsettled, mut settled, mut lists } = std::mem::take(&mut builder.room);
+        unsettled.iter_mut().chain(&mut settled).for_each(Streams::clear);
+        lists.iter_mut().for_each(Numbered::clear);
+        let [mut fields, mut slots] = unsettled;
         let shown: Vec<u32> =
             (0..order.ords.len() as u32).map(|id| shown(&builder.interner, order, id)).collect();
         let mut templates = Templates::default();
-        let (mut fields, mut slots) = (Streams::default(), Streams::default());
-        let mut lists =
-            Lists { interner: &builder.interner, order, options: builder.options, all: Default::default() };
+        let mut lists = Lists {
+            interner: &builder.interner,
+            order,
+            options: builder.options,
+            all: lists,
+            words: Vec::new(),
+        };
         let (mut value, mut key) = (Vec::new(), Vec::new());
         for doc in 0..builder.messages.len() {
             let number = doc as u16 + 1;
@@ -98,12 +118,17 @@ impl Head {
                     noted.iter().for_each(|&list| lists.all[which].note(list, number));
                 }
                 let field = lists.field(key[0]);
+                let edges = lists.options.edges == Edges::BodyAndHead;
                 for (at, (&id, _)) in
                     value.iter().zip(&key).enumerate().skip(1).filter(|(_, (_, k))| is_slot(**k))
                 {
                     slots.push(id + TOKENS);
                     weights[id as usize] += 1;
-                    lists.word(id, field, number);
+                    lists.word(id, field);
+                    // A slot that joins no words has nothing to note.
+                    if key[at] == SLOT_SEPARATOR_ID && !edges {
+                        continue;
+                    }
                     if at > 1 {
                         lists.meet(value[at - 1], id, &mut |numbered, list| numbered.add(list, number));
                     }
@@ -127,6 +152,8 @@ impl Head {
             }
             take(&mut value, nested);
             lists.addresses(builder.streams[Area::Pseudo as usize].of(doc), number);
+            lists.all[0].add_all(&lists.words, number);
+            lists.words.clear();
             lists.all.iter_mut().for_each(Numbered::end);
             fields.end();
             slots.end();
@@ -135,13 +162,26 @@ impl Head {
         let is_entry = |id: u32| order.ords[id as usize] != NONE;
         let taken = |id: u32| weights[id as usize] -= 1;
         let docs = builder.messages.len();
-        let Settled { templates, fields, slots } = settle(&templates, &fields, &slots, docs, is_entry, taken);
+        let found = settle(&templates, [&fields, &slots], settled, docs, is_entry, taken);
+        let unsettled = [fields, slots];
+        let Settled { templates, fields, slots } = found;
         for template in 0..templates.len() {
             let key = templates.key(template);
             weights[(key[0] >> 1) as usize] += 1;
             key[1..].iter().filter(|&&id| !is_slot(id)).for_each(|&id| weights[id as usize] += 1);
         }
-        Head { templates, fields, slots, lists: words, joints, edges }
+        Head { templates, fields, slots, unsettled, lists: words, joints, edges }
+    }
+
+    /// Exchanges the slots for the tokens of header fields.
+    pub fn swap_slots(&mut self, tokens: &mut Streams) {
+        std::mem::swap(&mut self.slots, tokens);
+    }
+
+    /// Leaves memory for the next segment.
+    pub fn leave(self, room: &mut Room) {
+        let settled = [self.fields, self.slots];
+        *room = Room { unsettled: self.unsettled, settled, lists: [self.lists, self.joints, self.edges] };
     }
 
     /// Writes the templates, and which fields documents have.
@@ -287,12 +327,12 @@ impl Lists<'_> {
     }
 
     /// A word in a field: an entry of the vocabulary or a literal.
-    fn word(&mut self, id: u32, field: u32, number: u16) {
+    fn word(&mut self, id: u32, field: u32) {
         let ord = match self.order.ords[id as usize] {
             NONE => terms::LITERAL,
             ord => ord,
         };
-        self.all[0].add(u64::from(ord) << 32 | u64::from(field), number);
+        self.words.push(u64::from(ord) << 32 | u64::from(field));
     }
 
     /// The lists that every document of a template is in; each once.
@@ -348,7 +388,7 @@ impl Lists<'_> {
                 (expects_name, field) = (false, ord);
                 self.all[0].add(as_key(terms::present(ord)), number);
             } else {
-                self.word(token - TOKENS, field, number);
+                self.word(token - TOKENS, field);
             }
         }
     }

@@ -126,6 +126,12 @@ impl Default for EndsNumbers {
 }
 
 impl EndsNumbers {
+    fn clear(&mut self) {
+        self.ascii.fill(0);
+        self.others.clear();
+        self.list.clear();
+    }
+
     fn number(&mut self, ends: Ends) -> u32 {
         let next = self.list.len() as u32;
         let number = match ends {
@@ -149,6 +155,14 @@ impl Interner {
     pub fn intern(&mut self, token: &[u8], tag: Tag) -> u32 {
         let ask = self.ask(token, 0, token.len(), tag);
         self.number(&ask, token)
+    }
+
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.octets.clear();
+        self.entries.clear();
+        self.ends.clear();
     }
 
     /// What to look up for a token at a place of a text.
@@ -255,8 +269,8 @@ impl Interner {
     }
 
     pub fn memory(&self) -> usize {
-        self.octets.capacity()
-            + self.entries.capacity() * size_of::<Entry>()
+        table::grown(self.octets.len())
+            + table::grown(self.entries.len()) * size_of::<Entry>()
             + self.table.memory()
             + self.ends.list.len() * 28
     }

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 
 use super::intern::BATCH;
-use super::table::{Table, wait};
+use super::table::{Table, grown, wait};
 
 /// Numbers below 2^31 for each document, in two or four octets each.
 #[derive(Default)]
@@ -53,6 +53,12 @@ impl Streams {
         self.ends.push(self.units.len());
     }
 
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.units.clear();
+        self.ends.clear();
+    }
+
     /// The numbers of a document.
     pub fn of(&self, doc: usize) -> impl Iterator<Item = u32> + '_ {
         let start = if doc == 0 { 0 } else { self.ends[doc - 1] };
@@ -67,7 +73,7 @@ impl Streams {
     }
 
     pub fn memory(&self) -> usize {
-        self.units.capacity() * 2 + self.ends.capacity() * size_of::<usize>()
+        grown(self.units.len()) * 2 + grown(self.ends.len()) * size_of::<usize>()
     }
 }
 
@@ -97,10 +103,30 @@ impl Numbered {
         self.note(number, doc);
     }
 
+    /// The same for several keys.
+    pub fn add_all(&mut self, keys: &[u64], doc: u16) {
+        let mut hashes = [0; BATCH];
+        for keys in keys.chunks(BATCH) {
+            let hashes = &mut hashes[..keys.len()];
+            hashes.iter_mut().zip(keys).for_each(|(hash, &key)| *hash = self.hasher.hash_one(key) as u32);
+            self.table.touch(hashes.iter().copied());
+            let lists = hashes.iter().map(|&hash| self.table.first(hash).map_or(0, |list| list as usize));
+            wait(lists.map(|list| self.lists.get(list).map_or(0, |list| list.last.into())));
+            for (&key, &hash) in keys.iter().zip(&*hashes) {
+                let number = self.number_hashed(key, hash);
+                self.note(number, doc);
+            }
+        }
+    }
+
     /// The number of the list of a key.
     #[inline]
     pub fn number(&mut self, key: u64) -> u32 {
-        let hash = self.hasher.hash_one(key) as u32;
+        self.number_hashed(key, self.hasher.hash_one(key) as u32)
+    }
+
+    #[inline]
+    fn number_hashed(&mut self, key: u64, hash: u32) -> u32 {
         self.table.find(hash, key, |_| true).unwrap_or_else(|| {
             let number = self.keys.len() as u32;
             self.table.insert(hash, key, number);
@@ -121,6 +147,14 @@ impl Numbered {
         }
     }
 
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.keys.clear();
+        self.lists.clear();
+        self.streams.clear();
+    }
+
     /// How many documents a list has.
     pub fn count(&self, list: usize) -> u32 {
         self.lists[list].count.into()
@@ -129,7 +163,6 @@ impl Numbered {
     pub fn end(&mut self) {
         self.streams.end();
     }
-
 }
 
 /// Lists of documents by key, as [`Numbered`], that are only added to by key.
@@ -227,6 +260,13 @@ impl Gathered {
         }
     }
 
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.slots.fill(Slot::default());
+        self.keys.clear();
+        self.streams.clear();
+    }
+
     /// How many documents each list has.
     pub fn counts(&self) -> Vec<u16> {
         let mut counts = vec![0; self.keys.len()];
@@ -241,7 +281,8 @@ impl Gathered {
     }
 
     pub fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * 8 + self.streams.memory()
+        let keys = self.keys.len();
+        grown(keys * 3 / 2 + 1) * size_of::<Slot>() + grown(keys) * 8 + self.streams.memory()
     }
 }
 
@@ -256,7 +297,8 @@ mod tests {
             let keys: Vec<u64> = (0..90u64).map(|n| n * n * u64::from(doc % 50) % 7919).collect();
             gathered.add_all(&keys[..70], doc);
             keys[70..].iter().for_each(|&key| gathered.add(key, doc));
-            keys.iter().for_each(|&key| numbered.add(key, doc));
+            keys[..9].iter().for_each(|&key| numbered.add(key, doc));
+            numbered.add_all(&keys[9..], doc);
             gathered.end();
             numbered.end();
         }

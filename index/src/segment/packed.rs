@@ -20,6 +20,9 @@ const OCTETS: &[u8; 39] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\xff\xcc\xd0";
 /// First octet of what is not packed; else it is one more than the symbols that were added at the end.
 const PLAIN: u8 = 0;
 
+/// Octets that are packed together.
+const RUN: usize = 24;
+
 const SYMBOL: [u8; 256] = {
     let mut table = [ESCAPE; 256];
     let mut at = 0;
@@ -42,18 +45,13 @@ pub fn pack(octets: &[u8], out: &mut Vec<u8>) {
     let mut open = Open { number: u16::from(SYMBOL[usize::from(END)]), held: 1 };
     let mut rest = octets;
     while let [octet, behind @ ..] = rest {
-        // Three octets at once where the number that is begun has one symbol, as it has at the start.
+        // Many octets at once where the number that is begun has one symbol, as it has at the start.
         if open.held == 1
-            && let [a, b, c, behind @ ..] = rest
+            && let Some((octets, behind)) = rest.split_first_chunk::<RUN>()
+            && open.push_run(octets, out)
         {
-            let [a, b, c] = [a, b, c].map(|&octet| SYMBOL[usize::from(octet)]);
-            if a.max(b).max(c) < ESCAPE {
-                let number = (open.number * SYMBOLS + u16::from(a)) * SYMBOLS + u16::from(b);
-                out.extend_from_slice(&number.to_le_bytes());
-                open.number = u16::from(c);
-                rest = behind;
-                continue;
-            }
+            rest = behind;
+            continue;
         }
         let symbol = SYMBOL[usize::from(*octet)];
         open.push(symbol, out);
@@ -84,6 +82,23 @@ struct Open {
 }
 
 impl Open {
+    /// The same for octets that all have a symbol, behind one; if so, which is returned.
+    #[inline]
+    fn push_run(&mut self, octets: &[u8; RUN], out: &mut Vec<u8>) -> bool {
+        let symbols = octets.map(|octet| SYMBOL[usize::from(octet)]);
+        if symbols.iter().fold(0, |most, &symbol| most.max(symbol)) >= ESCAPE {
+            return false;
+        }
+        let mut numbers = [0; RUN / 3 * 2];
+        for (three, number) in symbols.as_chunks::<3>().0.iter().zip(numbers.as_chunks_mut::<2>().0) {
+            let [a, b, c] = three.map(u16::from);
+            *number = ((self.number * SYMBOLS + a) * SYMBOLS + b).to_le_bytes();
+            self.number = c;
+        }
+        out.extend_from_slice(&numbers);
+        true
+    }
+
     #[inline]
     fn push(&mut self, symbol: u8, out: &mut Vec<u8>) {
         (self.number, self.held) = (self.number * SYMBOLS + u16::from(symbol), self.held + 1);

@@ -32,12 +32,12 @@ pub(super) struct Settled {
     pub slots: Streams,
 }
 
-/// `fields` and `slots` of so many documents; `is_entry` says whether a token can stand in a template, and `taken` is told of
+/// `fields` and `slots` of so many documents, into empty ones; `is_entry` says whether a token can stand in a template, and `taken` is told of
 /// each that is in no slot any more.
 pub(super) fn settle(
     templates: &Templates,
-    fields: &Streams,
-    slots: &Streams,
+    [fields, slots]: [&Streams; 2],
+    settled: [Streams; 2],
     docs: usize,
     is_entry: impl Fn(u32) -> bool,
     mut taken: impl FnMut(u32),
@@ -53,8 +53,8 @@ pub(super) fn settle(
         }
     }
     let fates = fates(templates, &found);
-    let mut settled =
-        Settled { templates: Templates::default(), fields: Streams::default(), slots: Streams::default() };
+    let [new_fields, new_slots] = settled;
+    let mut settled = Settled { templates: Templates::default(), fields: new_fields, slots: new_slots };
     // By template its new number, if it has one; and those of templates with several.
     let mut numbers = vec![NONE; templates.len() as usize];
     let mut variants: HashMap<Vec<u32>, u32, RandomState> = HashMap::default();

@@ -26,6 +26,11 @@ pub fn wait(read: impl Iterator<Item = u32>) {
     std::hint::black_box(read.fold(0, u32::wrapping_add));
 }
 
+/// The room that something takes which doubles as it grows.
+pub fn grown(len: usize) -> usize {
+    len.next_power_of_two()
+}
+
 impl Table {
     /// Reads where lookups of these hashes begin, so that they do not wait one after the other.
     #[inline]
@@ -75,8 +80,15 @@ impl Table {
         self.slots[at] = slot;
     }
 
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.slots.fill([0; 4]);
+        self.len = 0;
+    }
+
+    /// Octets of a table that has grown to what is in it.
     pub fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>()
+        grown(self.len * 3 / 2 + 1) * size_of::<Slot>()
     }
 }
 
@@ -99,5 +111,7 @@ mod tests {
         }
         assert_eq!(table.find(1, 2, |_| false), None);
         assert!(table.memory() >= 5000 * 16);
+        table.clear();
+        assert_eq!((table.find(0, 0, |_| true), table.first(0)), (None, None));
     }
 }
