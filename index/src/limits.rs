@@ -63,6 +63,10 @@ pub const SEGMENT_TEXT_BYTES_MAX: usize = 256 << 20;
 /// Finishing takes about half as much again; one message of [`PREPARED_BYTES_MAX`] may exceed it.
 pub const SEGMENT_BUILD_BYTES_MAX: usize = 448 << 20;
 
+/// Memory of a builder up to which it is kept for the next segment while many are made one after the other: what ordinary mail takes
+/// to fill one, and what finishing it took.
+pub const SEGMENT_SPARE_BYTES_MAX: usize = 640 << 20;
+
 /// Steps of one search that a trace keeps: a program has few keys, an account few segments.
 pub const TRACE_STEPS_MAX: usize = 10_000;
 

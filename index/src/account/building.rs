@@ -10,7 +10,7 @@ use super::Tail;
 use super::snapshot;
 use super::work::{Content, Failure, Source, Wanted};
 use crate::limits::{
-    INDEX_BATCH_TEXT_BYTES_MAX, INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX, SEGMENT_BUILD_BYTES_MAX,
+    INDEX_BATCH_TEXT_BYTES_MAX, INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX, SEGMENT_SPARE_BYTES_MAX,
 };
 use crate::prepare::Prepared;
 use crate::scan::{Message, Stopped};
@@ -166,8 +166,7 @@ impl<'a> Building<'a> {
             builder.finished_unless(&|| stop.load(Ordering::Relaxed))
         }));
         let bytes = bytes.map_err(|_| BuildFailure::Panicked(None))??;
-        // One that holds very much is not filled by what follows either.
-        if more && builder.memory() < SEGMENT_BUILD_BYTES_MAX {
+        if more && builder.held() < SEGMENT_SPARE_BYTES_MAX {
             swap_spare(Some(builder));
         }
         Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside })

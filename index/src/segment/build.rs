@@ -134,6 +134,9 @@ impl Builder {
                     Kind::Pseudo { which } => self.text(false, Some(&pseudo_term(which))),
                 }
                 self.tokens(prepared.buffer(), place);
+                if self.batch.texts.len() >= BATCH {
+                    self.asked(prepared.buffer().as_bytes());
+                }
             }
             self.asked(prepared.buffer().as_bytes());
         }
@@ -152,7 +155,14 @@ impl Builder {
             || self.memory() >= SEGMENT_BUILD_BYTES_MAX
     }
 
-    /// Octets of memory that this much takes, if it came to be bit by bit; what a builder before left does not count.
+    /// Octets of memory that is held, what a builder before left included.
+    pub fn held(&self) -> usize {
+        let streams = self.streams.iter().chain([&self.body]).map(Streams::held).sum::<usize>();
+        let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::held).iter().sum::<usize>();
+        self.interner.held() + streams + gathered + self.room.held()
+    }
+
+    /// Octets of memory that so much takes when it comes to be bit by bit; what a builder before left does not count.
     pub fn memory(&self) -> usize {
         let streams = self.streams.iter().chain([&self.body]).map(Streams::memory).sum::<usize>();
         let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::memory).iter().sum::<usize>();

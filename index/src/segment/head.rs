@@ -26,6 +26,9 @@ use crate::tokens::Class;
 const SLOT_WORD_ID: u32 = u32::MAX;
 const SLOT_SEPARATOR_ID: u32 = u32::MAX - 1;
 
+/// Words that wait to be looked up, of one field more.
+const WORDS: usize = 4096;
+
 /// Whether a number of the key of a template stands for a slot.
 pub(super) fn is_slot(id: u32) -> bool {
     id >= SLOT_SEPARATOR_ID
@@ -52,6 +55,14 @@ pub(super) struct Room {
     unsettled: [Streams; 2],
     settled: [Streams; 2],
     lists: [Numbered; 3],
+}
+
+impl Room {
+    /// Octets of memory that is held.
+    pub fn held(&self) -> usize {
+        let streams = self.unsettled.iter().chain(&self.settled).map(Streams::held).sum::<usize>();
+        streams + self.lists.iter().map(Numbered::held).sum::<usize>()
+    }
 }
 
 #[derive(Default)]
@@ -139,6 +150,9 @@ impl Head {
                     }
                 }
                 value.clear();
+                if lists.words.len() >= WORDS {
+                    lists.flush(number);
+                }
             };
             for token in stream.of(doc) {
                 match token {
@@ -152,8 +166,7 @@ impl Head {
             }
             take(&mut value, nested);
             lists.addresses(builder.streams[Area::Pseudo as usize].of(doc), number);
-            lists.all[0].add_all(&lists.words, number);
-            lists.words.clear();
+            lists.flush(number);
             lists.all.iter_mut().for_each(Numbered::end);
             fields.end();
             slots.end();
@@ -333,6 +346,12 @@ impl Lists<'_> {
             ord => ord,
         };
         self.words.push(u64::from(ord) << 32 | u64::from(field));
+    }
+
+    /// Adds the words that wait.
+    fn flush(&mut self, number: u16) {
+        self.all[0].add_all(&self.words, number);
+        self.words.clear();
     }
 
     /// The lists that every document of a template is in; each once.

@@ -268,6 +268,11 @@ impl Interner {
         &self.octets[entry.start as usize..][..entry.len as usize]
     }
 
+    /// Octets of memory that is held.
+    pub fn held(&self) -> usize {
+        self.octets.capacity() + self.entries.capacity() * size_of::<Entry>() + self.table.held()
+    }
+
     pub fn memory(&self) -> usize {
         table::grown(self.octets.len())
             + table::grown(self.entries.len()) * size_of::<Entry>()

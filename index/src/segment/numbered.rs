@@ -72,6 +72,11 @@ impl Streams {
         })
     }
 
+    /// Octets of memory that is held.
+    pub fn held(&self) -> usize {
+        self.units.capacity() * 2 + self.ends.capacity() * size_of::<usize>()
+    }
+
     pub fn memory(&self) -> usize {
         grown(self.units.len()) * 2 + grown(self.ends.len()) * size_of::<usize>()
     }
@@ -153,6 +158,11 @@ impl Numbered {
         self.keys.clear();
         self.lists.clear();
         self.streams.clear();
+    }
+
+    /// Octets of memory that is held.
+    pub fn held(&self) -> usize {
+        self.table.held() + self.keys.capacity() * (8 + size_of::<List>()) + self.streams.held()
     }
 
     /// How many documents a list has.
@@ -278,6 +288,11 @@ impl Gathered {
 
     pub fn end(&mut self) {
         self.streams.end();
+    }
+
+    /// Octets of memory that is held.
+    pub fn held(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * 8 + self.streams.held()
     }
 
     pub fn memory(&self) -> usize {

@@ -32,8 +32,8 @@ pub(super) struct Settled {
     pub slots: Streams,
 }
 
-/// `fields` and `slots` of so many documents, into empty ones; `is_entry` says whether a token can stand in a template, and `taken` is told of
-/// each that is in no slot any more.
+/// `fields` and `slots` of so many documents, into empty ones; `is_entry` says whether a token can stand in a template, and `taken`
+/// is told of each that is in no slot any more.
 pub(super) fn settle(
     templates: &Templates,
     [fields, slots]: [&Streams; 2],

@@ -86,6 +86,11 @@ impl Table {
         self.len = 0;
     }
 
+    /// Octets of memory that is held.
+    pub fn held(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+
     /// Octets of a table that has grown to what is in it.
     pub fn memory(&self) -> usize {
         grown(self.len * 3 / 2 + 1) * size_of::<Slot>()
