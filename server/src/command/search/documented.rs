@@ -4,6 +4,8 @@
 //! So what a search is to look at is told by what the log says when it begins, and each of the account's indexes is right for what it has. What
 //! must hold: a position is searched by the number or by the serial, never by both.
 
+use std::rc::Rc;
+
 use roaring::RoaringBitmap;
 use trawl_index::query::Node;
 use trawl_store::state::documents::{DocumentEntry, DocumentTable};
@@ -31,10 +33,17 @@ pub struct Known {
     /// Positions that were looked at.
     len: u32,
     positions: RoaringBitmap,
+    /// All of them, once a search has asked for them; searches of the same view ask again and again.
+    round: Option<Rc<Round>>,
 }
 
-/// The positions of a view, among `wanted`, whose messages have documents; ascending.
-pub async fn of_view(s: &mut Selected, cx: &Cx, wanted: &RoaringBitmap) -> Result<Vec<Documented>, Refusal> {
+/// The texts at those of the positions `wanted` whose messages have documents, to be searched for `node`; none if there are none.
+pub async fn of_view(
+    s: &mut Selected,
+    cx: &Cx,
+    wanted: &RoaringBitmap,
+    node: &Node,
+) -> Result<Vec<Rc<Round>>, Refusal> {
     let seen = s.auth.look(|account| DocumentsSeen::of(account.documents()))?;
     if seen.first.is_none() {
         s.places.documented = Known::default();
@@ -44,6 +53,9 @@ pub async fn of_view(s: &mut Selected, cx: &Cx, wanted: &RoaringBitmap) -> Resul
     let mut known = std::mem::take(&mut s.places.documented);
     if known.seen.first != seen.first || known.seen != seen && !numbers.ascend() {
         known = Known::default();
+    }
+    if known.seen != seen || known.len < numbers.len() {
+        known.round = None;
     }
     if known.len > 0 && known.seen.next < seen.next {
         // What was read since at positions that were looked at: messages ascend, and so do serials.
@@ -65,19 +77,33 @@ pub async fn of_view(s: &mut Selected, cx: &Cx, wanted: &RoaringBitmap) -> Resul
             breathe(cx).await?;
         }
     }
-    let positions = &known.positions & wanted;
-    s.places.documented = known;
-    let mut found = Vec::with_capacity(positions.len() as usize);
-    for window in super::text::windows(&positions) {
-        s.auth.look(|account| {
-            found.extend(window.iter().filter_map(|position| {
-                let entry = account.documents().get(MessageNumber(numbers.number(*position)))?;
-                Some(Documented { position: *position, entry })
-            }));
-        })?;
-        breathe(cx).await?;
+    if known.positions.is_empty() {
+        s.places.documented = known;
+        return Ok(Vec::new());
     }
-    Ok(found)
+    let all = match known.round.take() {
+        Some(round) => round,
+        None => {
+            let mut places = Vec::with_capacity(known.positions.len() as usize);
+            for window in super::text::windows(&known.positions) {
+                s.auth.look(|account| {
+                    places.extend(window.iter().filter_map(|position| {
+                        let entry = account.documents().get(MessageNumber(numbers.number(*position)))?;
+                        Some(Documented { position: *position, entry })
+                    }));
+                })?;
+                breathe(cx).await?;
+            }
+            Rc::new(Round::new(places))
+        }
+    };
+    known.round = Some(Rc::clone(&all));
+    let whole = known.positions.is_subset(wanted) && !has_state(node);
+    s.places.documented = known;
+    if whole {
+        return Ok(vec![all]);
+    }
+    Ok(rounds(all.places.iter().copied().filter(|one| wanted.contains(one.position)), node))
 }
 
 /// The positions of a view whose messages may have other texts of documents than when it was `before`.
@@ -124,9 +150,10 @@ pub async fn of_numbers(
     auth: &Authenticated,
     cx: &Cx,
     wanted: &RoaringBitmap,
-) -> Result<Vec<Documented>, Refusal> {
+    node: &Node,
+) -> Result<Vec<Rc<Round>>, Refusal> {
     let mut found = Vec::new();
-    let Some(mut from) = wanted.min() else { return Ok(found) };
+    let Some(mut from) = wanted.min() else { return Ok(Vec::new()) };
     loop {
         let more = auth.look(|account| {
             let mut entries = account.documents().of_messages_from(MessageNumber(from));
@@ -139,37 +166,46 @@ pub async fn of_numbers(
             entries.next().is_some()
         })?;
         if !more {
-            return Ok(found);
+            return Ok(rounds(found.into_iter(), node));
         }
         breathe(cx).await?;
     }
 }
 
 /// Texts that are searched together: no serial twice where state tells positions apart.
+#[derive(Default)]
 pub struct Round {
     /// Ascending by serial, then by position.
     places: Vec<Documented>,
-    /// The program asks for state.
-    by_state: bool,
+    /// Each text once, ascending by serial.
+    entries: Vec<DocumentEntry>,
+    serials: RoaringBitmap,
+    held: RoaringBitmap,
 }
 
 /// Cuts texts into rounds. There is one, unless a message is several times in the mailbox and the program asks for state.
-pub fn rounds(mut places: Vec<Documented>, node: &Node) -> Vec<Round> {
+fn rounds(places: impl Iterator<Item = Documented>, node: &Node) -> Vec<Rc<Round>> {
+    let mut places: Vec<Documented> = places.collect();
+    if places.is_empty() {
+        return Vec::new();
+    }
+    if !has_state(node) {
+        return vec![Rc::new(Round::new(places))];
+    }
     places.sort_by_key(|one| (one.entry.serial, one.position));
-    let by_state = has_state(node);
-    let mut rounds: Vec<Round> = Vec::new();
+    let mut rounds: Vec<Vec<Documented>> = Vec::new();
     let (mut before, mut nth) = (None, 0);
     for one in places {
-        nth = if by_state && before == Some(one.entry.serial) { nth + 1 } else { 0 };
+        nth = if before == Some(one.entry.serial) { nth + 1 } else { 0 };
         before = Some(one.entry.serial);
         if rounds.len() <= nth {
-            rounds.push(Round { places: Vec::new(), by_state });
+            rounds.push(Vec::new());
         }
         if let Some(round) = rounds.get_mut(nth) {
-            round.places.push(one);
+            round.push(one);
         }
     }
-    rounds
+    rounds.into_iter().map(|places| Rc::new(Round::new(places))).collect()
 }
 
 fn has_state(node: &Node) -> bool {
@@ -182,15 +218,26 @@ fn has_state(node: &Node) -> bool {
 }
 
 impl Round {
-    /// Each text once, ascending by serial.
-    pub fn entries(&self) -> Vec<DocumentEntry> {
-        let mut entries: Vec<DocumentEntry> = self.places.iter().map(|one| one.entry).collect();
+    fn new(mut places: Vec<Documented>) -> Round {
+        places.sort_by_key(|one| (one.entry.serial, one.position));
+        let mut entries: Vec<DocumentEntry> = places.iter().map(|one| one.entry).collect();
         entries.dedup_by_key(|entry| entry.serial);
-        entries
+        let serials = entries.iter().map(|entry| entry.serial).collect();
+        let held = places.iter().map(|one| one.position).collect();
+        Round { places, entries, serials, held }
     }
 
-    pub fn serials(&self) -> RoaringBitmap {
-        self.places.iter().map(|one| one.entry.serial).collect()
+    pub fn entries(&self) -> &[DocumentEntry] {
+        &self.entries
+    }
+
+    pub fn serials(&self) -> &RoaringBitmap {
+        &self.serials
+    }
+
+    /// Where the texts are.
+    pub fn held(&self) -> &RoaringBitmap {
+        &self.held
     }
 
     /// The program over serials instead of positions.
@@ -210,8 +257,12 @@ impl Round {
 
     /// The positions of these serials.
     pub fn positions(&self, serials: &RoaringBitmap) -> RoaringBitmap {
-        debug_assert!(!self.by_state || self.entries().len() == self.places.len());
-        self.places.iter().filter(|one| serials.contains(one.entry.serial)).map(|one| one.position).collect()
+        let of = |serial: u32| {
+            let first = self.places.partition_point(|one| one.entry.serial < serial);
+            let places = self.places.get(first..).unwrap_or_default();
+            places.iter().take_while(move |one| one.entry.serial == serial).map(|one| one.position)
+        };
+        serials.iter().flat_map(of).collect()
     }
 }
 
@@ -237,14 +288,15 @@ mod tests {
     fn a_text_at_several_positions_is_searched_once_unless_state_tells_them_apart() {
         let places = vec![one(1, 7), one(4, 9), one(6, 7), one(8, 7), one(9, 2)];
         let text = Node::Text(TextKey { field: Field::Body, needle: "x".to_owned() });
-        let [all] = &rounds(places.clone(), &text)[..] else { panic!("one round") };
-        assert_eq!(all.serials(), set(&[2, 7, 9]));
+        let [all] = &rounds(places.clone().into_iter(), &text)[..] else { panic!("one round") };
+        assert_eq!(all.serials(), &set(&[2, 7, 9]));
+        assert_eq!(all.held(), &set(&[1, 4, 6, 8, 9]));
         assert_eq!(all.entries().iter().map(|entry| entry.serial).collect::<Vec<_>>(), [2, 7, 9]);
         assert_eq!(all.positions(&set(&[7])), set(&[1, 6, 8]));
 
         let mixed = Node::Or(vec![Node::Not(Box::new(Node::State(set(&[1, 2, 8, 9])))), text.clone()]);
-        let rounds = rounds(places, &mixed);
-        let serials: Vec<_> = rounds.iter().map(Round::serials).collect();
+        let rounds = rounds(places.into_iter(), &mixed);
+        let serials: Vec<_> = rounds.iter().map(|round| round.serials().clone()).collect();
         assert_eq!(serials, [set(&[2, 7, 9]), set(&[7]), set(&[7])]);
         let state =
             |serials: &[u32]| Node::Or(vec![Node::Not(Box::new(Node::State(set(serials)))), text.clone()]);

@@ -3,6 +3,7 @@
 //! What must hold: the three are disjoint and together all that can match; the snapshot of the index is taken once for an
 //! attempt; what neither the index nor the memory could answer for after all is searched anew, and in the end read.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +16,7 @@ use trawl_store::state::account::Account;
 use trawl_store::state::documents::DocumentEntry;
 use trawl_store::types::{MessageFacts, MessageNumber};
 
-use super::documented::{self, Documented};
+use super::documented::{self, Round};
 use super::{breathe, places};
 use crate::indexing::Of;
 use crate::lanes::search::{Candidate, Found, Indexed, Order, SearchError, SearchJob};
@@ -60,11 +61,16 @@ impl Ground<'_> {
         }
     }
 
-    /// The positions whose messages have texts of documents, with these.
-    async fn documented(&mut self, cx: &Cx, positions: &RoaringBitmap) -> Result<Vec<Documented>, Refusal> {
+    /// The texts at positions whose messages have documents.
+    async fn documented(
+        &mut self,
+        cx: &Cx,
+        positions: &RoaringBitmap,
+        node: &Node,
+    ) -> Result<Vec<Rc<Round>>, Refusal> {
         match self {
-            Ground::Of(s) => documented::of_view(s, cx, positions).await,
-            Ground::Account(auth) => documented::of_numbers(auth, cx, positions).await,
+            Ground::Of(s) => documented::of_view(s, cx, positions, node).await,
+            Ground::Account(auth) => documented::of_numbers(auth, cx, positions, node).await,
             Ground::Documented(..) => Ok(Vec::new()),
         }
     }
@@ -131,19 +137,17 @@ async fn find_on(
     node: &Node,
     positions: RoaringBitmap,
 ) -> Result<RoaringBitmap, Refusal> {
-    let documented = ground.documented(cx, &positions).await?;
+    let documented = ground.documented(cx, &positions, node).await?;
     if documented.is_empty() {
         return find_plain(&mut ground, cx, node, positions).await;
     }
     // Texts of messages with documents have numbers of their own: they are searched as if they were an account of theirs.
-    let plain = positions - documented.iter().map(|one| one.position).collect::<RoaringBitmap>();
+    let plain = documented.iter().fold(positions, |plain, round| plain - round.held());
     let mut found = find_plain(&mut ground, cx, node, plain).await?;
     let auth = ground.auth();
-    for round in documented::rounds(documented, node) {
-        let entries = round.entries();
-        let (node, serials) = (round.node(node), round.serials());
-        let mut texts = Ground::Documented(auth, &entries);
-        let hits = find_plain(&mut texts, cx, &node, serials).await?;
+    for round in documented {
+        let mut texts = Ground::Documented(auth, round.entries());
+        let hits = find_plain(&mut texts, cx, &round.node(node), round.serials().clone()).await?;
         found |= round.positions(&hits);
         breathe(cx).await?;
     }
