@@ -11,14 +11,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use trawl_store::LocalBoxFuture;
 use trawl_store::log::Address;
-use trawl_store::shard::{DocumentsRecord, LaneMessage, LaneReader, Shard};
+use trawl_store::shard::{DocumentsRecord, LaneMessage, LaneReader};
 use trawl_store::state::account::Account;
 use trawl_store::types::{EmailId, MessageNumber};
 
 use super::executor::yield_if_needed;
-use super::indexing::live;
+use super::indexing::{ask_owner, live};
 use super::lanes::LaneDisk;
 use super::panics::guarded;
 use super::state::{CoreState, Shared};
@@ -145,28 +144,12 @@ impl LogSource {
             key,
         }
     }
-
-    /// Asks the executor that owns the account.
-    fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(Shard) -> LocalBoxFuture<'static, T> + Send + 'static,
-    ) -> io::Result<T> {
-        let id = self.key.0;
-        let asked = self.shared.mesh.ask(self.shared.mesh.owner(id), move |core: Rc<CoreState>| {
-            Box::pin(async move {
-                let shard = core.core.shard(id)?;
-                Some(question(shard).await)
-            })
-        });
-        let gone = || io::Error::new(io::ErrorKind::NotFound, "the shard is not there");
-        block_on(asked).map_err(io::Error::other)?.ok_or_else(gone)
-    }
 }
 
 impl Source for LogSource {
     fn next(&mut self, messages_max: usize) -> io::Result<Window> {
         let account = self.key.1;
-        let window = self.ask(move |shard| {
+        let window = ask_owner(&self.shared, self.key.0, move |shard| {
             Box::pin(async move {
                 let (seen, next) =
                     shard.with_account(account, |a| (a.documents().seen(), a.next_message()))?;
@@ -210,7 +193,7 @@ impl Source for LogSource {
     fn add(&mut self, found: Vec<(MessageNumber, DocumentsRecord)>, upto: MessageNumber) -> io::Result<()> {
         let account = self.key.1;
         let numbers: Vec<MessageNumber> = found.iter().map(|(number, _)| *number).collect();
-        let added = self.ask(move |shard| {
+        let added = ask_owner(&self.shared, self.key.0, move |shard| {
             Box::pin(async move {
                 let added = shard.add_documents(account, found, upto).await;
                 let sizes = shard.with_account(account, |account| {
@@ -218,10 +201,11 @@ impl Source for LogSource {
                         |number: &MessageNumber| account.facts(*number).map(|facts| u64::from(facts.size));
                     numbers.iter().filter_map(size).collect::<Vec<u64>>()
                 });
-                added.map(|()| sizes.unwrap_or_default())
+                Some(added.map(|()| sizes.unwrap_or_default()))
             })
         })?;
-        let sizes = added.map_err(io::Error::other)?;
+        let gone = || io::Error::new(io::ErrorKind::NotFound, "the shard is not there");
+        let sizes = added.ok_or_else(gone)?.map_err(io::Error::other)?;
         if let Some((indexing, _)) = &self.shared.indexing
             && !sizes.is_empty()
         {

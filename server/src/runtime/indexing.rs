@@ -20,7 +20,7 @@ use trawl_store::LocalBoxFuture;
 use trawl_store::log::Address;
 use trawl_store::shard::{LaneMessage, LaneReader, Shard};
 use trawl_store::state::account::Account;
-use trawl_store::types::{AccountId, MessageFacts, MessageNumber};
+use trawl_store::types::{AccountId, MessageFacts, MessageNumber, ShardId};
 
 use super::executor::yield_if_needed;
 use super::lanes::LaneDisk;
@@ -172,19 +172,27 @@ impl LogSource {
         if self.stopped() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let id = self.key.shard;
-        let asked = self.shared.mesh.ask(self.shared.mesh.owner(id), move |core: Rc<CoreState>| {
-            Box::pin(async move {
-                let shard = core.core.shard(id)?;
-                question(shard).await
-            })
-        });
-        block_on(asked).map_err(io::Error::other)
+        ask_owner(&self.shared, self.key.shard, question)
     }
 
     fn stopped(&self) -> bool {
         self.shared.indexing.as_ref().is_some_and(|(indexing, _)| indexing.stop.load(Ordering::Relaxed))
     }
+}
+
+/// Asks the executor that owns a shard, and waits; `None` when there is no such shard. For threads that are no executor.
+pub(super) fn ask_owner<T: Send + 'static>(
+    shared: &Shared,
+    id: ShardId,
+    question: impl FnOnce(Shard) -> LocalBoxFuture<'static, Option<T>> + Send + 'static,
+) -> io::Result<Option<T>> {
+    let asked = shared.mesh.ask(shared.mesh.owner(id), move |core: Rc<CoreState>| {
+        Box::pin(async move {
+            let shard = core.core.shard(id)?;
+            question(shard).await
+        })
+    });
+    block_on(asked).map_err(io::Error::other)
 }
 
 fn fingerprint(facts: &MessageFacts) -> Fingerprint {
