@@ -194,16 +194,13 @@ impl Segments {
             if self.node.has_state() && !numbers.ascend() {
                 apart = numbers.repeats() & positions;
             }
-            let mut asked = vec![0u64; numbers.len().div_ceil(64) as usize];
-            if positions.len() == u64::from(numbers.len()) {
-                asked.fill(!0);
-            } else {
-                for position in positions {
-                    if let Some(word) = asked.get_mut((position / 64) as usize) {
-                        *word |= 1 << (position % 64);
-                    }
-                }
+            // By ranges: most searches ask for nearly all positions.
+            let mut asked = Bits::new(numbers.len());
+            let mut ranges = positions.iter();
+            while let Some(range) = ranges.next_range() {
+                asked.insert_range(*range.start()..range.end().saturating_add(1));
             }
+            let asked = asked.words().to_vec();
             let query = Query::new(&by_number(&self.node, numbers, positions, &apart));
             Plan { query, asked, messages: OnceLock::new(), apart }
         })
