@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
 use super::edges::Edges;
 use super::facts::{Codes, Edge, Part};
 use super::fields::{FIRST_TEMPLATES, Judge, Verdict};
@@ -34,8 +36,10 @@ const REASONS: [u8; 5] = [0, OTHER, LEFT, RIGHT, BOTH];
 const SLOTS_OFTEN: u64 = 4096;
 /// The pair of octets of a token that stands in the template; those of slots are in the first one.
 const INNER: usize = 1;
-/// Templates that are judged before documents are looked at.
-const CERTAIN_MAX: usize = if cfg!(test) { 4 } else { 2048 };
+/// Templates whose lists are added between two looks at whether that was enough.
+const CERTAIN_STEP: usize = if cfg!(test) { 4 } else { 256 };
+/// Runs of codes that are looked for in the slots of a document.
+const RUNS_MAX: usize = 4;
 /// Meetings between two looks at the stop flag; each takes some ten nanoseconds.
 const MEETINGS_MAX: u32 = 16_384;
 pub(super) struct Several<'a> {
@@ -49,11 +53,54 @@ pub(super) struct Several<'a> {
     right: Option<InSlot<'a>>,
     /// Templates that may match, and why.
     selected: Selected,
-    /// Where in a template it may begin if slots decide; which of these places are of one template; and by template where among
-    /// the ranges that is.
-    starts: Vec<Start>,
+    starts: Starts,
+}
+
+/// Where in templates the needle may begin if slots decide.
+#[derive(Default)]
+struct Starts {
+    /// Those of one template side by side.
+    all: Vec<Start>,
     ranges: Vec<Range<usize>>,
+    /// By template one more than where among the ranges its own is; 0 if it has none.
     range_of: Vec<u32>,
+    /// Codes that fill slots.
+    runs: Vec<u8>,
+}
+
+impl Starts {
+    fn add(&mut self, number: u32, start: Start) {
+        let at = self.all.len();
+        let Some(place) = self.range_of.get_mut(number as usize) else { return };
+        if *place == 0 || *place as usize != self.ranges.len() {
+            self.ranges.push(at..at);
+            *place = self.ranges.len() as u32;
+        }
+        if let Some(range) = self.ranges.last_mut() {
+            range.end = at + 1;
+        }
+        self.all.push(start);
+    }
+
+    fn of(&self, number: u32) -> Range<usize> {
+        let place = self.range_of.get(number as usize).and_then(|place| place.checked_sub(1));
+        place.and_then(|place| self.ranges.get(place as usize)).cloned().unwrap_or_default()
+    }
+
+    /// What a template says that has these.
+    fn verdict(&mut self, number: u32) -> Verdict {
+        let range = self.of(number);
+        let starts = self.all.get_mut(range).unwrap_or_default();
+        if starts.iter().any(|start| start.reason == 0) {
+            return Verdict::Always;
+        }
+        // Two slots take longest to look at.
+        starts.sort_by_key(|start| start.reason);
+        match starts.iter().fold(0, |reasons, start| reasons | start.reason) {
+            0 => Verdict::Never,
+            reasons => Verdict::Depends(reasons),
+        }
+    }
 }
 
 /// Templates in which the tokens of the needle may stand side by side.
@@ -64,6 +111,31 @@ struct Selected {
     all: Bits,
     /// By [`REASONS`] the templates, rising.
     by_reason: [Vec<u32>; REASONS.len()],
+    /// By [`REASONS`] what fills slots side by side in those templates, if there is a match.
+    runs: [Runs; REASONS.len()],
+}
+
+/// Codes of whole tokens of the needle that stand in slots: one of these runs is in the slots of a document that matches.
+enum Runs {
+    Any,
+    Known(Vec<Vec<u8>>),
+}
+
+impl Default for Runs {
+    fn default() -> Runs {
+        Runs::Known(Vec::new())
+    }
+}
+
+impl Runs {
+    fn add(&mut self, run: &[u8]) {
+        let Runs::Known(runs) = self else { return };
+        if run.is_empty() || runs.len() == RUNS_MAX {
+            *self = Runs::Any;
+        } else if !runs.iter().any(|known| known == run) {
+            runs.push(run.to_vec());
+        }
+    }
 }
 
 /// A token of the needle.
@@ -81,6 +153,10 @@ struct Start {
     at: usize,
     /// Slots before it.
     slots: u32,
+    /// The first token of the needle stands in a slot.
+    left_in_slot: bool,
+    /// Where among the runs the codes are that fill the slots of whole tokens.
+    run: (u32, u32),
     reason: u8,
 }
 
@@ -115,7 +191,7 @@ impl<'a> Several<'a> {
         };
         let edges = Edges::new(segment, needle, pattern, docs);
         let templates = segment.templates().len();
-        let selected = Selected { below: 0, all: Bits::new(templates), by_reason: Default::default() };
+        let selected = Selected { all: Bits::new(templates), ..Selected::default() };
         Several {
             segment,
             scope,
@@ -125,9 +201,7 @@ impl<'a> Several<'a> {
             left,
             right,
             selected,
-            starts: Vec::new(),
-            ranges: Vec::new(),
-            range_of: vec![0; templates as usize],
+            starts: Starts { range_of: vec![0; templates as usize], ..Starts::default() },
         }
     }
 
@@ -160,23 +234,20 @@ impl<'a> Several<'a> {
     ) -> Result<Bits, Halt> {
         let from = self.selected.below;
         self.select(cx, needle, from..below.min(self.segment.templates().len()))?;
-        let certain = self.certain(from);
-        let mut matching = self.segment.templates().docs_with(&certain);
+        // What no slot decides always matches.
+        let [certain, ..] = &self.selected.by_reason;
+        let new = &certain[certain.partition_point(|&number| number < from)..];
+        let mut matching = Bits::new(docs.len());
+        for numbers in new.chunks(CERTAIN_STEP) {
+            matching.or(&self.segment.templates().docs_with(numbers));
+            if docs.is_within(&matching) {
+                break;
+            }
+            cx.check()?;
+        }
         matching.and(docs);
         docs.and_not(&matching);
         Ok(matching)
-    }
-
-    /// Templates from a number on that always match: not all, but those that most messages have, since these have the lowest numbers.
-    fn certain(&mut self, from: u32) -> Vec<u32> {
-        let [known, ..] = &self.selected.by_reason;
-        let new = &known[known.partition_point(|&number| number < from)..];
-        let mut numbers = new.get(..CERTAIN_MAX).unwrap_or(new).to_vec();
-        numbers.retain(|&number| {
-            let template = self.segment.templates().get(number);
-            template.is_ok_and(|template| self.judge(number, &template) == Verdict::Always)
-        });
-        numbers
     }
 
     /// [`Several::narrow`] for documents without a template that is known to match.
@@ -186,10 +257,22 @@ impl<'a> Several<'a> {
             return Ok(());
         }
         let mut found = Bits::new(docs.len());
-        for (reason, templates) in REASONS.into_iter().zip(&self.selected.by_reason) {
+        let Selected { by_reason, runs, .. } = &self.selected;
+        // Documents with those of the first reason are taken out.
+        for (reason, (templates, runs)) in REASONS.into_iter().zip(by_reason.iter().zip(runs)).skip(1) {
             let mut having = self.segment.templates().docs_with(templates);
             having.and(docs);
             having.and_not(&found);
+            if let Runs::Known(runs) = runs
+                && having.count() >= MANY
+            {
+                let runs: Vec<Finder<'_>> = runs.iter().map(|run| Finder::new(run)).collect();
+                having.try_retain(|doc| {
+                    cx.check()?;
+                    let slots = self.segment.slots(doc);
+                    Ok::<bool, Halt>(runs.iter().any(|run| run.find(slots).is_some()))
+                })?;
+            }
             // Who has both parts has either; who has it is soonest said of the longer one.
             let sides = match reason {
                 LEFT => [Some(LEFT), None],
@@ -275,9 +358,11 @@ impl<'a> Several<'a> {
         }
         let (behind, ahead) = tokens.split_at(rarest + 1);
         let mut selected = std::mem::take(&mut self.selected);
+        let mut starts = std::mem::take(&mut self.starts);
         selected.below = range.end;
         let (mut met, mut halted) = (0u32, None);
-        let mut meeting = |number: &mut dyn FnMut() -> u32, codes: &[u8], at: usize| {
+        let mut run = Vec::new();
+        let mut meeting = |place: &mut dyn FnMut() -> (u32, usize), codes: &[u8], at: usize| {
             met = met.wrapping_add(1);
             if met.is_multiple_of(MEETINGS_MAX) {
                 halted = cx.check().err();
@@ -296,10 +381,29 @@ impl<'a> Several<'a> {
                 .iter()
                 .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)));
             if all {
-                let number = number();
-                selected.all.insert(number);
+                let (number, end) = place();
+                // Tokens of one template, and not its name or what stands before that.
+                let tokens = templates.get(number).map_or(0, |template| template.tokens.len());
+                let (first, start) = (end.saturating_sub(tokens), back.unwrap_or(0));
+                if start < first || next > end {
+                    return halted.is_some();
+                }
                 let reason = reason(slots);
                 let place = REASONS.iter().position(|&other| other == reason).unwrap_or(0);
+                let [before, own] = [first..start, start..next].map(|at| codes.get(at).unwrap_or_default());
+                self.in_slots(own, &mut run);
+                selected.runs[place].add(&run);
+                let begin = starts.runs.len() as u32;
+                starts.runs.extend_from_slice(&run);
+                let start = Start {
+                    at: start - first,
+                    slots: codes::ranks(before).filter(|&rank| codes::is_slot(rank)).count() as u32,
+                    left_in_slot: slots & LEFT != 0,
+                    run: (begin, starts.runs.len() as u32),
+                    reason,
+                };
+                starts.add(number, start);
+                selected.all.insert(number);
                 if selected.by_reason[place].last() != Some(&number) {
                     selected.by_reason[place].push(number);
                 }
@@ -312,8 +416,20 @@ impl<'a> Several<'a> {
                 .for_each(|range| templates.with_meeting(range, &left, &right, &mut meeting)),
             _ => templates.with_meeting(range, &left, &right, &mut meeting),
         }
-        self.selected = selected;
+        (self.selected, self.starts) = (selected, starts);
         halted.map_or(Ok(()), Err)
+    }
+
+    /// The codes of those whole tokens of the needle that stand in slots of `tokens`, which are those of a template where the needle may
+    /// be: they stand side by side in the slots of a message, as only the edges can be before and behind them.
+    fn in_slots(&self, tokens: &[u8], run: &mut Vec<u8>) {
+        run.clear();
+        let behind_left = codes::ranks(tokens).skip(usize::from(self.left.is_some()));
+        for (in_template, &(rank, _)) in behind_left.zip(&self.inner) {
+            if codes::is_slot(in_template) {
+                codes::push(rank, run);
+            }
+        }
     }
 
     /// Whether a token of the needle can be what stands in a template.
@@ -338,37 +454,34 @@ impl<'a> Several<'a> {
         }
         let none = Literals::none();
         let mut texts = [Text::new(template.tokens, &none, &[]), Text::new(&[], &none, &[])];
-        let first = self.starts.len();
-        let mut reasons = 0;
         let mut walk = Walk::new(template.tokens, &[]);
-        let mut slots = 0;
+        let (mut slots, mut run) = (0, Vec::new());
         loop {
             let begin = walk;
             let Some(token) = walk.next() else { break };
             // There are no literals in a template, so that no document is asked for.
             match self.from(u32::MAX, &mut texts, begin) {
-                Some(0) => {
-                    self.starts.truncate(first);
-                    return Verdict::Always;
-                }
-                Some(more) => {
-                    reasons |= more;
-                    self.starts.push(Start { at: token.at, slots, reason: more });
+                Some(0) => return Verdict::Always,
+                Some(reason) => {
+                    let begin = self.starts.runs.len() as u32;
+                    self.in_slots(template.tokens.get(token.at..).unwrap_or_default(), &mut run);
+                    self.starts.runs.extend_from_slice(&run);
+                    let left_in_slot = self.left.is_some() && codes::is_slot(token.rank);
+                    let run = (begin, self.starts.runs.len() as u32);
+                    self.starts.add(number, Start { at: token.at, slots, left_in_slot, run, reason });
                 }
                 None => {}
             }
             slots += u32::from(codes::is_slot(token.rank));
         }
-        if reasons == 0 {
-            return Verdict::Never;
-        }
-        // Two slots take longest to look at.
-        self.starts[first..].sort_by_key(|start| start.reason);
-        if let Some(place) = self.range_of.get_mut(number as usize) {
-            *place = self.ranges.len() as u32;
-        }
-        self.ranges.push(first..self.starts.len());
-        Verdict::Depends(reasons)
+        self.starts.verdict(number)
+    }
+
+    /// Whether whole tokens of the needle fill their slots; `slots` are those from the start on.
+    fn run_stands(&self, start: &Start, slots: &[u8]) -> bool {
+        let run = self.starts.runs.get(start.run.0 as usize..start.run.1 as usize).unwrap_or_default();
+        let left = if start.left_in_slot { behind_codes(slots, 1) } else { Some(0) };
+        left.and_then(|left| slots.get(left..)).is_some_and(|slots| slots.starts_with(run))
     }
 
     /// The needle from one token on; `None` if it is not there whatever the slots are, else the reasons why it may be. Tokens in
@@ -454,8 +567,10 @@ impl Wanted {
 
 impl Judge for Several<'_> {
     fn template(&mut self, number: u32, template: &Template<'_>) -> Verdict {
-        let may = number >= self.selected.below || self.selected.all.contains(number);
-        if may { self.judge(number, template) } else { Verdict::Never }
+        if number >= self.selected.below {
+            return self.judge(number, template);
+        }
+        self.starts.verdict(number)
     }
 
     fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {
@@ -473,10 +588,16 @@ impl Judge for Several<'_> {
     fn field(&mut self, doc: u32, value: &Value<'_>, literals: &Literals<'_>) -> bool {
         let mut texts =
             [Text::new(value.template.tokens, literals, &[]), Text::new(value.slots, literals, value.before)];
-        let range = self.range_of.get(value.number as usize).and_then(|&at| self.ranges.get(at as usize));
-        range.cloned().unwrap_or_default().any(|n| {
-            let start = self.starts[n];
+        self.starts.of(value.number).any(|n| {
+            let start = self.starts.all[n];
             behind_codes(value.slots, start.slots).is_some_and(|slots_at| {
+                if !self.run_stands(&start, value.slots.get(slots_at..).unwrap_or_default()) {
+                    return false;
+                }
+                // Nothing but whole tokens depends on slots.
+                if start.reason == OTHER {
+                    return true;
+                }
                 let walk =
                     Walk { template: value.template.tokens, at: start.at, slots: value.slots, slots_at };
                 self.from(doc, &mut texts, walk) == Some(0)

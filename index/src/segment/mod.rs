@@ -243,7 +243,12 @@ impl Segment {
 
     /// The header fields of a message, in order.
     pub fn fields(&self, doc: u32) -> Fields<'_> {
-        self.templates.fields(doc, self.areas[Area::Head as usize].codes(doc))
+        self.templates.fields(doc, self.slots(doc))
+    }
+
+    /// The codes that fill the slots of a message's header fields, in order.
+    pub fn slots(&self, doc: u32) -> &[u8] {
+        self.areas[Area::Head as usize].codes(doc)
     }
 
     /// Takes from `within` documents that have no literal with `needle` inside (a part of one token). Those that stay may have

@@ -136,13 +136,14 @@ impl Templates {
     }
 
     /// Calls `found` with all places in the codes of a range of templates where `left` meets `right`, in order, until it says true:
-    /// how to get the template's number, the codes of the range, and where in them a code begins behind another one.
+    /// how to get the template's number and where its codes end, the codes of the range, and where in them a code begins behind another
+    /// one. The two may be of different templates.
     pub fn with_meeting(
         &self,
         range: Range<u32>,
         left: &Twos,
         right: &Twos,
-        mut found: impl FnMut(&mut dyn FnMut() -> u32, &[u8], usize) -> bool,
+        mut found: impl FnMut(&mut dyn FnMut() -> (u32, usize), &[u8], usize) -> bool,
     ) {
         let offset = |number: u32| self.offsets.get(number).map_or(self.codes.len(), |at| at as usize);
         let first = offset(range.start);
@@ -155,7 +156,7 @@ impl Templates {
                         number += 1;
                         end = offset(number + 1).saturating_sub(first);
                     }
-                    number
+                    (number, end)
                 };
                 found(&mut number, codes, at)
             }
