@@ -6,8 +6,8 @@ use super::in_slot::{InSlot, Walk};
 use super::needle::Needle;
 use super::scope::Scope;
 use super::text::Text;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_WORD};
-use crate::segment::{Literals, Segment, varies};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_SEPARATOR};
+use crate::segment::{Literals, Segment, may_fill, varies};
 use crate::tokens::Class;
 
 pub(super) struct Begins<'a> {
@@ -29,8 +29,8 @@ struct Wanted {
     ord: Option<u32>,
     /// What the code of that is.
     rank: Option<u32>,
-    /// Such a token can stand in a slot of this kind.
-    slot: [bool; 2],
+    /// Such a token can stand in a slot.
+    varies: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,14 +97,19 @@ impl<'a> Begins<'a> {
             }
             let Some(code) = walk.next() else { return Begun::No };
             let stands = match code.rank {
-                SLOT_WORD if wanted.kind == Kind::SpaceBehindWord => true,
+                rank if codes::is_slot(rank)
+                    && rank != SLOT_SEPARATOR
+                    && wanted.kind == Kind::SpaceBehindWord =>
+                {
+                    true
+                }
                 rank if codes::is_slot(rank) => {
                     // What is long is rare.
                     let len = |token: usize| self.needle.token(token).len();
                     if slot.is_none_or(|other| len(other) < len(n)) {
                         slot = Some(n);
                     }
-                    wanted.slot[usize::from(rank == SLOT_WORD)]
+                    wanted.varies && self.may_fill(n, rank)
                 }
                 rank @ (LITERAL_WORD | LITERAL_SEPARATOR) => {
                     let literal = texts[usize::from(code.in_slot)].literal(code.at);
@@ -123,6 +128,15 @@ impl<'a> Begins<'a> {
             }
         }
         slot.map_or(Begun::Yes, Begun::Slot)
+    }
+
+    /// Whether what is wanted for a token of the needle may fill a slot.
+    fn may_fill(&self, n: usize, slot: u32) -> bool {
+        let has = match self.wanted[n].kind {
+            Kind::Whole => |token: &[u8], whole: &[u8]| token == whole,
+            _ => <[u8]>::starts_with,
+        };
+        may_fill(slot, self.needle.class(n), self.needle.token(n), has)
     }
 
     /// Whether a token of a value can stand where one of the needle is.
@@ -148,13 +162,11 @@ fn wanted(segment: &Segment, needle: &Needle, token: usize) -> Wanted {
         _ => Kind::Whole,
     };
     let ord = vocabulary.ord(octets);
-    let slot = match (kind, ord) {
-        (Kind::Whole, Some(_)) => [false, varies(octets, class)],
-        (Kind::Whole, None) => {
-            let may_be_literal = octets.len() >= LITERAL_BYTES_MIN;
-            [may_be_literal && class == Class::Separator, may_be_literal && class == Class::Word]
-        }
-        _ => [class == Class::Separator, class == Class::Word],
-    };
-    Wanted { kind, ord, rank: ord.map(|ord| vocabulary.rank(ord)), slot }
+    let varies = class != Class::Single
+        && match (kind, ord) {
+            (Kind::Whole, Some(_)) => varies(octets, class),
+            (Kind::Whole, None) => octets.len() >= LITERAL_BYTES_MIN,
+            _ => true,
+        };
+    Wanted { kind, ord, rank: ord.map(|ord| vocabulary.rank(ord)), varies }
 }

@@ -222,10 +222,10 @@ impl Run<'_> {
         mut found: Bits,
     ) -> Result<Bits, Halt> {
         const END: &[u8] = b"\xff";
-        self.segment.literal_candidates(area, bytes, &mut found);
+        let columns = self.segment.literal_candidates(area, bytes, &mut found);
         let finder = Finder::new(&if at_start { [END, bytes] } else { [bytes, END] }.concat()).into_owned();
         let all: Vec<u32> = found.iter().collect();
-        self.segment.search_literals(&all, area, &finder, |doc, have| {
+        self.segment.search_literals(&all, area, &finder, &columns, |doc, have| {
             if !have {
                 found.remove(doc);
             }

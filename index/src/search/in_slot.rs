@@ -11,8 +11,8 @@ use super::{Cx, Halt};
 use crate::bits::Bits;
 use crate::limits::{SLOT_ENTRIES_MAX, SLOT_RANGE_MAX};
 use crate::prepare::Area;
-use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_WORD};
-use crate::segment::{Literals, Segment, varies};
+use crate::segment::codes::{self, LITERAL_SEPARATOR, LITERAL_WORD, SLOT_SEPARATOR};
+use crate::segment::{Columns, Literals, Segment, may_fill, varies};
 use crate::tokens::Class;
 
 /// Documents for which all templates are gone through; for fewer, those that they have are looked at.
@@ -28,6 +28,8 @@ pub(super) struct InSlot<'a> {
     /// The positions of the part's range are in the order of reversed terms.
     reversed: bool,
     token: &'a [u8],
+    /// Whether a token has it.
+    has: fn(&[u8], &[u8]) -> bool,
     /// How many documents are looked at.
     docs: u32,
     literal: Finder<'static>,
@@ -49,7 +51,7 @@ impl<'a> InSlot<'a> {
     /// A part at the right edge of a needle, of which `token` is the last token.
     pub fn right(segment: &'a Segment, scope: Scope, part: &Part, token: &'a [u8], docs: u32) -> Self {
         let in_slot = InSlot::new(segment, scope, part, token, [b"\xff", token].concat(), docs);
-        InSlot { reversed: false, ..in_slot }
+        InSlot { reversed: false, has: <[u8]>::starts_with, ..in_slot }
     }
 
     /// A whole token, and the vocabulary entry that it is, if it is one.
@@ -69,7 +71,7 @@ impl<'a> InSlot<'a> {
             Some(_) => OnceCell::from(Some(Bits::new(segment.docs()))),
             None => in_slot.literals,
         };
-        InSlot { reversed: false, literals, ..in_slot }
+        InSlot { reversed: false, has: |token, whole| token == whole, literals, ..in_slot }
     }
 
     fn new(
@@ -88,6 +90,7 @@ impl<'a> InSlot<'a> {
             part: part.clone(),
             reversed: true,
             token,
+            has: <[u8]>::ends_with,
             docs,
             literal,
             literals,
@@ -148,7 +151,7 @@ impl<'a> InSlot<'a> {
         literals.and(within);
         literals.and_not(&found);
         let all: Vec<u32> = literals.iter().collect();
-        self.segment.search_literals(&all, Area::Head, &self.literal, |doc, have| {
+        self.segment.search_literals(&all, Area::Head, &self.literal, &Columns::default(), |doc, have| {
             if have {
                 found.insert(doc);
             }
@@ -159,10 +162,7 @@ impl<'a> InSlot<'a> {
 
     /// Whether it may stand in a slot of this kind.
     pub fn is_slot(&self, rank: u32) -> bool {
-        match rank {
-            SLOT_WORD => self.part.class == Class::Word || self.part.any_word,
-            _ => self.part.class == Class::Separator,
-        }
+        self.part.any_word && rank != SLOT_SEPARATOR || may_fill(rank, self.part.class, self.token, self.has)
     }
 
     /// Which literals of the document are such ones, rising.

@@ -13,7 +13,7 @@ use super::text::{Text, owner, text_end};
 use crate::bits::Bits;
 use crate::limits::FREQUENT_TERMS_MAX;
 use crate::segment::codes::RESERVED;
-use crate::segment::terms;
+use crate::segment::{Columns, terms};
 use crate::tokens::Class;
 
 /// Shorter needles are in so many entries that all of them are only looked for if the frequent ones leave much.
@@ -124,8 +124,8 @@ impl Run<'_> {
                     self.add(terms::Field::Head, &terms::literal(name), &mut some)?;
                     candidates.and(&some);
                 }
-                self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
-                self.have_literals(scope, needle, &mut candidates)?;
+                let columns = self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
+                self.have_literals(scope, needle, &columns, &mut candidates)?;
                 if let Scope::Field(name) = scope {
                     let (segment, finder) = (self.segment, needle.finder());
                     let judge = InLiterals { segment, scope, finder, found: Vec::new() };
@@ -146,9 +146,15 @@ impl Run<'_> {
     }
 
     /// Leaves the documents of an area whose literals have the needle.
-    fn have_literals(&self, scope: Scope, needle: &Needle, docs: &mut Bits) -> Result<(), Halt> {
+    fn have_literals(
+        &self,
+        scope: Scope,
+        needle: &Needle,
+        columns: &Columns,
+        docs: &mut Bits,
+    ) -> Result<(), Halt> {
         let all: Vec<u32> = docs.iter().collect();
-        self.segment.search_literals(&all, scope.area(), needle.finder(), |doc, have| {
+        self.segment.search_literals(&all, scope.area(), needle.finder(), columns, |doc, have| {
             if !have {
                 docs.remove(doc);
             }

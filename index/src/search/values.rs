@@ -20,9 +20,9 @@ use super::text::Text;
 use super::verify::before;
 use super::{Cx, Halt};
 use crate::bits::Bits;
-use crate::segment::codes::{self, SLOT_SEPARATOR, SLOT_WORD};
+use crate::segment::codes::{self, RESERVED, SLOT_WORD};
 use crate::segment::kernel::{Octets, Twos, behind_codes};
-use crate::segment::{Literals, Segment, Template, Value, varies};
+use crate::segment::{Literals, Segment, Template, Value, slot_for, varies};
 
 /// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
@@ -47,8 +47,8 @@ pub(super) struct Several<'a> {
     scope: Scope,
     pattern: &'a Codes,
     edges: Edges<'a>,
-    /// Ranks of the tokens between the edges, and whether a slot can hold them.
-    inner: Vec<(u32, bool)>,
+    /// The tokens between the edges.
+    inner: Vec<Inner>,
     left: Option<InSlot<'a>>,
     right: Option<InSlot<'a>>,
     /// Templates that may match, and why.
@@ -138,6 +138,32 @@ impl Runs {
     }
 }
 
+/// A whole token of the needle.
+#[derive(Clone, Copy)]
+struct Inner {
+    rank: u32,
+    /// The narrowest slot that can hold it.
+    slot: Option<u32>,
+}
+
+impl Inner {
+    /// Whether it may be what stands in a template.
+    #[inline]
+    fn fits(self, rank: u32) -> bool {
+        rank == self.rank || self.fills(rank)
+    }
+
+    #[inline]
+    fn fills(self, rank: u32) -> bool {
+        self.slot.is_some_and(|slot| rank == slot || rank == SLOT_WORD)
+    }
+
+    /// What it may be in a template.
+    fn ranks(self) -> impl Iterator<Item = u32> {
+        [Some(self.rank), self.slot, self.slot.map(|_| SLOT_WORD)].into_iter().flatten()
+    }
+}
+
 /// A token of the needle.
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -172,10 +198,11 @@ impl<'a> Several<'a> {
         let segment = run.segment;
         let vocabulary = segment.vocabulary();
         let docs = within.count();
-        let inner: Vec<(u32, bool)> = codes::ranks(&pattern.run)
+        let inner = codes::ranks(&pattern.run)
             .map(|rank| {
                 let token = vocabulary.ord_of_rank(rank).and_then(|ord| vocabulary.token(ord));
-                (rank, token.is_some_and(|(class, token)| varies(token, class)))
+                let slot = token.filter(|(class, token)| varies(token, *class));
+                Inner { rank, slot: slot.map(|(class, token)| slot_for(token, class)) }
             })
             .collect();
         let left = match &pattern.left {
@@ -266,7 +293,7 @@ impl<'a> Several<'a> {
             if let Runs::Known(runs) = runs
                 && having.count() >= MANY
             {
-                let runs: Vec<Finder<'_>> = runs.iter().map(|run| Finder::new(run)).collect();
+                let runs: Vec<Finder<'_>> = runs.iter().map(Finder::new).collect();
                 having.try_retain(|doc| {
                     cx.check()?;
                     let slots = self.segment.slots(doc);
@@ -319,10 +346,10 @@ impl<'a> Several<'a> {
             tokens.push((often(part), Wanted::Left, [twos, Twos::default()]));
         }
         let first = tokens.len();
-        for (n, &(rank, may_vary)) in self.inner.iter().enumerate() {
+        for (n, &Inner { rank, slot }) in self.inner.iter().enumerate() {
             // More frequent entries have shorter codes.
             let often = (SLOTS_OFTEN / 2) >> (4 * codes::len(rank).min(3)) << 4;
-            let often = often + if may_vary { SLOTS_OFTEN } else { 0 };
+            let often = often + if slot.is_some() { SLOTS_OFTEN } else { 0 };
             let beside = |n: Option<usize>| n.and_then(|n| self.inner.get(n)).copied();
             let twos = [ends_with(rank, beside(n.checked_sub(1))), starts_with(rank, beside(Some(n + 1)))];
             tokens.push((often, Wanted::Inner(n), twos));
@@ -332,7 +359,7 @@ impl<'a> Several<'a> {
         }
         // A short code says something of the one beside it as well.
         let beyond = |at: usize, next: Option<usize>| {
-            let is_short = |n: usize| self.inner.get(n).is_some_and(|&(rank, _)| codes::len(rank) == 1);
+            let is_short = |n: usize| self.inner.get(n).is_some_and(|inner| codes::len(inner.rank) == 1);
             let inner = |at: usize| at.checked_sub(first).filter(|&n| n < self.inner.len());
             let seen = inner(at).is_some_and(is_short) && next.and_then(inner).is_some();
             if seen { next.map_or(SLOTS_OFTEN * 16, |next| tokens[next].0) } else { SLOTS_OFTEN * 16 }
@@ -348,7 +375,7 @@ impl<'a> Several<'a> {
         let by_rarest = |a: &usize, b: &usize| rarest(a).total_cmp(&rarest(b));
         let Some(rarest) = (0..tokens.len().saturating_sub(1)).min_by(by_rarest) else { return Ok(()) };
         let [mut left, mut right] = [tokens[rarest].2[0], tokens[rarest + 1].2[1]];
-        for slot in [SLOT_WORD, SLOT_SEPARATOR] {
+        for slot in SLOT_WORD..RESERVED {
             if self.fits(tokens[rarest].1, slot) {
                 rank_left(slot, &mut left);
             }
@@ -425,9 +452,9 @@ impl<'a> Several<'a> {
     fn in_slots(&self, tokens: &[u8], run: &mut Vec<u8>) {
         run.clear();
         let behind_left = codes::ranks(tokens).skip(usize::from(self.left.is_some()));
-        for (in_template, &(rank, _)) in behind_left.zip(&self.inner) {
+        for (in_template, inner) in behind_left.zip(&self.inner) {
             if codes::is_slot(in_template) {
-                codes::push(rank, run);
+                codes::push(inner.rank, run);
             }
         }
     }
@@ -440,10 +467,7 @@ impl<'a> Several<'a> {
             Wanted::Left => self.edges.has_left(rank),
             Wanted::Right if codes::is_slot(rank) => in_slot(&self.right),
             Wanted::Right => self.edges.has_right(rank),
-            Wanted::Inner(n) => self
-                .inner
-                .get(n)
-                .is_some_and(|&(inner, may_vary)| rank == inner || may_vary && rank == SLOT_WORD),
+            Wanted::Inner(n) => self.inner.get(n).is_some_and(|inner| inner.fits(rank)),
         }
     }
 
@@ -495,11 +519,11 @@ impl<'a> Several<'a> {
                 slot(LEFT);
             }
         }
-        for &(wanted, may_vary) in &self.inner {
+        for inner in &self.inner {
             let token = walk.next()?;
-            if token.rank == SLOT_WORD && may_vary {
+            if inner.fills(token.rank) {
                 slot(OTHER);
-            } else if token.rank != wanted {
+            } else if token.rank != inner.rank {
                 return None;
             }
         }
@@ -514,14 +538,13 @@ impl<'a> Several<'a> {
 }
 
 /// The last two octets of a token's code, of which one may be of the token before it; with it whether a slot may stand for that.
-fn ends_with(rank: u32, before: Option<(u32, bool)>) -> Twos {
+fn ends_with(rank: u32, before: Option<Inner>) -> Twos {
     let mut twos = Twos::default();
     match before.filter(|_| codes::len(rank) == 1) {
         None => rank_left(rank, &mut twos),
-        Some((before, may_vary)) => {
+        Some(before) => {
             let last = |rank: u32| codes::of(rank).last().copied().unwrap_or_default();
-            let slot = may_vary.then_some(SLOT_WORD);
-            for octet in [Some(before), slot].into_iter().flatten().map(last) {
+            for octet in before.ranks().map(last) {
                 twos.add(INNER, Octets(octet, octet), Octets(last(rank), last(rank)));
             }
         }
@@ -530,14 +553,13 @@ fn ends_with(rank: u32, before: Option<(u32, bool)>) -> Twos {
 }
 
 /// The same of the first two octets, and the token behind it.
-fn starts_with(rank: u32, behind: Option<(u32, bool)>) -> Twos {
+fn starts_with(rank: u32, behind: Option<Inner>) -> Twos {
     let mut twos = Twos::default();
     match behind.filter(|_| codes::len(rank) == 1) {
         None => rank_right(rank, &mut twos),
-        Some((behind, may_vary)) => {
+        Some(behind) => {
             let first = |rank: u32| codes::of(rank).first().copied().unwrap_or_default();
-            let slot = may_vary.then_some(SLOT_WORD);
-            for octet in [Some(behind), slot].into_iter().flatten().map(first) {
+            for octet in behind.ranks().map(first) {
                 twos.add(INNER, Octets(first(rank), first(rank)), Octets(octet, octet));
             }
         }

@@ -57,10 +57,11 @@ pub enum Piece {
     TemplateLists,
     TemplateListOffsets,
     TemplateSlots,
+    BodyContinuedAt,
 }
 
 impl Piece {
-    pub const ALL: [Piece; 43] = [
+    pub const ALL: [Piece; 44] = [
         Piece::Messages,
         Piece::Unvouched,
         Piece::Terms,
@@ -104,6 +105,7 @@ impl Piece {
         Piece::TemplateLists,
         Piece::TemplateListOffsets,
         Piece::TemplateSlots,
+        Piece::BodyContinuedAt,
     ];
 }
 

@@ -16,8 +16,12 @@ pub const NESTED: u32 = 3;
 pub const SLOT_WORD: u32 = 4;
 /// The same of a separator.
 pub const SLOT_SEPARATOR: u32 = 5;
+/// The same of a word, which is made of ASCII digits in every message.
+pub const SLOT_DIGITS: u32 = 6;
+/// The same of a word, which is the name of a day or of a month in every message.
+pub const SLOT_DATE: u32 = 7;
 /// The first rank of the vocabulary.
-pub const RESERVED: u32 = 6;
+pub const RESERVED: u32 = 8;
 
 /// Where the zones begin; the last number is the end of the last one.
 pub const ZONES: [u32; 5] =
@@ -26,7 +30,7 @@ pub const ZONES: [u32; 5] =
 /// Whether it is a slot of a template.
 #[inline]
 pub fn is_slot(rank: u32) -> bool {
-    matches!(rank, SLOT_WORD | SLOT_SEPARATOR)
+    matches!(rank, SLOT_WORD..RESERVED)
 }
 
 /// Appends the code of a rank below the end of [`ZONES`].

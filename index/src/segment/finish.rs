@@ -3,6 +3,7 @@
 use super::build::{Builder, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
 use super::codes::{self, RESERVED, ZONES};
+use super::common::{Common, Weights};
 use super::head::Head;
 use super::intern::{Interner, Tag};
 use super::inverted;
@@ -15,7 +16,7 @@ use super::{BuildError, BuildOptions, narrow, packed, records, signature};
 use crate::prepare::Area;
 
 /// Octets of literals that share a column of a signature: several times what most messages have, so that few are continued.
-const BODY_COLUMN_BYTES: usize = 512;
+const BODY_COLUMN_BYTES: usize = if cfg!(test) { 24 } else { 512 };
 const HEAD_COLUMN_BYTES: usize = 6 << 10;
 
 /// No vocabulary, or no field.
@@ -172,7 +173,7 @@ fn vocabulary(
     let mut grams = Grams::default();
     order.ids.iter().for_each(|&id| grams.count(interner.bytes(id)));
     let blocks = (order.ids.len() as u32).div_ceil(BLOCK);
-    let mut signature = signature::Writer::new(grams, blocks, bits_per_gram, usize::MAX);
+    let mut signature = signature::Writer::new(grams, blocks, bits_per_gram, usize::MAX, Common::default());
     for (ord, &id) in order.ids.iter().enumerate() {
         let term = interner.bytes(id);
         if (ord as u32).is_multiple_of(OFFSETS_STEP) {
@@ -219,11 +220,14 @@ fn vocabulary(
     out.numbers(Piece::FrequentOrds, rank_ord);
 }
 
+/// Is called with each document, its literals, and these packed.
+type Signed<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]);
+
 /// Codes and literals of all areas, and the signatures of the literals.
 fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
     let docs = builder.messages.len();
     let options = builder.options;
-    let write = |area: Area, octets: u64, out: &mut Writer, signature: &mut dyn FnMut(usize, &[u8])| {
+    let write = |area: Area, octets: u64, out: &mut Writer, signature: Signed<'_>| {
         let stream = &builder.streams[area as usize];
         let interner = &builder.interner;
         // An octet before the first code, so that it is seen to begin there.
@@ -251,8 +255,9 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
                 literals.extend_from_slice(bytes);
                 literals.push(END);
             }
-            signature(doc, &literals);
+            let start = packed.len();
             packed::pack(&literals, &mut packed);
+            signature(doc, &literals, &packed[start..]);
             code_offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
             literal_offsets.push(u32::try_from(packed.len()).map_err(|_| BuildError::Full)?);
         }
@@ -269,29 +274,34 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
         let literals = ids.filter(|&id| ranks[id as usize] == NONE).map(|id| builder.interner.bytes(id));
         literals.inspect(|literal| grams.count(literal)).map(|literal| literal.len() as u64).sum()
     };
-    let new = |grams, bits, column| signature::Writer::new(grams, docs as u32, bits, column);
+    let new = |grams, bits, column, common| signature::Writer::new(grams, docs as u32, bits, column, common);
     let (mut body_grams, mut head_grams) = (Grams::default(), Grams::default());
     let of_body = counted(Area::Body, &mut body_grams);
     let of_head = counted(Area::Head, &mut head_grams);
     let of_addresses = counted(Area::Pseudo, &mut head_grams);
-    let mut body = new(body_grams, options.bits_per_gram, BODY_COLUMN_BYTES);
-    write(Area::Body, of_body, out, &mut |_, literals| {
+    let mut body = new(body_grams, options.bits_per_gram, BODY_COLUMN_BYTES, Common::default());
+    let mut places = Vec::new();
+    write(Area::Body, of_body, out, &mut |_, literals, packed| {
         literals.split(|&b| b == END).for_each(|token| body.token(token));
+        places.extend(body.starts().iter().map(|&start| packed::place(&literals[..start], packed)));
         body.end_item();
     })?;
     let (table, continued) = body.finish();
     out.piece(Piece::BodySignature, &table);
     out.numbers(Piece::BodyContinued, continued);
+    out.numbers(Piece::BodyContinuedAt, places);
     // Head and pseudo fields share a signature: addresses have hardly any literals, and names of files stand in the head as well.
     let mut addresses: Vec<(usize, Vec<u8>)> = Vec::new();
-    write(Area::Pseudo, of_addresses, out, &mut |doc, literals| {
+    write(Area::Pseudo, of_addresses, out, &mut |doc, literals, _| {
         if !literals.is_empty() {
             addresses.push((doc, literals.to_vec()));
         }
     })?;
     let mut addresses = addresses.into_iter().peekable();
-    let mut head = new(head_grams, options.head_bits_per_gram, HEAD_COLUMN_BYTES);
-    write(Area::Head, of_head, out, &mut |doc, literals| {
+    let common =
+        common(builder, ranks, Grams::for_common(head_grams, docs as u32, options.head_bits_per_gram));
+    let mut head = new(head_grams, options.head_bits_per_gram, HEAD_COLUMN_BYTES, common);
+    write(Area::Head, of_head, out, &mut |doc, literals, _| {
         let addresses = addresses.next_if(|(of, _)| *of == doc).map_or(Vec::new(), |(_, literals)| literals);
         literals
             .split(|&b| b == END)
@@ -303,6 +313,17 @@ fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), B
     out.piece(Piece::HeadSignature, &table);
     out.numbers(Piece::HeadContinued, continued);
     Ok(())
+}
+
+/// The grams that words in bodies are made of, at most so many.
+fn common(builder: &Builder, ranks: &[u32], most: usize) -> Common {
+    let mut weights = Weights::new();
+    for (id, entry) in (0..).zip(&builder.interner.entries) {
+        if ranks[id as usize] != NONE && entry.tag == Tag::Word {
+            weights.add(builder.interner.bytes(id), entry.body_docs.into());
+        }
+    }
+    weights.heaviest(most)
 }
 
 /// Codes, their offsets, literals, their offsets.

@@ -10,13 +10,13 @@ use hashbrown::HashTable;
 
 use super::build::{Builder, Meeting, NESTED, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
-use super::codes::{self, SLOT_SEPARATOR, SLOT_WORD};
+use super::codes;
 use super::finish::{NONE, Order};
 use super::intern::Interner;
 use super::lists::Form;
 use super::numbered::{Numbered, Streams};
 use super::settle::{Settled, settle};
-use super::templates::{CLASSES, LISTS_STEP, MANY_SLOTS, varies};
+use super::templates::{CLASSES, LISTS_STEP, MANY_SLOTS, slot_for, varies};
 use super::terms::{self, Term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::prepare::Area;
@@ -41,6 +41,7 @@ pub(super) struct Head {
     fields: Streams,
     /// For each document the tokens in slots.
     slots: Streams,
+    kinds: Kinds,
     /// Both before templates were settled, for their memory.
     unsettled: [Streams; 2],
     /// Keys are the two numbers of a term of `Field::Head`.
@@ -183,7 +184,8 @@ impl Head {
             weights[(key[0] >> 1) as usize] += 1;
             key[1..].iter().filter(|&&id| !is_slot(id)).for_each(|&id| weights[id as usize] += 1);
         }
-        Head { templates, fields, slots, unsettled, lists: words, joints, edges }
+        let kinds = Kinds::new(&templates, [&fields, &slots], docs, &builder.interner);
+        Head { templates, fields, slots, kinds, unsettled, lists: words, joints, edges }
     }
 
     /// Exchanges the slots for the tokens of header fields.
@@ -220,13 +222,10 @@ impl Head {
                 codes::push(codes::NESTED, &mut run);
             }
             codes::push(ranks[(key[0] >> 1) as usize], &mut run);
+            let mut kinds = self.kinds.of(template);
             for &id in &key[1..] {
-                let rank = match id {
-                    SLOT_WORD_ID => SLOT_WORD,
-                    SLOT_SEPARATOR_ID => SLOT_SEPARATOR,
-                    id => ranks[id as usize],
-                };
-                codes::push(rank, &mut run);
+                let slot = if is_slot(id) { kinds.next() } else { None };
+                codes::push(slot.unwrap_or_else(|| ranks[id as usize]), &mut run);
             }
             offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
         }
@@ -275,6 +274,55 @@ impl Head {
         out.piece(Piece::TemplateLists, &run);
         out.numbers(Piece::TemplateListOffsets, offsets);
         Ok(())
+    }
+}
+
+/// What the slots of templates are: as narrow as what fills them.
+struct Kinds {
+    /// Of all slots, template by template; 0 if none was filled.
+    slots: Vec<u8>,
+    /// The first slot of each template, and the end.
+    firsts: Vec<u32>,
+}
+
+impl Kinds {
+    fn new(templates: &Templates, [fields, slots]: [&Streams; 2], docs: usize, interner: &Interner) -> Kinds {
+        let mut firsts = vec![0];
+        for template in 0..templates.len() {
+            let own = templates.key(template).iter().filter(|&&id| is_slot(id)).count() as u32;
+            firsts.push(firsts[template as usize] + own);
+        }
+        let mut kinds = Kinds { slots: vec![0; firsts[templates.len() as usize] as usize], firsts };
+        // By token, 0 for those that were not asked for.
+        let mut known = vec![0u8; interner.entries.len()];
+        for doc in 0..docs {
+            let mut tokens = slots.of(doc);
+            for template in fields.of(doc) {
+                let range = kinds.range(template);
+                for (slot, token) in kinds.slots[range].iter_mut().zip(&mut tokens) {
+                    let id = token - TOKENS;
+                    let own = &mut known[id as usize];
+                    if *own == 0 {
+                        *own = slot_for(interner.bytes(id), interner.tag(id).class()) as u8;
+                    }
+                    if *slot == 0 {
+                        *slot = *own;
+                    } else if slot != own {
+                        *slot = codes::SLOT_WORD as u8;
+                    }
+                }
+            }
+        }
+        kinds
+    }
+
+    fn range(&self, template: u32) -> std::ops::Range<usize> {
+        self.firsts[template as usize] as usize..self.firsts[template as usize + 1] as usize
+    }
+
+    /// What the slots of a template are.
+    fn of(&self, template: u32) -> impl Iterator<Item = u32> + '_ {
+        self.slots[self.range(template)].iter().map(|&kind| u32::from(kind))
     }
 }
 

@@ -9,6 +9,7 @@
 mod build;
 mod bundle;
 pub mod codes;
+mod common;
 mod decode;
 mod finish;
 mod head;
@@ -39,13 +40,14 @@ pub use inverted::{Found, Lists};
 pub use merge::merge;
 pub use page::{Literals, Page};
 pub use tantivy::directory::OwnedBytes;
-pub use templates::{Fields, Template, Templates, Value, varies};
+pub use templates::{Fields, Template, Templates, Value, may_fill, slot_for, varies};
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
 use bundle::{Bundle, Numbers, Piece};
 use inverted::Inverted;
 use records::Records;
+pub use signature::Columns;
 pub use signature::Grams;
 use signature::Signature;
 
@@ -53,7 +55,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 8;
+pub const VERSION: u16 = 9;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -182,8 +184,9 @@ impl Segment {
             let fits = texts.code_offsets.len() == docs + 1 && texts.literal_offsets.len() == docs + 1;
             if fits { Ok(texts) } else { Err(Damaged("texts")) }
         };
-        let signature =
-            |table, continued| Signature::open(bundle.piece(table), docs, bundle.numbers(continued));
+        let signature = |table, continued, starts| {
+            Signature::open(bundle.piece(table), docs, bundle.numbers(continued), starts)
+        };
         let vocabulary = Vocabulary::open(&bundle);
         Ok(Segment {
             messages,
@@ -193,8 +196,12 @@ impl Segment {
             inverted: Inverted::open(&bundle)?,
             areas: [texts(Area::Body)?, texts(Area::Head)?, texts(Area::Pseudo)?],
             templates: Templates::open(&bundle)?,
-            body_signature: signature(Piece::BodySignature, Piece::BodyContinued),
-            head_signature: signature(Piece::HeadSignature, Piece::HeadContinued),
+            body_signature: signature(
+                Piece::BodySignature,
+                Piece::BodyContinued,
+                bundle.numbers(Piece::BodyContinuedAt),
+            ),
+            head_signature: signature(Piece::HeadSignature, Piece::HeadContinued, Numbers::default()),
             bundle,
         })
     }
@@ -252,13 +259,13 @@ impl Segment {
     }
 
     /// Takes from `within` documents that have no literal with `needle` inside (a part of one token). Those that stay may have
-    /// none either. Head and Addr share one filter.
-    pub fn literal_candidates(&self, area: Area, needle: &[u8], within: &mut Bits) {
+    /// none either. Head and Addr share one filter. What is returned says where in long ones: see [`Segment::search_literals`].
+    pub fn literal_candidates(&self, area: Area, needle: &[u8], within: &mut Bits) -> Columns {
         let signature = match area {
             Area::Body => &self.body_signature,
             Area::Head | Area::Pseudo => &self.head_signature,
         };
-        signature.retain(needle, within.words_mut());
+        signature.retain(needle, within.words_mut())
     }
 
     /// Adds the documents of a term to `bits`.

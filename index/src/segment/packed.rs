@@ -151,12 +151,33 @@ pub fn unpack(packed: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The place of a literal, before which `before` stands without the first octet: a range of places has a literal that begins at its
+/// start and all others before its end, as [`has_in`] looks at them.
+pub fn place(before: &[u8], packed: &[u8]) -> u32 {
+    // The octet that ends the literal before it is the first one of the place.
+    let place = match plain(packed) {
+        Some(_) => before.len(),
+        None => before.iter().map(|&octet| symbols_of(octet).count()).sum::<usize>() / 3,
+    };
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 /// Whether the needle is there: octets of whole characters of a literal, perhaps with [`END`] before or behind them. Looked for as
 /// it is packed.
 pub fn has(packed: &[u8], finder: &Finder<'_>) -> bool {
+    has_in(packed, finder, 0..usize::MAX)
+}
+
+/// The same in literals from one [`place`] to another.
+pub fn has_in(packed: &[u8], finder: &Finder<'_>, places: Range<usize>) -> bool {
+    // What ends the last literal stands in the place behind it.
+    let range = |len: usize| places.start.min(len)..places.end.saturating_add(1).min(len);
     match Numbers::of(packed) {
-        Some(numbers) => numbers.find(finder.needle(), |_| true),
-        None => finder.find(plain(packed).unwrap_or_default()).is_some(),
+        Some(numbers) => numbers.find_in(range(numbers.numbers.len()), finder.needle(), |_| true),
+        None => {
+            let octets = plain(packed).unwrap_or_default();
+            octets.get(range(octets.len())).is_some_and(|octets| finder.find(octets).is_some())
+        }
     }
 }
 
@@ -207,20 +228,28 @@ impl<'a> Numbers<'a> {
     }
 
     /// Calls `found` with the symbols where the needle begins, in order, until it says true; returns whether it did.
-    fn find(&self, needle: &[u8], mut found: impl FnMut(usize) -> bool) -> bool {
+    fn find(&self, needle: &[u8], found: impl FnMut(usize) -> bool) -> bool {
+        self.find_in(0..self.numbers.len(), needle, found)
+    }
+
+    /// The same of needles that lie in a range of the numbers, and perhaps of some that do not.
+    fn find_in(&self, range: Range<usize>, needle: &[u8], mut found: impl FnMut(usize) -> bool) -> bool {
+        let (first, numbers) = (range.start, self.numbers.get(range).unwrap_or_default());
         let mut symbols = needle.iter().flat_map(|&octet| symbols_of(octet)).map(u16::from);
         let wanted = match [(); 5].map(|()| symbols.next()) {
             [Some(a), Some(b), Some(c), Some(d), e] => {
                 // Wherever they begin, a number is full of them, or holds the last two.
                 let whole = |a, b, c| Units::one((a * SYMBOLS + b) * SYMBOLS + c, 1);
                 let third = e.map_or(Units::one(c * SYMBOLS + d, SYMBOLS), |e| whole(c, d, e));
-                return find_any(self.numbers, &[whole(a, b, c), whole(b, c, d), third], |number| {
+                return find_any(numbers, &[whole(a, b, c), whole(b, c, d), third], |number| {
+                    let number = first + number;
                     let first = (number * 3).saturating_sub(2);
                     (first..=number * 3).any(|at| self.have(at, needle) && found(at))
                 });
             }
             [Some(a), Some(b), Some(c), ..] => {
-                return find_three(self.numbers, [a, b, c], |number| {
+                return find_three(numbers, [a, b, c], |number| {
+                    let number = first + number;
                     let first = (number * 3).saturating_sub(1);
                     (first..=number * 3 + 1).any(|at| self.have(at, needle) && found(at))
                 });
@@ -229,7 +258,8 @@ impl<'a> Numbers<'a> {
             [Some(a), ..] => Symbols::one(a),
             [None, ..] => return true,
         };
-        find_symbols(self.numbers, &wanted, |number| {
+        find_symbols(numbers, &wanted, |number| {
+            let number = first + number;
             (number * 3..number * 3 + 3).any(|at| self.have(at, needle) && found(at))
         })
     }
@@ -329,6 +359,17 @@ mod tests {
         fn round_trip(octets in prop::collection::vec(prop_oneof![8 => 0x30..0x39u8, 8 => 0x41..0x5bu8, 1 => any::<u8>(), 1 => Just(END)], 0..400),
             from in any::<usize>(), len in 1..9usize) {
             let packed = packed(&octets);
+            for (at, _) in octets.iter().enumerate().filter(|(at, _)| *at == 0 || octets[at - 1] == END) {
+                let literal = octets[at..].split(|&octet| octet == END).next().unwrap_or_default();
+                let next = (at + literal.len() + 1).min(octets.len());
+                let places = place(&octets[..at], &packed) as usize..place(&octets[..next], &packed) as usize;
+                let wanted = [&[END], literal].concat();
+                let finder = Finder::new(&wanted);
+                prop_assert!(has_in(&packed, &finder, places.clone()) && has_in(&packed, &finder, places.start..usize::MAX));
+                if !literal.is_empty() {
+                    prop_assert!(has_in(&packed, &Finder::new(literal), places));
+                }
+            }
             let whole = if octets.is_empty() { Vec::new() } else { [&[END], &octets[..]].concat() };
             prop_assert_eq!(&unpack(&packed)[..], &whole[..]);
             let from = from % whole.len().max(1);

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use memchr::memmem::Finder;
 
-use super::{Damaged, Segment, kernel, packed};
+use super::{Columns, Damaged, Segment, kernel, packed};
 use crate::prepare::Area;
 
 /// Codes and literals of an area of a message.
@@ -54,12 +54,14 @@ const AHEAD: usize = 4;
 
 impl Segment {
     /// Says of each document whether such octets are among its literals of an area: a part of one, perhaps with 0xff before
-    /// or behind. Ends early if `each` does.
+    /// or behind. Long ones are only looked at where `columns` say that it may be, which [`Segment::literal_candidates`] has returned for
+    /// it, or which are all by default. Ends early if `each` does.
     pub fn search_literals<E>(
         &self,
         docs: &[u32],
         area: Area,
         octets: &Finder<'_>,
+        columns: &Columns,
         mut each: impl FnMut(u32, bool) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut places = [&[][..]; PLACES];
@@ -73,7 +75,14 @@ impl Segment {
                 if let Some(next) = places.get(n + AHEAD) {
                     kernel::prefetch(next);
                 }
-                each(doc, packed::has(places[n], octets))?;
+                // Columns of header fields hold addresses as well.
+                let parts =
+                    if area == Area::Body { self.body_signature.parts_of(doc, columns) } else { None };
+                let has = match parts {
+                    Some(parts) => parts.into_iter().any(|part| packed::has_in(places[n], octets, part)),
+                    None => packed::has(places[n], octets),
+                };
+                each(doc, has)?;
             }
         }
         Ok(())

@@ -3,17 +3,24 @@
 //! Every three octets in a row ("gram") of a token set one bit of its item, in the row that the gram hashes to. A row has one
 //! bit per item and stands in the file as a whole, so that a needle is the AND of few rows. Octets are reduced to six bits
 //! first. Rows are chosen by the mean number of grams of an item, so a few huge items do not blow up the table. Grams of letters
-//! have rows of their own, which can be sparser: they are what people look for, while ids and hashes fill the others.
+//! have rows of their own, which can be sparser: they are what people look for, while ids and hashes fill the others. Those of them that
+//! are common in words ([`super::common`]) can have a row each.
+
+use std::ops::Range;
 
 use tantivy::directory::OwnedBytes;
 
 use super::bundle::Numbers;
+use super::common::{self, Common};
 use super::kernel::prefetch;
+use super::vocabulary::partition;
 
 /// Rows are never more than there are grams.
 const GRAMS: usize = 1 << 18;
-/// The start of the piece: how many rows for letters, how many for others, how many items.
-const HEADER_LEN: usize = 12;
+/// The start of the piece: how many rows for letters, how many for others, how many columns, how many grams with a row each.
+const HEADER_LEN: usize = 16;
+/// Of the rows for letters, those that common grams may have for themselves; the others are somewhat fuller for it.
+const COMMON_SHARE: f32 = 0.4;
 
 /// Octets of a gram.
 pub const GRAM: usize = 3;
@@ -63,6 +70,11 @@ impl std::str::FromStr for Grams<f32> {
 }
 
 impl Grams<u32> {
+    /// Rows of letters that common grams may have for themselves.
+    pub fn for_common(counted: Grams<u64>, items: u32, bits_per_gram: Grams<f32>) -> usize {
+        (Grams::rows(counted, items, bits_per_gram).letters as f32 * COMMON_SHARE) as usize
+    }
+
     /// Rows for the mean of so many grams.
     fn rows(counted: Grams<u64>, items: u32, bits_per_gram: Grams<f32>) -> Grams<u32> {
         let rows = |counted: u64, bits: f32| {
@@ -92,13 +104,19 @@ impl Grams<u32> {
 /// Sets the bits of items in order. An item with very many grams is continued in columns of its own, so that it does not
 /// match everything.
 pub struct Writer {
+    common: Common,
+    /// See [`Common::rows`].
+    common_rows: Vec<u16>,
     rows: Grams<u32>,
     /// Octets of tokens in one column after which the next token begins another one.
     column_bytes: usize,
-    items: Columns,
-    more: Columns,
+    items: Half,
+    more: Half,
     /// The items that the columns behind those of all items continue.
     continued: Vec<u32>,
+    /// Of the current item, where columns begin that continue it: octets of tokens before, with one behind each.
+    starts: Vec<usize>,
+    at: usize,
     /// Octets in the current column.
     used: usize,
     is_continued: bool,
@@ -106,13 +124,13 @@ pub struct Writer {
 
 /// Columns of the table, 64 of them at a time.
 #[derive(Default)]
-struct Columns {
+struct Half {
     count: u32,
     current: Vec<u64>,
     blocks: Vec<u64>,
 }
 
-impl Columns {
+impl Half {
     fn end(&mut self) {
         self.count += 1;
         if self.count.is_multiple_of(64) {
@@ -132,19 +150,32 @@ impl Columns {
 
 impl Writer {
     /// For about this many grams in `items` items.
-    pub fn new(counted: Grams<u64>, items: u32, bits_per_gram: Grams<f32>, column_bytes: usize) -> Writer {
-        let rows = Grams::rows(counted, items, bits_per_gram);
-        let columns = |count: u32| Columns {
-            current: vec![0; rows.sum() as usize],
-            blocks: Vec::with_capacity(rows.sum() as usize * count.div_ceil(64) as usize),
+    pub fn new(
+        counted: Grams<u64>,
+        items: u32,
+        bits_per_gram: Grams<f32>,
+        column_bytes: usize,
+        common: Common,
+    ) -> Writer {
+        let mut rows = Grams::rows(counted, items, bits_per_gram);
+        let all = rows.sum() as usize;
+        rows.letters = rows.letters.saturating_sub(common.len() as u32).max(32);
+        let all = all.max(rows.sum() as usize + common.len());
+        let columns = |count: u32| Half {
+            current: vec![0; all],
+            blocks: Vec::with_capacity(all * count.div_ceil(64) as usize),
             count: 0,
         };
         Writer {
+            common_rows: common.rows(),
+            common,
             rows,
             column_bytes,
             items: columns(items),
             more: columns(0),
             continued: Vec::new(),
+            starts: Vec::new(),
+            at: 0,
             used: 0,
             is_continued: false,
         }
@@ -152,6 +183,8 @@ impl Writer {
 
     /// A token of the current item.
     pub fn token(&mut self, token: &[u8]) {
+        let at = self.at;
+        self.at += token.len() + 1;
         if token.len() < GRAM {
             return;
         }
@@ -161,24 +194,41 @@ impl Writer {
             }
             self.is_continued = true;
             self.continued.push(self.items.count);
+            self.starts.push(at);
             self.used = 0;
         }
         self.used += token.len();
         let columns = if self.is_continued { &mut self.more } else { &mut self.items };
         let bit = 1 << (columns.count % 64);
-        let (rows, current) = (self.rows, &mut columns.current[..]);
-        let (first, rest) = token.split_at(GRAM - 1);
-        let mut gram = gram(first);
-        let mut run = first.iter().fold(0, |run, &octet| if is_letter(octet) { run + 1 } else { 0 });
-        for &octet in rest {
+        let (rows, hashed) = (self.rows, self.common.len());
+        let current = &mut columns.current[..];
+        let (mut gram, mut number, mut run, mut ascii) = (0, 0, 0, 0);
+        for (n, &octet) in token.iter().enumerate() {
             gram = (gram << 6 | u32::from(octet & 0x3f)) & (GRAMS as u32 - 1);
+            number = common::follow(number, octet);
             run = if is_letter(octet) { run + 1 } else { 0 };
-            current[rows.row(gram, run >= GRAM)] |= bit;
+            ascii = if octet.is_ascii_uppercase() { ascii + 1 } else { 0 };
+            if n + 1 < GRAM {
+                continue;
+            }
+            let own = if ascii >= GRAM { self.common_rows[usize::from(number)] } else { 0 };
+            let row = match own {
+                0 => hashed + rows.row(gram, run >= GRAM),
+                own => usize::from(own) - 1,
+            };
+            current[row] |= bit;
         }
+    }
+
+    /// Where columns begin that continue the current item, in octets of its tokens and one behind each.
+    pub fn starts(&self) -> &[usize] {
+        &self.starts
     }
 
     /// The next token belongs to the next item.
     pub fn end_item(&mut self) {
+        self.starts.clear();
+        self.at = 0;
         self.items.end();
         if self.is_continued {
             self.more.end();
@@ -188,18 +238,19 @@ impl Writer {
 
     /// The table, and which items the columns behind those of all items continue; they begin at a multiple of 64.
     pub fn finish(mut self) -> (Vec<u8>, Vec<u32>) {
+        let rows = self.items.current.len();
         let mut parts = [&mut self.items, &mut self.more];
         parts
             .iter_mut()
             .filter(|columns| !columns.count.is_multiple_of(64))
             .for_each(|columns| columns.flush());
         let words: usize = parts.iter().map(|columns| columns.words()).sum();
-        let rows = self.rows.sum() as usize;
-        let mut out = vec![0; HEADER_LEN + rows * words * 8];
-        out[..4].copy_from_slice(&self.rows.letters.to_le_bytes());
-        out[4..8].copy_from_slice(&self.rows.others.to_le_bytes());
-        out[8..12].copy_from_slice(&((words * 64) as u32).to_le_bytes());
-        let table = &mut out[HEADER_LEN..];
+        let head = [self.rows.letters, self.rows.others, words as u32 * 64, self.common.len() as u32];
+        let mut out: Vec<u8> = head.into_iter().flat_map(u32::to_le_bytes).collect();
+        self.common.write(&mut out);
+        let start = out.len();
+        out.resize(start + rows * words * 8, 0);
+        let table = &mut out[start..];
         let blocks = parts.iter().flat_map(|columns| columns.blocks.chunks_exact(rows));
         for (at, block) in blocks.enumerate() {
             for (row, word) in block.iter().enumerate() {
@@ -213,44 +264,95 @@ impl Writer {
 /// Reads what [`Writer::finish`] made.
 #[derive(Clone, Debug)]
 pub struct Signature {
+    /// The grams with a row each.
+    common: OwnedBytes,
+    /// The rows.
     table: OwnedBytes,
     rows: Grams<u32>,
     stride: usize,
     items: u32,
     continued: Numbers,
+    starts: Numbers,
+}
+
+/// Columns that may have a needle; none of them are all.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    words: Vec<u64>,
 }
 
 impl Signature {
-    /// A table that does not fit `items` and those columns that continue some filters nothing.
-    pub fn open(bytes: OwnedBytes, items: u32, continued: Numbers) -> Signature {
+    /// A table that does not fit `items` and those columns that continue some filters nothing. `starts` are places where tokens of the
+    /// latter begin, for each or for none.
+    pub fn open(bytes: OwnedBytes, items: u32, continued: Numbers, starts: Numbers) -> Signature {
+        let words = items.div_ceil(64) as usize + continued.len().div_ceil(64) as usize;
+        let (rows, common) = Signature::parts(&bytes, words).unwrap_or_default();
+        let start = HEADER_LEN + common * 2;
+        let [common, table] = match rows.sum() {
+            0 => [0..0, 0..0],
+            _ => [HEADER_LEN..start, start..bytes.len()],
+        }
+        .map(|range| bytes.slice(range));
+        Signature { common, table, rows, stride: words * 8, items, continued, starts }
+    }
+
+    /// Rows that grams are hashed to, and how many grams have one each.
+    fn parts(bytes: &OwnedBytes, words: usize) -> Option<(Grams<u32>, usize)> {
         let number =
             |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-        let words = items.div_ceil(64) as usize + continued.len().div_ceil(64) as usize;
-        let rows = Grams { letters: number(0).unwrap_or(0), others: number(4).unwrap_or(0) };
-        let fits = number(8).map(|columns| columns as usize) == Some(words * 64)
-            && rows.letters.checked_add(rows.others).is_some_and(|sum| {
-                (sum as usize).checked_mul(words * 8).and_then(|len| len.checked_add(HEADER_LEN))
-                    == Some(bytes.len())
-            });
-        let rows = if fits { rows } else { Grams::default() };
-        Signature { table: bytes, rows, stride: words * 8, items, continued }
+        let (rows, columns) = (Grams { letters: number(0)?, others: number(4)? }, number(8)? as usize);
+        let common = number(12)?;
+        let all = rows.letters.checked_add(rows.others)?.checked_add(common)? as usize;
+        let len = all.checked_mul(words * 8)?.checked_add(HEADER_LEN + common as usize * 2)?;
+        // Grams without a row of their own are hashed to one.
+        let fits = columns == words * 64 && len == bytes.len() && rows.letters > 0 && rows.others > 0;
+        fits.then_some((rows, common as usize))
     }
 
     /// Clears the bits of items that cannot have it; `words` has a bit for each item.
-    pub fn retain(&self, needle: &[u8], words: &mut [u64]) {
+    pub fn retain(&self, needle: &[u8], words: &mut [u64]) -> Columns {
         if self.continued.len() == 0 || !self.knows(needle) {
-            return self.and_into(needle, words);
+            self.and_into(needle, words);
+            return Columns::default();
         }
         let mut columns = vec![u64::MAX; self.stride / 8];
         self.and_into(needle, &mut columns);
         let first = self.items.div_ceil(64) as usize;
+        let mut items = columns.get(..first).unwrap_or_default().to_vec();
         for (n, item) in self.continued.iter().enumerate() {
             let set = columns.get(first + n / 64).is_some_and(|word| word >> (n % 64) & 1 == 1);
-            if set && let Some(word) = columns.get_mut(item as usize / 64) {
+            if set && let Some(word) = items.get_mut(item as usize / 64) {
                 *word |= 1 << (item % 64);
             }
         }
-        words.iter_mut().zip(&columns[..first]).for_each(|(word, found)| *word &= found);
+        words.iter_mut().zip(&items).for_each(|(word, found)| *word &= found);
+        Columns { words: columns }
+    }
+
+    /// Where the tokens of an item are that stand in columns of [`Signature::retain`], if it has several columns: ranges of places as
+    /// [`Signature::open`] was given them.
+    pub fn parts_of(&self, item: u32, columns: &Columns) -> Option<Vec<Range<usize>>> {
+        if columns.words.is_empty() || self.starts.len() != self.continued.len() {
+            return None;
+        }
+        let is_below = |n: u32| self.continued.get(n).is_some_and(|other| other < item);
+        let first = partition(0..self.continued.len(), is_below);
+        if self.continued.get(first) != Some(item) {
+            return None;
+        }
+        let is_set = |at: usize| columns.words.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
+        let continuing = self.items.div_ceil(64) as usize * 64;
+        let mut column = (item as usize, 0);
+        let mut parts = Vec::new();
+        let own = (first..self.continued.len()).take_while(|&n| self.continued.get(n) == Some(item));
+        for n in own.map(Some).chain([None]) {
+            let start = n.and_then(|n| self.starts.get(n)).map_or(usize::MAX, |start| start as usize);
+            if is_set(column.0) {
+                parts.push(column.1..start);
+            }
+            column = (continuing + n.unwrap_or_default() as usize, start);
+        }
+        Some(parts)
     }
 
     /// Whether [`Signature::rows_of`] says anything about a needle.
@@ -261,9 +363,13 @@ impl Signature {
     /// The rows whose AND holds all items that may have a token with `needle` inside.
     pub fn rows_of<'a>(&'a self, needle: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + 'a {
         let windows = if self.rows.sum() == 0 { &[][..] } else { needle };
-        windows.windows(GRAM).filter_map(|octets| {
-            let of_letters = octets.iter().all(|&octet| is_letter(octet));
-            let start = HEADER_LEN + self.rows.row(gram(octets), of_letters) * self.stride;
+        let common = self.common.len() / 2;
+        windows.windows(GRAM).filter_map(move |octets| {
+            let hashed = || {
+                let of_letters = octets.iter().all(|&octet| is_letter(octet));
+                common + self.rows.row(gram(octets), of_letters)
+            };
+            let start = common::row(&self.common, octets).unwrap_or_else(hashed) * self.stride;
             self.table.get(start..start + self.stride)
         })
     }
@@ -317,14 +423,14 @@ mod tests {
             .map(|n| vec![format!("TOKEN{:08}", n.wrapping_mul(2_654_435_761)), "Ü日本".into()])
             .collect();
         for column_bytes in [usize::MAX, 10] {
-            let mut writer = Writer::new(both(300 * 11), 300, both(4.0), column_bytes);
+            let mut writer = Writer::new(both(300 * 11), 300, both(4.0), column_bytes, Common::default());
             for item in &items {
                 item.iter().for_each(|token| writer.token(token.as_bytes()));
                 writer.end_item();
             }
             let (table, continued) = writer.finish();
             assert_eq!(continued.len(), if column_bytes == 10 { 300 } else { 0 });
-            let signature = Signature::open(OwnedBytes::new(table), 300, Numbers::of(&continued));
+            let signature = Signature::open(OwnedBytes::new(table), 300, Numbers::of(&continued), none());
             let candidates = |needle: &str| {
                 let mut words = vec![u64::MAX; 5];
                 signature.retain(needle.as_bytes(), &mut words);
@@ -341,8 +447,35 @@ mod tests {
     }
 
     #[test]
+    fn common_grams_have_rows_of_their_own() {
+        let words = |n: u32| [format!("MESSAGE{n}"), format!("QX{:08}ZJ", n.wrapping_mul(2_654_435_761))];
+        let mut weights = common::Weights::new();
+        weights.add(b"MESSAGE", 1);
+        let mut writer = Writer::new(both(300 * 11), 300, both(4.0), usize::MAX, weights.heaviest(3));
+        for n in 0..300 {
+            words(n)
+                .iter()
+                .take(if n % 10 == 0 { 2 } else { 1 })
+                .skip(usize::from(n % 3 == 0))
+                .for_each(|word| writer.token(word.as_bytes()));
+            writer.end_item();
+        }
+        let signature = Signature::open(OwnedBytes::new(writer.finish().0), 300, none(), none());
+        let candidates = |needle: &str| {
+            let mut words = vec![u64::MAX; 5];
+            signature.retain(needle.as_bytes(), &mut words);
+            (0..300u32).filter(|n| words[*n as usize / 64] >> (n % 64) & 1 == 1).collect::<Vec<_>>()
+        };
+        // No hash fills the row of a gram that is common.
+        assert_eq!(candidates("ESSA"), (0..300).filter(|n| n % 3 != 0).collect::<Vec<_>>());
+        for n in (0..300).step_by(10) {
+            assert!(candidates(&words(n)[1]).contains(&n) || n % 3 == 0 && n % 10 != 0);
+        }
+    }
+
+    #[test]
     fn an_item_that_goes_on_does_not_match_everything() {
-        let mut writer = Writer::new(both(20_000), 100, both(4.0), 400);
+        let mut writer = Writer::new(both(20_000), 100, both(4.0), 400, Common::default());
         for item in 0..100u32 {
             for n in 0..if item == 50 { 2000 } else { 10 } {
                 writer.token(format!("{:08}", (item * 10_000 + n).wrapping_mul(2_654_435_761)).as_bytes());
@@ -351,7 +484,7 @@ mod tests {
         }
         let (table, continued) = writer.finish();
         assert!(continued.iter().all(|&item| item == 50) && continued.len() > 40);
-        let signature = Signature::open(OwnedBytes::new(table), 100, Numbers::of(&continued));
+        let signature = Signature::open(OwnedBytes::new(table), 100, Numbers::of(&continued), none());
         let mut found = [u64::MAX; 2];
         signature.retain(b"0ABCDEFG", &mut found);
         assert_eq!(found[0] >> 50 & 1, 0);
@@ -359,18 +492,18 @@ mod tests {
 
     #[test]
     fn damaged_tables_filter_nothing() {
-        let mut writer = Writer::new(both(3), 1, both(2.0), usize::MAX);
+        let mut writer = Writer::new(both(3), 1, both(2.0), usize::MAX, Common::default());
         writer.token(b"ABCDEF");
         writer.end_item();
         let (table, _) = writer.finish();
         for cut in 0..table.len() {
-            let signature = Signature::open(OwnedBytes::new(table[..cut].to_vec()), 1, none());
+            let signature = Signature::open(OwnedBytes::new(table[..cut].to_vec()), 1, none(), none());
             assert!(!signature.knows(b"XYZ"));
             let mut words = [1];
             signature.retain(b"XYZ", &mut words);
             assert_eq!(words, [1]);
         }
-        assert!(!Signature::open(OwnedBytes::new(table.clone()), 65, none()).knows(b"XYZ"));
-        assert!(!Signature::open(OwnedBytes::new(table), 1, Numbers::of(&[0])).knows(b"XYZ"));
+        assert!(!Signature::open(OwnedBytes::new(table.clone()), 65, none(), none()).knows(b"XYZ"));
+        assert!(!Signature::open(OwnedBytes::new(table), 1, Numbers::of(&[0]), none()).knows(b"XYZ"));
     }
 }

@@ -7,10 +7,10 @@
 //! messages but for ids, numbers and dates, so that a header takes a quarter of the octets of its codes; and what holds
 //! for a template is found out once for all messages that have it.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::bundle::{Bundle, Numbers, Piece};
-use super::codes::{self, NESTED, SLOT_SEPARATOR, SLOT_WORD, TEXT};
+use super::codes::{self, NESTED, RESERVED, SLOT_DATE, SLOT_DIGITS, SLOT_SEPARATOR, SLOT_WORD, TEXT};
 use super::kernel::{Twos, behind_codes, find_meetings};
 use super::lists::Form;
 use super::vocabulary::partition;
@@ -19,7 +19,7 @@ use crate::bits::Bits;
 use crate::tokens::Class;
 
 /// What a slot is in a template.
-const SLOT_OCTETS: [u8; 2] = [SLOT_WORD as u8 | 128, SLOT_SEPARATOR as u8 | 128];
+const SLOT_OCTETS: RangeInclusive<u8> = SLOT_WORD as u8 | 128..=(RESERVED - 1) as u8 | 128;
 
 /// Numbers that bound classes: the templates of a class are used more than those of the next one, and inside of it they are sorted
 /// by field. The bounds are those of the lengths of codes, and one between them.
@@ -55,7 +55,7 @@ pub struct Template<'a> {
     /// Rank of the name.
     pub name: u32,
     pub nested: bool,
-    /// Ranks of the tokens, [`SLOT_WORD`] or [`SLOT_SEPARATOR`] for each slot.
+    /// Ranks of the tokens, for each slot one that says what it is.
     pub tokens: &'a [u8],
     /// The same with [`NESTED`] and the name before them.
     whole: &'a [u8],
@@ -76,11 +76,32 @@ pub struct Value<'a> {
 /// Whether a token that is in the vocabulary can stand in a slot: numbers and dates. All other entries of the vocabulary stand
 /// in templates only; what is not in the vocabulary stands in slots only.
 pub fn varies(token: &[u8], class: Class) -> bool {
-    const DATES: [&[u8]; 19] = [
-        b"MON", b"TUE", b"WED", b"THU", b"FRI", b"SAT", b"SUN", b"JAN", b"FEB", b"MAR", b"APR", b"MAY",
-        b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC",
-    ];
     class == Class::Word && (token.iter().any(u8::is_ascii_digit) || DATES.contains(&token))
+}
+
+const DATES: [&[u8]; 19] = [
+    b"MON", b"TUE", b"WED", b"THU", b"FRI", b"SAT", b"SUN", b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN",
+    b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC",
+];
+
+/// The narrowest slot that a token fills.
+pub fn slot_for(token: &[u8], class: Class) -> u32 {
+    match class {
+        Class::Word if token.iter().all(u8::is_ascii_digit) => SLOT_DIGITS,
+        Class::Word if DATES.contains(&token) => SLOT_DATE,
+        Class::Word => SLOT_WORD,
+        _ => SLOT_SEPARATOR,
+    }
+}
+
+/// Whether a slot can be filled by a token of a class that has `part`; `has` says where: [`<[u8]>::starts_with`], say.
+pub fn may_fill(slot: u32, class: Class, part: &[u8], has: fn(&[u8], &[u8]) -> bool) -> bool {
+    match slot {
+        SLOT_SEPARATOR => class != Class::Word,
+        SLOT_DIGITS => class == Class::Word && part.iter().all(u8::is_ascii_digit),
+        SLOT_DATE => class == Class::Word && DATES.iter().any(|date| has(date, part)),
+        _ => class == Class::Word,
+    }
 }
 
 impl Templates {
@@ -266,7 +287,7 @@ impl Value<'_> {
         codes::push(TEXT, out);
         let (mut rest, mut slots) = (self.template.whole, self.slots);
         let mut from = 0;
-        while let Some(found) = memchr::memchr2(SLOT_OCTETS[0], SLOT_OCTETS[1], &rest[from..]) {
+        while let Some(found) = rest[from..].iter().position(|octet| SLOT_OCTETS.contains(octet)) {
             let at = from + found;
             // The octet of a slot also ends longer codes. The name stands first, so a slot never does.
             if at == 0 || rest[at - 1] < 128 {

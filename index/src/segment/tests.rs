@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use memchr::memmem::Finder;
 use proptest::prelude::*;
 
 use super::*;
@@ -194,8 +195,18 @@ fn check(segment: &Segment, messages: &BTreeMap<u32, &Prepared>, options: BuildO
                 assert_eq!(is_literal, is_here && !is_vocabulary, "{text:?}");
                 if is_literal {
                     let mut within = Bits::full(segment.docs());
-                    segment.literal_candidates(area, token, &mut within);
+                    let columns = segment.literal_candidates(area, token, &mut within);
                     assert!(within.contains(*doc));
+                    // With what ends it and the one before it, and without; also where only some columns are looked at.
+                    for octets in [&token[..], &[b"\xff", &token[..], b"\xff"].concat()] {
+                        let mut found = false;
+                        let note = |_, has| {
+                            found = has;
+                            Ok::<(), ()>(())
+                        };
+                        segment.search_literals(&[*doc], area, &Finder::new(octets), &columns, note).unwrap();
+                        assert!(found, "{text:?}");
+                    }
                 }
             }
         }
@@ -500,7 +511,13 @@ fn read_everything(segment: &Segment) -> usize {
             vocabulary.containing(part, &mut out);
             seen += out.len();
             let mut within = Bits::full(segment.docs());
-            segment.literal_candidates(Area::Body, part, &mut within);
+            let columns = segment.literal_candidates(Area::Body, part, &mut within);
+            let docs: Vec<u32> = within.iter().take(4).collect();
+            let note = |_, has| {
+                seen += usize::from(has);
+                Ok::<(), ()>(())
+            };
+            segment.search_literals(&docs, Area::Body, &Finder::new(part), &columns, note).unwrap();
             segment.literal_candidates(Area::Pseudo, part, &mut within);
             seen += within.iter().count();
         }

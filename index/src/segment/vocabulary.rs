@@ -63,6 +63,7 @@ impl Vocabulary {
                 bundle.piece(Piece::TermSignature),
                 len.div_ceil(BLOCK),
                 Numbers::default(),
+                Numbers::default(),
             ),
             len,
             names: 0,
