@@ -12,22 +12,52 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap};
+use stable_deref_trait::StableDeref;
 use tantivy::directory::OwnedBytes;
 
-/// The whole file, which must have `len` bytes.
-pub(super) fn map(file: &File, len: u64) -> io::Result<OwnedBytes> {
+use crate::segment::Ask;
+
+/// A mapping that is read and asked for.
+struct Shared(Arc<Mmap>);
+
+impl Deref for Shared {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+// SAFETY: what it derefs to is the mapping, which stays where it is as long as one of the `Arc` lives.
+unsafe impl StableDeref for Shared {}
+
+/// The whole file, which must have `len` bytes, and how to ask for parts of it.
+pub(super) fn map(file: &File, len: u64) -> io::Result<(OwnedBytes, Option<Ask>)> {
     if file.metadata()?.len() != len {
         return Err(io::ErrorKind::InvalidData.into());
     }
     if len == 0 {
-        return Ok(OwnedBytes::empty());
+        return Ok((OwnedBytes::empty(), None));
     }
     // SAFETY: the file is one of ours, complete, and never written or truncated again (see the module).
     let map = unsafe { Mmap::map(file) }?;
     if map.len() as u64 != len {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    Ok(OwnedBytes::new(map))
+    // Searches read a little here and there. What the system would read around each page, up to some megabytes, is more than they
+    // wait for; what they know to need they ask for. A hint that is not taken costs time only.
+    let _ = map.advise(Advice::Random);
+    let map = Arc::new(map);
+    let asked = Arc::clone(&map);
+    let ask = move |range: std::ops::Range<usize>| {
+        let end = range.end.min(asked.len());
+        if range.start < end {
+            let _ = asked.advise_range(Advice::WillNeed, range.start, end - range.start);
+        }
+    };
+    Ok((OwnedBytes::new(Shared(map)), Some(Box::new(ask))))
 }

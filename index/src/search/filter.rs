@@ -197,6 +197,7 @@ impl Run<'_> {
             left,
             || {
                 let mut found = Bits::new(left.len());
+                self.segment.will_read_lists(scope.field_of_words(), part.range.len());
                 let mut lists = self.segment.lists(scope.field_of_words());
                 for at in part.range.clone() {
                     let ord = if rightmost { at } else { vocabulary.reversed(at) };

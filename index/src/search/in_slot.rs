@@ -130,6 +130,7 @@ impl<'a> InSlot<'a> {
             return Ok(None);
         }
         let mut found = Bits::new(self.segment.docs());
+        self.segment.will_read_lists(self.scope.field_of_words(), ords.len());
         let mut lists = self.segment.lists(self.scope.field_of_words());
         for ord in ords {
             self.scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;

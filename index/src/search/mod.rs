@@ -74,6 +74,7 @@ impl Query {
     /// Which documents of `mask` match. Documents that the segment does not vouch for are left out: they are the scan's.
     pub fn run(&self, segment: &Segment, mask: &Bits, cx: &Cx<'_>) -> Result<Bits, Halt> {
         cx.check()?;
+        segment.begin_search();
         let mut within = mask.clone();
         within.and_not(segment.unvouched());
         Run::new(&self.program, segment, *cx).evaluate(within)

@@ -77,11 +77,11 @@ impl Run<'_> {
                     let matching = judge.narrow(self.cx, needle, &mut found)?;
                     let among = judge.among();
                     let mut fields = Fields::new(self.segment, self.cx, judge, among);
-                    found.try_retain(|doc| fields.has(doc))?;
+                    self.segment.try_retain(&mut found, Area::Head, |doc| fields.has(doc))?;
                     found.or(&matching);
                 } else {
                     let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
-                    found.try_retain(|doc| verifier.has(doc))?;
+                    self.segment.try_retain(&mut found, scope.area(), |doc| verifier.has(doc))?;
                 }
                 Ok(found)
             },

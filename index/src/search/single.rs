@@ -12,6 +12,7 @@ use super::scope::Scope;
 use super::text::{Text, owner, text_end};
 use crate::bits::Bits;
 use crate::limits::FREQUENT_TERMS_MAX;
+use crate::prepare::Area;
 use crate::segment::codes::RESERVED;
 use crate::segment::{Columns, terms};
 use crate::tokens::Class;
@@ -39,6 +40,7 @@ impl Run<'_> {
                 return Ok(found);
             }
         }
+        self.segment.will_look_for(needle.bytes());
         let ords = facts.containing(self.segment.vocabulary(), needle);
         found.or(&self.step(|| format!("{} terms", ords.len()), &rest, || self.union(scope, ords, &rest))?);
         rest.and_not(&found);
@@ -86,7 +88,7 @@ impl Run<'_> {
             || "read".into(),
             &docs.clone(),
             || {
-                docs.try_retain(|doc| {
+                self.segment.try_retain(&mut docs, scope.area(), |doc| {
                     self.cx.check()?;
                     self.has(scope, needle, doc)
                 })?;
@@ -98,6 +100,7 @@ impl Run<'_> {
     /// Documents of `within` that have one of the entries.
     fn union(&self, scope: Scope, ords: &[u32], within: &Bits) -> Result<Bits, Halt> {
         let mut found = Bits::new(within.len());
+        self.segment.will_read_lists(scope.field_of_words(), ords.len());
         let mut lists = self.segment.lists(scope.field_of_words());
         for (n, &ord) in ords.iter().enumerate() {
             scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
@@ -131,7 +134,7 @@ impl Run<'_> {
                     let judge = InLiterals { segment, scope, finder, found: Vec::new() };
                     let among = (candidates.count() >= MANY).then(|| of_fields(segment, &[name], &[false]));
                     let mut fields = Fields::new(self.segment, self.cx, judge, among);
-                    candidates.try_retain(|doc| fields.has(doc))?;
+                    self.segment.try_retain(&mut candidates, Area::Head, |doc| fields.has(doc))?;
                     return Ok(candidates);
                 }
                 if !scope.is_whole_area() {

@@ -20,6 +20,7 @@ use super::text::Text;
 use super::verify::before;
 use super::{Cx, Halt};
 use crate::bits::Bits;
+use crate::prepare::Area;
 use crate::segment::codes::{self, RESERVED, SLOT_WORD};
 use crate::segment::kernel::{Octets, Twos, behind_codes};
 use crate::segment::{Literals, Segment, Template, Value, slot_for, varies};
@@ -294,7 +295,7 @@ impl<'a> Several<'a> {
                 && having.count() >= MANY
             {
                 let runs: Vec<Finder<'_>> = runs.iter().map(Finder::new).collect();
-                having.try_retain(|doc| {
+                self.segment.try_retain(&mut having, Area::Head, |doc| {
                     cx.check()?;
                     let slots = self.segment.slots(doc);
                     Ok::<bool, Halt>(runs.iter().any(|run| run.find(slots).is_some()))
@@ -383,6 +384,7 @@ impl<'a> Several<'a> {
                 rank_right(slot, &mut right);
             }
         }
+        segment.will_read_templates(&range);
         let (behind, ahead) = tokens.split_at(rarest + 1);
         let mut selected = std::mem::take(&mut self.selected);
         let mut starts = std::mem::take(&mut self.starts);

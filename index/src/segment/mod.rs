@@ -6,6 +6,7 @@
 //!
 //! Not here: files and mappings, which messages a segment is for, and how a search uses it.
 
+mod ahead;
 mod build;
 mod bundle;
 pub mod codes;
@@ -33,8 +34,10 @@ pub mod terms;
 mod tests;
 mod vocabulary;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
+pub use ahead::Ask;
 pub use build::Builder;
 pub use inverted::{Found, Lists};
 pub use merge::merge;
@@ -44,6 +47,7 @@ pub use templates::{Fields, Template, Templates, Value, may_fill, slot_for, vari
 pub use terms::{Field, Term};
 pub use vocabulary::Vocabulary;
 
+use ahead::Ahead;
 use bundle::{Bundle, Numbers, Piece};
 use inverted::Inverted;
 use records::Records;
@@ -134,7 +138,25 @@ pub struct Segment {
     templates: Templates,
     body_signature: Signature,
     head_signature: Signature,
+    ahead: Arc<Ahead>,
 }
+
+/// Pieces of which every search reads some: small ones.
+const NEEDED_FIRST: [Piece; 11] = [
+    Piece::TermOffsets,
+    Piece::TermSignature,
+    Piece::RankOrd,
+    Piece::RankReversed,
+    Piece::FrequentOrds,
+    Piece::BodyListOffsets,
+    Piece::HeadListOffsets,
+    Piece::BodyLiteralOffsets,
+    Piece::HeadLiteralOffsets,
+    Piece::BodyCodeOffsets,
+    Piece::TantivyMeta,
+];
+/// Lists that are asked for together with all others.
+const MANY_LISTS: usize = 64;
 
 /// Codes and literals of one area.
 struct Texts {
@@ -158,7 +180,15 @@ impl Texts {
 
 impl Segment {
     pub fn open(bytes: OwnedBytes, verify: Verify) -> Result<Segment, Damaged> {
+        Segment::open_mapped(bytes, verify, None)
+    }
+
+    /// The same of a mapped file, of which octets can be asked for.
+    pub fn open_mapped(bytes: OwnedBytes, verify: Verify, ask: Option<Ask>) -> Result<Segment, Damaged> {
+        let ahead = Arc::new(Ahead::new(&bytes, ask));
         let bundle = Bundle::open(&bytes)?;
+        // What every search reads.
+        NEEDED_FIRST.into_iter().for_each(|piece| ahead.will_need(&bundle.piece(piece)));
         if verify == Verify::Checksums {
             bundle.verify()?;
         }
@@ -187,7 +217,7 @@ impl Segment {
         let signature = |table, continued, starts| {
             Signature::open(bundle.piece(table), docs, bundle.numbers(continued), starts)
         };
-        let vocabulary = Vocabulary::open(&bundle);
+        let vocabulary = Vocabulary::open(&bundle, Arc::clone(&ahead));
         Ok(Segment {
             messages,
             unvouched,
@@ -202,8 +232,38 @@ impl Segment {
                 bundle.numbers(Piece::BodyContinuedAt),
             ),
             head_signature: signature(Piece::HeadSignature, Piece::HeadContinued, Numbers::default()),
+            ahead,
             bundle,
         })
+    }
+
+    /// A search of the segment begins.
+    pub(crate) fn begin_search(&self) {
+        self.ahead.search();
+    }
+
+    /// A part of a token will be looked for in the vocabulary and in literals.
+    pub(crate) fn will_look_for(&self, part: &[u8]) {
+        if self.ahead.is_cold() {
+            self.vocabulary.will_look_for(part);
+            for signature in [&self.body_signature, &self.head_signature] {
+                signature.rows_of(part).for_each(|row| self.ahead.will_need(row));
+            }
+        }
+    }
+
+    /// The templates of a range will be read, and their lists.
+    pub(crate) fn will_read_templates(&self, range: &Range<u32>) {
+        if self.ahead.is_cold() {
+            self.templates.octets_of(range).into_iter().for_each(|octets| self.ahead.will_need(octets));
+        }
+    }
+
+    /// The lists of so many vocabulary entries will be read.
+    pub(crate) fn will_read_lists(&self, field: Field, entries: usize) {
+        if entries >= MANY_LISTS {
+            self.ahead.will_need(self.records.lists(field).1);
+        }
     }
 
     /// Documents are numbered from 0 in the order of message numbers.

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use memchr::memmem::Finder;
 
-use super::{Columns, Damaged, Segment, kernel, packed};
+use super::{Bits, Columns, Damaged, Segment, kernel, packed};
 use crate::prepare::Area;
 
 /// Codes and literals of an area of a message.
@@ -70,6 +70,9 @@ impl Segment {
             for (place, &doc) in places.iter_mut().zip(docs) {
                 *place = self.areas[area as usize].literals(doc);
             }
+            if self.ahead.is_cold() {
+                places.iter().for_each(|packed| self.ahead.will_need(packed));
+            }
             places.iter().take(AHEAD).for_each(|packed| kernel::prefetch(packed));
             for (n, &doc) in docs.iter().enumerate() {
                 if let Some(next) = places.get(n + AHEAD) {
@@ -86,6 +89,38 @@ impl Segment {
             }
         }
         Ok(())
+    }
+
+    /// Leaves of some documents those that `keep` wants, which looks at their codes in an area: those of the next ones are on their way
+    /// from memory meanwhile. Ends early if `keep` does.
+    pub fn try_retain<E>(
+        &self,
+        docs: &mut Bits,
+        area: Area,
+        mut keep: impl FnMut(u32) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let all: Vec<u32> = docs.iter().collect();
+        for some in all.chunks(PLACES) {
+            if self.ahead.is_cold() {
+                some.iter().for_each(|&doc| self.will_read(doc, area));
+            }
+            for (n, &doc) in some.iter().enumerate() {
+                if let Some(&next) = some.get(n + AHEAD) {
+                    kernel::prefetch(self.areas[area as usize].codes(next));
+                }
+                if !keep(doc)? {
+                    docs.remove(doc);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn will_read(&self, doc: u32, area: Area) {
+        self.ahead.will_need(self.areas[area as usize].codes(doc));
+        if area == Area::Head {
+            self.ahead.will_need(self.templates.numbers_of(doc));
+        }
     }
 
     pub fn page(&self, doc: u32, area: Area) -> Result<Page<'_>, Damaged> {

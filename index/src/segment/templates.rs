@@ -156,6 +156,17 @@ impl Templates {
         Ok(Template { slots, name, nested, tokens: &codes[at..], whole })
     }
 
+    /// The codes of a range of templates, and their lists.
+    pub(super) fn octets_of(&self, range: &Range<u32>) -> [&[u8]; 2] {
+        let of = |octets: &'_ OwnedBytes, offsets: &Numbers, step: u32| {
+            let place = |number: u32| offsets.get(number / step).map_or(octets.len(), |at| at as usize);
+            place(range.start)..place(range.end.saturating_add(step - 1))
+        };
+        let codes = self.codes.as_slice().get(of(&self.codes, &self.offsets, 1));
+        let lists = self.lists.as_slice().get(of(&self.lists, &self.list_offsets, LISTS_STEP));
+        [codes.unwrap_or_default(), lists.unwrap_or_default()]
+    }
+
     /// Calls `found` with all places in the codes of a range of templates where `left` meets `right`, in order, until it says true:
     /// how to get the template's number and where its codes end, the codes of the range, and where in them a code begins behind another
     /// one. The two may be of different templates.
@@ -220,10 +231,14 @@ impl Templates {
         docs
     }
 
+    /// The numbers of the templates that a document has, as codes.
+    pub(super) fn numbers_of(&self, doc: u32) -> &[u8] {
+        &self.fields.as_slice()[self.field_offsets.range(doc, self.fields.len())]
+    }
+
     /// The header fields of a document; `slots` are the codes of all its slots.
     pub(super) fn fields<'a>(&'a self, doc: u32, slots: &'a [u8]) -> Fields<'a> {
-        let numbers = &self.fields.as_slice()[self.field_offsets.range(doc, self.fields.len())];
-        Fields { templates: self, numbers, at: 0, slots, passed: 0, pending: 0 }
+        Fields { templates: self, numbers: self.numbers_of(doc), at: 0, slots, passed: 0, pending: 0 }
     }
 }
 

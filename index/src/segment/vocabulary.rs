@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use tantivy::directory::OwnedBytes;
 
+use super::ahead::Ahead;
 use super::bundle::{Bundle, Numbers, Piece};
 use super::kernel::nth;
 use super::narrow::Narrow;
@@ -33,6 +35,7 @@ pub struct Vocabulary {
     reversed: Narrow,
     ranks: Ranks,
     signature: Signature,
+    ahead: Arc<Ahead>,
     len: u32,
     names: u32,
     first_name: u32,
@@ -50,7 +53,7 @@ pub fn pseudo_term(which: Which) -> [u8; 2] {
 }
 
 impl Vocabulary {
-    pub(super) fn open(bundle: &Bundle) -> Vocabulary {
+    pub(super) fn open(bundle: &Bundle, ahead: Arc<Ahead>) -> Vocabulary {
         let terms = bundle.piece(Piece::Terms);
         let offsets = bundle.numbers(Piece::TermOffsets);
         let len = count(terms.as_slice(), &offsets);
@@ -65,6 +68,7 @@ impl Vocabulary {
                 Numbers::default(),
                 Numbers::default(),
             ),
+            ahead,
             len,
             names: 0,
             first_name: 0,
@@ -188,6 +192,7 @@ impl Vocabulary {
         let blocks = self.len.div_ceil(BLOCK);
         let mut words = vec![u64::MAX; blocks.div_ceil(64) as usize];
         self.signature.retain(part, &mut words);
+        self.will_read_blocks(&words);
         for (n, &word) in words.iter().enumerate() {
             let mut rest = word;
             while rest != 0 {
@@ -196,6 +201,25 @@ impl Vocabulary {
                 if start < self.names {
                     self.containing_in(start..(start + BLOCK).min(self.names), &finder, out);
                 }
+            }
+        }
+    }
+
+    /// A part of a term will be looked for.
+    pub(super) fn will_look_for(&self, part: &[u8]) {
+        self.signature.rows_of(part).for_each(|row| self.ahead.will_need(row));
+    }
+
+    /// The blocks whose bits are set will be read.
+    fn will_read_blocks(&self, words: &[u64]) {
+        if !self.ahead.is_cold() {
+            return;
+        }
+        for (n, word) in (0u32..).zip(words) {
+            for bit in (0..64).filter(|bit| word >> bit & 1 == 1) {
+                let first = (n * 64 + bit) * BLOCK;
+                let range = self.start(first.min(self.len))..self.start((first + BLOCK).min(self.len));
+                self.ahead.will_need(self.terms.as_slice().get(range).unwrap_or_default());
             }
         }
     }
