@@ -1,7 +1,8 @@
-//! The only unsafe code of the store: an io_uring for batched reads, and two system calls.
+//! The only unsafe code of the store: an io_uring for batched reads, and three system calls.
 //!
 //! What must hold for it to be sound: a buffer handed to the kernel is neither moved, freed nor looked at before
-//! its completion has been seen. `read_all` owns all buffers and does not return (nor unwind) before that.
+//! its completion has been seen. `read_all` owns all buffers and does not return (nor unwind) before that; the system calls
+//! are done with theirs when they return.
 
 #![allow(unsafe_code, reason = "system calls without a safe wrapper among the dependencies")]
 #![allow(clippy::disallowed_types, reason = "part of the disk")]
@@ -44,6 +45,17 @@ pub(super) fn allocate(file: &std::fs::File, len: u64) -> io::Result<()> {
             return Err(error);
         }
     }
+}
+
+/// Reads from `pos` of the open file `fd` what the page cache has at hand, without waiting for the disk (preadv2(2) with RWF_NOWAIT): bytes
+/// read, none only at the end of the file; `None` when the disk would have to be waited for, or the file system cannot do this.
+pub(super) fn read_cached(fd: RawFd, pos: u64, buffer: &mut [u8]) -> Option<usize> {
+    let pos = i64::try_from(pos).ok()?;
+    let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: one valid `iovec` that describes `buffer`, which is exclusively borrowed for the call. A descriptor that is not open is an
+    // error like any other.
+    let n = unsafe { libc::preadv2(fd, &raw const part, 1, pos, libc::RWF_NOWAIT) };
+    usize::try_from(n).ok()
 }
 
 /// One read; `fd` is open until the read is done. `None` is skipped.
