@@ -162,6 +162,7 @@ impl Run<'_> {
         prefix: &[u8],
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Option<Filter>, Halt> {
+        self.segment.will_walk();
         let mut entries: Vec<Found> = Vec::new();
         let mut met = 0;
         self.segment.terms(field, prefix, &mut |term, entry| {

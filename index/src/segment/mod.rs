@@ -252,6 +252,13 @@ impl Segment {
         }
     }
 
+    /// Terms of a field will be gone through.
+    pub(crate) fn will_walk(&self) {
+        if self.ahead.is_cold() {
+            self.ahead.will_need(&self.bundle.piece(Piece::TantivyTerms));
+        }
+    }
+
     /// The templates of a range will be read, and their lists.
     pub(crate) fn will_read_templates(&self, range: &Range<u32>) {
         if self.ahead.is_cold() {
@@ -261,8 +268,10 @@ impl Segment {
 
     /// The lists of so many vocabulary entries will be read.
     pub(crate) fn will_read_lists(&self, field: Field, entries: usize) {
-        if entries >= MANY_LISTS {
+        if entries >= MANY_LISTS && self.ahead.is_cold() {
             self.ahead.will_need(self.records.lists(field).1);
+            // They are found by terms that are read backwards as well.
+            self.ahead.will_need(&self.bundle.piece(Piece::Reversed));
         }
     }
 
