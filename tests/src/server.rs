@@ -23,6 +23,9 @@ pub fn binary() -> PathBuf {
     binary
 }
 
+/// How often a start is tried if another process takes a port between its choice and the start.
+const STARTS_MAX: usize = 5;
+
 fn free_ports() -> (u16, u16) {
     let one = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let two = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -88,8 +91,35 @@ impl Server {
         assert!(child.wait().expect("trawl ends").success(), "trawl user add {name} failed");
     }
 
-    /// Starts (again) on the same store; returns when it answers.
+    /// Starts (again) on the same store; returns when it answers. On other ports if somebody has taken one of those that were free.
     pub fn serve(&mut self) {
+        for _ in 0..STARTS_MAX {
+            let before = self.log().len();
+            match self.try_serve() {
+                Ok(()) => return,
+                Err(_)
+                    if self.log().get(before..).is_some_and(|log| log.contains("Address already in use")) =>
+                {
+                    self.take_other_ports();
+                }
+                Err(status) => panic!("trawl serve ended with {status}\n{}", self.log()),
+            }
+        }
+        panic!("no port was free {STARTS_MAX} times\n{}", self.log());
+    }
+
+    fn take_other_ports(&mut self) {
+        let path = self.folder.path().join("trawl.toml");
+        let mut config = std::fs::read_to_string(&path).expect("written before");
+        let (imap, imaps) = free_ports();
+        for (old, new) in [(self.imap, imap), (self.imaps, imaps)] {
+            config = config.replace(&format!("127.0.0.1:{old}"), &format!("127.0.0.1:{new}"));
+        }
+        std::fs::write(path, config).expect("the folder is writable");
+        (self.imap, self.imaps) = (imap, imaps);
+    }
+
+    fn try_serve(&mut self) -> Result<(), std::process::ExitStatus> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -104,12 +134,13 @@ impl Server {
             .expect("trawl runs");
         while crate::client::Client::connect(self.imap).is_err() {
             if let Some(status) = child.try_wait().expect("a child can be asked") {
-                panic!("trawl serve ended with {status}\n{}", self.log());
+                return Err(status);
             }
             #[allow(clippy::disallowed_methods, reason = "no executor here: a test waits for a process")]
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         self.child = Some(child);
+        Ok(())
     }
 
     /// What the server has said so far.

@@ -16,6 +16,7 @@ use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
 use super::side::{entries_left, entries_right, rank_left, rank_right};
+use super::starts::{Start, Starts};
 use super::text::Text;
 use super::verify::before;
 use super::{Cx, Halt};
@@ -28,7 +29,7 @@ use crate::segment::{Literals, Segment, Template, Value, slot_for, varies};
 /// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
 const RIGHT: u8 = 2;
-const OTHER: u8 = 4;
+pub(super) const OTHER: u8 = 4;
 const BOTH: u8 = 8;
 /// All of them, 0 for a template in which no slot decides.
 const REASONS: [u8; 5] = [0, OTHER, LEFT, RIGHT, BOTH];
@@ -55,53 +56,6 @@ pub(super) struct Several<'a> {
     /// Templates that may match, and why.
     selected: Selected,
     starts: Starts,
-}
-
-/// Where in templates the needle may begin if slots decide.
-#[derive(Default)]
-struct Starts {
-    /// Those of one template side by side.
-    all: Vec<Start>,
-    ranges: Vec<Range<usize>>,
-    /// By template one more than where among the ranges its own is; 0 if it has none.
-    range_of: Vec<u32>,
-    /// Codes that fill slots.
-    runs: Vec<u8>,
-}
-
-impl Starts {
-    fn add(&mut self, number: u32, start: Start) {
-        let at = self.all.len();
-        let Some(place) = self.range_of.get_mut(number as usize) else { return };
-        if *place == 0 || *place as usize != self.ranges.len() {
-            self.ranges.push(at..at);
-            *place = self.ranges.len() as u32;
-        }
-        if let Some(range) = self.ranges.last_mut() {
-            range.end = at + 1;
-        }
-        self.all.push(start);
-    }
-
-    fn of(&self, number: u32) -> Range<usize> {
-        let place = self.range_of.get(number as usize).and_then(|place| place.checked_sub(1));
-        place.and_then(|place| self.ranges.get(place as usize)).cloned().unwrap_or_default()
-    }
-
-    /// What a template says that has these.
-    fn verdict(&mut self, number: u32) -> Verdict {
-        let range = self.of(number);
-        let starts = self.all.get_mut(range).unwrap_or_default();
-        if starts.iter().any(|start| start.reason == 0) {
-            return Verdict::Always;
-        }
-        // Two slots take longest to look at.
-        starts.sort_by_key(|start| start.reason);
-        match starts.iter().fold(0, |reasons, start| reasons | start.reason) {
-            0 => Verdict::Never,
-            reasons => Verdict::Depends(reasons),
-        }
-    }
 }
 
 /// Templates in which the tokens of the needle may stand side by side.
@@ -131,9 +85,12 @@ impl Default for Runs {
 impl Runs {
     fn add(&mut self, run: &[u8]) {
         let Runs::Known(runs) = self else { return };
+        if runs.iter().any(|known| known == run) {
+            return;
+        }
         if run.is_empty() || runs.len() == RUNS_MAX {
             *self = Runs::Any;
-        } else if !runs.iter().any(|known| known == run) {
+        } else {
             runs.push(run.to_vec());
         }
     }
@@ -171,20 +128,6 @@ enum Wanted {
     Left,
     Inner(usize),
     Right,
-}
-
-/// A token of a template.
-#[derive(Clone, Copy)]
-struct Start {
-    /// Where its code is.
-    at: usize,
-    /// Slots before it.
-    slots: u32,
-    /// The first token of the needle stands in a slot.
-    left_in_slot: bool,
-    /// Where among the runs the codes are that fill the slots of whole tokens.
-    run: (u32, u32),
-    reason: u8,
 }
 
 impl<'a> Several<'a> {
@@ -229,7 +172,7 @@ impl<'a> Several<'a> {
             left,
             right,
             selected,
-            starts: Starts { range_of: vec![0; templates as usize], ..Starts::default() },
+            starts: Starts::new(templates),
         }
     }
 
@@ -387,7 +330,7 @@ impl<'a> Several<'a> {
         segment.will_read_templates(&range);
         let (behind, ahead) = tokens.split_at(rarest + 1);
         let mut selected = std::mem::take(&mut self.selected);
-        let mut starts = std::mem::take(&mut self.starts);
+        let mut starts = std::mem::replace(&mut self.starts, Starts::new(0));
         selected.below = range.end;
         let (mut met, mut halted) = (0u32, None);
         let mut run = Vec::new();
@@ -422,16 +365,9 @@ impl<'a> Several<'a> {
                 let [before, own] = [first..start, start..next].map(|at| codes.get(at).unwrap_or_default());
                 self.in_slots(own, &mut run);
                 selected.runs[place].add(&run);
-                let begin = starts.runs.len() as u32;
-                starts.runs.extend_from_slice(&run);
-                let start = Start {
-                    at: start - first,
-                    slots: codes::ranks(before).filter(|&rank| codes::is_slot(rank)).count() as u32,
-                    left_in_slot: slots & LEFT != 0,
-                    run: (begin, starts.runs.len() as u32),
-                    reason,
-                };
-                starts.add(number, start);
+                let slots_before = codes::ranks(before).filter(|&rank| codes::is_slot(rank)).count() as u32;
+                let start = Start::new(start - first, slots_before, slots & LEFT != 0, reason);
+                starts.add(number, start, &run);
                 selected.all.insert(number);
                 if selected.by_reason[place].last() != Some(&number) {
                     selected.by_reason[place].push(number);
@@ -489,12 +425,9 @@ impl<'a> Several<'a> {
             match self.from(u32::MAX, &mut texts, begin) {
                 Some(0) => return Verdict::Always,
                 Some(reason) => {
-                    let begin = self.starts.runs.len() as u32;
                     self.in_slots(template.tokens.get(token.at..).unwrap_or_default(), &mut run);
-                    self.starts.runs.extend_from_slice(&run);
                     let left_in_slot = self.left.is_some() && codes::is_slot(token.rank);
-                    let run = (begin, self.starts.runs.len() as u32);
-                    self.starts.add(number, Start { at: token.at, slots, left_in_slot, run, reason });
+                    self.starts.add(number, Start::new(token.at, slots, left_in_slot, reason), &run);
                 }
                 None => {}
             }
@@ -503,11 +436,11 @@ impl<'a> Several<'a> {
         self.starts.verdict(number)
     }
 
-    /// Whether whole tokens of the needle fill their slots; `slots` are those from the start on.
-    fn run_stands(&self, start: &Start, slots: &[u8]) -> bool {
-        let run = self.starts.runs.get(start.run.0 as usize..start.run.1 as usize).unwrap_or_default();
+    /// Whether whole tokens of the needle fill their slots; `slots` are those from the start on. `None`: it is not known.
+    fn run_stands(&self, start: &Start, slots: &[u8]) -> Option<bool> {
+        let run = self.starts.run(start)?;
         let left = if start.left_in_slot { behind_codes(slots, 1) } else { Some(0) };
-        left.and_then(|left| slots.get(left..)).is_some_and(|slots| slots.starts_with(run))
+        Some(left.and_then(|left| slots.get(left..)).is_some_and(|slots| slots.starts_with(run)))
     }
 
     /// The needle from one token on; `None` if it is not there whatever the slots are, else the reasons why it may be. Tokens in
@@ -612,15 +545,23 @@ impl Judge for Several<'_> {
     fn field(&mut self, doc: u32, value: &Value<'_>, literals: &Literals<'_>) -> bool {
         let mut texts =
             [Text::new(value.template.tokens, literals, &[]), Text::new(value.slots, literals, value.before)];
-        self.starts.of(value.number).any(|n| {
-            let start = self.starts.all[n];
-            behind_codes(value.slots, start.slots).is_some_and(|slots_at| {
-                if !self.run_stands(&start, value.slots.get(slots_at..).unwrap_or_default()) {
+        let Some(range) = self.starts.of(value.number) else {
+            let mut walk = Walk::new(value.template.tokens, value.slots);
+            while self.from(doc, &mut texts, walk) != Some(0) {
+                if walk.next().is_none() {
                     return false;
                 }
-                // Nothing but whole tokens depends on slots.
-                if start.reason == OTHER {
-                    return true;
+            }
+            return true;
+        };
+        range.into_iter().any(|n| {
+            let Some(start) = self.starts.get(n) else { return false };
+            behind_codes(value.slots, start.slots).is_some_and(|slots_at| {
+                match self.run_stands(&start, value.slots.get(slots_at..).unwrap_or_default()) {
+                    Some(false) => return false,
+                    // Nothing but whole tokens depends on slots.
+                    Some(true) if start.reason == OTHER => return true,
+                    _ => {}
                 }
                 let walk =
                     Walk { template: value.template.tokens, at: start.at, slots: value.slots, slots_at };

@@ -39,6 +39,13 @@ impl Ahead {
         self.left.load(Ordering::Relaxed) > 0
     }
 
+    /// Everything will be read, now that it is merged, say.
+    pub fn will_need_all(&self) {
+        if let Some(ask) = &self.ask {
+            ask(0..usize::MAX);
+        }
+    }
+
     /// These octets of the mapping will be read.
     pub fn will_need(&self, octets: &[u8]) {
         if let Some(ask) = self.ask.as_ref().filter(|_| self.is_cold() && !octets.is_empty()) {
@@ -66,7 +73,8 @@ mod tests {
         assert!(!ahead.is_cold());
         ahead.will_need(&file[10..30]);
         ahead.search();
-        assert_eq!(*asked.lock().unwrap(), vec![10..30]);
+        ahead.will_need_all();
+        assert_eq!(*asked.lock().unwrap(), [10..30, 0..usize::MAX]);
     }
 
     #[test]

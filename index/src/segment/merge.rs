@@ -19,6 +19,7 @@ pub fn merge(
     options: BuildOptions,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, BuildError> {
+    segments.iter().for_each(|segment| segment.will_read_all());
     let mut messages: Vec<(u32, u32, u32)> = Vec::new();
     for (n, segment) in segments.iter().enumerate() {
         let wanted = segment.messages().enumerate().filter(|&(_, message)| keep(message));

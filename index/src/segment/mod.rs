@@ -237,6 +237,11 @@ impl Segment {
         })
     }
 
+    /// The segment will be read from its start to its end.
+    fn will_read_all(&self) {
+        self.ahead.will_need_all();
+    }
+
     /// A search of the segment begins.
     pub(crate) fn begin_search(&self) {
         self.ahead.search();
