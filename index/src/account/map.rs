@@ -1,4 +1,4 @@
-//! Mapping a segment file into memory: the one `unsafe` of this folder.
+//! Mapping a segment file into memory: the one file of this folder with `unsafe`.
 //!
 //! What must hold for it to be sound and safe to read: the bytes never change and the file never gets shorter while it is
 //! mapped. Our own files are written under a temporary name before they are mapped, replaced by rename and removed by

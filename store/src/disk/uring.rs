@@ -48,14 +48,15 @@ pub(super) fn allocate(file: &std::fs::File, len: u64) -> io::Result<()> {
 }
 
 /// Reads from `pos` of the open file `fd` what the page cache has at hand, without waiting for the disk (preadv2(2) with RWF_NOWAIT): bytes
-/// read, none only at the end of the file; `None` when the disk would have to be waited for, or the file system cannot do this.
+/// read, at least one; `None` when the disk would have to be waited for, the file system cannot do this, or the file may end there: preadv2(2)
+/// tells of kernels (5.9, 5.10) that say 0 before the end as well.
 pub(super) fn read_cached(fd: RawFd, pos: u64, buffer: &mut [u8]) -> Option<usize> {
     let pos = i64::try_from(pos).ok()?;
     let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: one valid `iovec` that describes `buffer`, which is exclusively borrowed for the call. A descriptor that is not open is an
     // error like any other.
     let n = unsafe { libc::preadv2(fd, &raw const part, 1, pos, libc::RWF_NOWAIT) };
-    usize::try_from(n).ok()
+    usize::try_from(n).ok().filter(|&n| n > 0)
 }
 
 /// One read; `fd` is open until the read is done. `None` is skipped.
