@@ -45,7 +45,7 @@ pub fn start(shared: &Arc<Shared>, documents: &Arc<Documents>) -> io::Result<Doc
         let (shared, documents, running) = (Arc::clone(shared), Arc::clone(documents), running.clone());
         let thread = std::thread::Builder::new().name("documents".to_owned());
         threads.push(thread.spawn(move || {
-            os::lower_own_priority();
+            os::lower_background_priority();
             if nth == 0 {
                 survey(&shared, &documents);
                 documents.backlog.set_surveying(false);

@@ -84,7 +84,7 @@ impl IndexThreads {
 }
 
 fn index_lane(shared: &Arc<Shared>, indexing: &Indexing) {
-    os::lower_own_priority();
+    os::lower_background_priority();
     while let Some(task) = indexing.backlog.next() {
         let mut sources = |key| LogSource::new(shared, key);
         let mut accounts = || all_accounts(shared);

@@ -60,13 +60,10 @@ impl LanePools {
             let lane = std::thread::Builder::new().name("search".to_owned());
             searching.push(lane.spawn(move || search_lane(&queue, reader, clock))?);
         }
-        // People wait for an order as they wait for a search.
-        let (arranging, sorting) =
-            Pool::start_with("sort", lanes, ARRANGE_QUEUE_JOBS_MAX, os::lower_search_priority)?;
+        let (arranging, sorting) = Pool::start("sort", lanes, ARRANGE_QUEUE_JOBS_MAX)?;
         let (analysis, analysing) = Pool::start("analysis", lanes, ANALYSIS_QUEUE_JOBS_MAX)?;
         // Seldom; mail that comes meanwhile is stored without a dictionary.
-        let (training, trains) =
-            Pool::start_with("train", 1, TRAINING_QUEUE_JOBS_MAX, os::lower_search_priority)?;
+        let (training, trains) = Pool::start("train", 1, TRAINING_QUEUE_JOBS_MAX)?;
         let pools = LanePools { clock, search, arranging, analysis, training };
         Ok((pools, LaneThreads(searching, [sorting, analysing, trains])))
     }
@@ -155,7 +152,7 @@ impl LaneThreads {
 
 /// A lane from start to stop.
 fn search_lane(queue: &SearchQueue, mut reader: impl Reads, clock: ProcessStart) {
-    os::lower_search_priority();
+    os::lower_awaited_priority();
     let mut worked = false;
     loop {
         match queue.wait(worked.then_some(Duration::from_millis(MEMORY_IDLE_MS))) {

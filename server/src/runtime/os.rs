@@ -9,19 +9,20 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Niceness of search lanes: a third of an executor's share where both want a processor. At 10 searches of a busy machine took seconds.
-const SEARCH_NICENESS: libc::c_int = 5;
-/// That of all other lanes: a tenth.
-const LANE_NICENESS: libc::c_int = 10;
+/// Niceness of lanes that somebody waits for (searches, orders, analyses, hashes of passwords): a third of an executor's share where both
+/// want a processor. At 10, as indexing is, searches of a busy machine took seconds and large messages a tenth of one.
+const AWAITED_NICENESS: libc::c_int = 5;
+/// That of lanes in the background: a tenth.
+const BACKGROUND_NICENESS: libc::c_int = 10;
 
-/// Lets executors and searches go before the calling thread: batch scheduling, higher niceness. Best effort: a sandbox may refuse.
-pub fn lower_own_priority() {
-    lower_to(LANE_NICENESS);
+/// For a thread that clients wait for: only executors go before it. Batch scheduling, higher niceness. Best effort: a sandbox may refuse.
+pub fn lower_awaited_priority() {
+    lower_to(AWAITED_NICENESS);
 }
 
-/// The same for a thread that searches: only executors go before it.
-pub fn lower_search_priority() {
-    lower_to(SEARCH_NICENESS);
+/// For a thread that nobody waits for: all others go before it.
+pub fn lower_background_priority() {
+    lower_to(BACKGROUND_NICENESS);
 }
 
 fn lower_to(niceness: libc::c_int) {

@@ -42,24 +42,14 @@ pub struct Pool {
 pub struct PoolThreads(Vec<std::thread::JoinHandle<()>>);
 
 impl Pool {
-    /// Starts `threads` threads named `name`, at a lower priority than the executors.
+    /// Starts `threads` threads named `name`, at a lower priority than the executors, a higher one than what nobody waits for.
     pub fn start(name: &str, threads: usize, queue_jobs_max: usize) -> std::io::Result<(Pool, PoolThreads)> {
-        Pool::start_with(name, threads, queue_jobs_max, os::lower_own_priority)
-    }
-
-    /// The same with threads that first do this.
-    pub fn start_with(
-        name: &str,
-        threads: usize,
-        queue_jobs_max: usize,
-        first: fn(),
-    ) -> std::io::Result<(Pool, PoolThreads)> {
         let (jobs, waiting) = async_channel::bounded::<Job>(queue_jobs_max.max(1));
         let mut handles = Vec::with_capacity(threads);
         for _ in 0..threads.max(1) {
             let queue = waiting.clone();
             let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-                first();
+                os::lower_awaited_priority();
                 let mut worked = false;
                 while let Some(job) = next(&queue, worked) {
                     // `run` tells the panic of its job; a posted one tells its loss by being dropped.
