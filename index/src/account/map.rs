@@ -19,7 +19,7 @@ use memmap2::{Advice, Mmap};
 use stable_deref_trait::StableDeref;
 use tantivy::directory::OwnedBytes;
 
-use crate::segment::{CHUNK_PAGES, Mapped, PAGE};
+use crate::segment::{CHUNK_WORDS, Mapped, PAGE, Pages};
 
 /// A mapping that is read and asked for.
 struct Shared(Arc<Mmap>);
@@ -46,15 +46,17 @@ impl Mapped for Asked {
         }
     }
 
-    fn in_memory(&self, from: usize) -> u64 {
-        const ALL: u64 = u64::MAX;
-        let len = self.0.len().saturating_sub(from).min(CHUNK_PAGES * PAGE);
+    fn in_memory(&self, from: usize) -> Pages {
+        const PAGES: usize = CHUNK_WORDS * u64::BITS as usize;
+        const ALL: Pages = [u64::MAX; CHUNK_WORDS];
+        let len = self.0.len().saturating_sub(from).min(PAGES * PAGE);
         if len == 0 || !from.is_multiple_of(PAGE) {
             return ALL;
         }
-        let mut pages = [0u8; CHUNK_PAGES];
+        // Behind the end of the file there is nothing to be read.
+        let mut pages = [1u8; PAGES];
         // SAFETY: the range lies in the mapping, which lives as long as `self`, and begins where a page does, as the mapping does (where pages
-        // are larger than `PAGE` the call may fail). One octet is written for each page of it, of which there are `CHUNK_PAGES` at most.
+        // are larger than `PAGE` the call may fail). One octet is written for each page of it, of which there are `PAGES` at most.
         let told = unsafe {
             let start = self.0.as_ptr().add(from).cast_mut();
             libc::mincore(start.cast(), len, pages.as_mut_ptr().cast())
@@ -62,9 +64,11 @@ impl Mapped for Asked {
         if told != 0 {
             return ALL;
         }
-        // Behind the end of the file there is nothing to be read.
-        let behind = ALL.checked_shl(len.div_ceil(PAGE) as u32).unwrap_or(0);
-        pages.iter().rev().fold(0, |all, page| all << 1 | u64::from(page & 1)) | behind
+        let mut there = Pages::default();
+        for (word, pages) in there.iter_mut().zip(pages.chunks_exact(u64::BITS as usize)) {
+            *word = pages.iter().rev().fold(0, |word, page| word << 1 | u64::from(page & 1));
+        }
+        there
     }
 }
 

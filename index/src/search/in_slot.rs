@@ -124,9 +124,10 @@ impl<'a> InSlot<'a> {
         {
             return Ok(None);
         }
-        let may_vary = |ord: u32| vocabulary.token(ord).is_some_and(|(class, token)| varies(token, class));
         let ord = |at: u32| if self.reversed { vocabulary.reversed(at) } else { at };
-        let ords: Vec<u32> = part.range.clone().map(ord).filter(|&ord| may_vary(ord)).collect();
+        let all: Vec<u32> = part.range.clone().map(ord).collect();
+        let mut ords = Vec::new();
+        vocabulary.for_tokens(&all, |ord, class, token| ords.extend(varies(token, class).then_some(ord)));
         if ords.len() > SLOT_ENTRIES_MAX.min(docs / 2) {
             return Ok(None);
         }

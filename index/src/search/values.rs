@@ -345,13 +345,15 @@ impl<'a> Several<'a> {
                 self.fits(wanted, rank)
             };
             let (mut back, mut next) = (Some(at), at);
-            let all = behind.iter().rev().all(|(_, wanted, _)| {
-                back = back.and_then(|at| before(codes, at));
-                let rank = back.and_then(|at| codes::next(codes, &mut { at }));
-                rank.is_some_and(|rank| fits(*wanted, rank))
-            }) && ahead
+            // What ends with a part may have to be looked up, what begins with one is a range of ranks.
+            let all = ahead
                 .iter()
-                .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)));
+                .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)))
+                && behind.iter().rev().all(|(_, wanted, _)| {
+                    back = back.and_then(|at| before(codes, at));
+                    let rank = back.and_then(|at| codes::next(codes, &mut { at }));
+                    rank.is_some_and(|rank| fits(*wanted, rank))
+                });
             if all {
                 let (number, end) = place();
                 // Tokens of one template, and not its name or what stands before that.

@@ -37,7 +37,7 @@ mod vocabulary;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-pub use ahead::{CHUNK_PAGES, Mapped, PAGE};
+pub use ahead::{CHUNK_WORDS, Mapped, PAGE, Pages};
 pub use build::Builder;
 pub use inverted::{Found, Lists};
 pub use merge::merge;

@@ -29,6 +29,8 @@ pub const BLOCK: u32 = 32;
 const PLACES: usize = 64;
 /// Blocks that are on their way from memory while one is looked through.
 const BLOCKS_AHEAD: usize = 6;
+/// Octets that most terms take of which only the first one's place is in a table.
+const TERMS_OCTETS: usize = 128;
 /// Terms of which only the first one's place is in a table.
 pub const OFFSETS_STEP: u32 = 8;
 
@@ -108,6 +110,24 @@ impl Vocabulary {
     pub fn token(&self, ord: u32) -> Option<(Class, &[u8])> {
         let term = self.term(ord);
         Some((class_of(term)?, term))
+    }
+
+    /// Calls `each` with those of many ords that are tokens, of which the next ones are on their way from memory meanwhile.
+    pub fn for_tokens(&self, ords: &[u32], mut each: impl FnMut(u32, Class, &[u8])) {
+        for some in ords.chunks(PLACES) {
+            some.iter().for_each(|&ord| self.offsets.prefetch(ord / OFFSETS_STEP));
+            let ask = |ord: u32| {
+                let terms = self.terms_from(ord);
+                prefetch(terms.get(..TERMS_OCTETS).unwrap_or(terms));
+            };
+            some.iter().take(BLOCKS_AHEAD).for_each(|&ord| ask(ord));
+            for (n, &ord) in some.iter().enumerate() {
+                some.get(n + BLOCKS_AHEAD).into_iter().for_each(|&next| ask(next));
+                if let Some((class, token)) = self.token(ord) {
+                    each(ord, class, token);
+                }
+            }
+        }
     }
 
     /// The terms from the last one of which the place is in the table.
