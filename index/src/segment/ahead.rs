@@ -148,13 +148,13 @@ mod tests {
     /// A file of which some pages are in memory.
     struct File {
         in_memory: Mutex<Vec<Pages>>,
-        asked: Mutex<Vec<Range<usize>>>,
+        asked: Mutex<Vec<(usize, usize)>>,
         looked: Mutex<Vec<usize>>,
     }
 
     impl Mapped for Arc<File> {
         fn will_need(&self, octets: Range<usize>) {
-            self.asked.lock().unwrap().push(octets);
+            self.asked.lock().unwrap().push((octets.start, octets.end));
         }
 
         fn in_memory(&self, from: usize) -> Pages {
@@ -187,22 +187,22 @@ mod tests {
         ahead.will_need(&bytes[PAGE..3 * PAGE]);
         assert!(asked().is_empty());
         ahead.will_need(&bytes[..1]);
-        assert_eq!(asked(), [0..PAGE]);
+        assert_eq!(asked(), [(0, PAGE)]);
         ahead.will_need(&bytes[..4 * PAGE]);
-        assert_eq!(asked(), [3 * PAGE..4 * PAGE]);
+        assert_eq!(asked(), [(3 * PAGE, 4 * PAGE)]);
         // Over the edges of words and chunks, up to the end of the file.
         ahead.will_need(&bytes[WORD - 1..WORD + 1]);
-        assert_eq!(asked(), [WORD - PAGE..WORD]);
+        assert_eq!(asked(), [(WORD - PAGE, WORD)]);
         ahead.will_need(&bytes[CHUNK + WORD - 1..CHUNK + WORD + 1]);
-        assert_eq!(asked(), [CHUNK + WORD - PAGE..CHUNK + WORD, CHUNK + WORD..CHUNK + WORD + PAGE]);
+        assert_eq!(asked(), [(CHUNK + WORD - PAGE, CHUNK + WORD), (CHUNK + WORD, CHUNK + WORD + PAGE)]);
         ahead.will_need(&bytes[2 * CHUNK - 1..]);
-        assert_eq!(asked(), [2 * CHUNK - PAGE..2 * CHUNK, 2 * CHUNK..2 * CHUNK + 10]);
+        assert_eq!(asked(), [(2 * CHUNK - PAGE, 2 * CHUNK), (2 * CHUNK, 2 * CHUNK + 10)]);
         ahead.will_need(&bytes[2 * CHUNK - 1..]);
         ahead.will_need(&bytes[..4 * PAGE]);
         assert!(asked().is_empty());
         assert_eq!(*file.looked.lock().unwrap(), [0, 1, 2]);
         ahead.will_need_all();
-        assert_eq!(asked(), [0..2 * CHUNK + 10]);
+        assert_eq!(asked(), [(0, 2 * CHUNK + 10)]);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         // In turn all chunks are looked at.
         (0..3 * LOOKS_EVERY).for_each(|_| ahead.search());
         ahead.will_need(&bytes);
-        assert_eq!(*file.asked.lock().unwrap(), [CHUNK..CHUNK + PAGE]);
+        assert_eq!(*file.asked.lock().unwrap(), [(CHUNK, CHUNK + PAGE)]);
     }
 
     #[test]

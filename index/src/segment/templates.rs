@@ -29,6 +29,9 @@ const SLOT_OCTETS: RangeInclusive<u8> = SLOT_WORD as u8 | 128..=(RESERVED - 1) a
 /// by field. The bounds are those of the lengths of codes, and one between them.
 pub(super) const CLASSES: [u32; 5] = [0, 128, 4096, 16_512, u32::MAX];
 
+/// A range of templates for each class; some may be empty.
+type ByClass = [Range<u32>; CLASSES.len() - 1];
+
 /// In the table of how many slots a template has: so many or more.
 pub(super) const MANY_SLOTS: u8 = u8::MAX;
 
@@ -50,7 +53,7 @@ pub struct Templates {
     form: Form,
     docs: u32,
     /// By rank of a name, and whether nested, the templates of fields that were asked for: they are found in some microseconds.
-    of_fields: RwLock<HashMap<(u32, bool), [Range<u32>; CLASSES.len() - 1], RandomState>>,
+    of_fields: RwLock<HashMap<(u32, bool), ByClass, RandomState>>,
 }
 
 /// Lists that are on their way from memory while one is read.
@@ -226,7 +229,7 @@ impl Templates {
     }
 
     /// For each class the templates of a field.
-    fn find_field(&self, name: u32, nested: bool) -> [Range<u32>; CLASSES.len() - 1] {
+    fn find_field(&self, name: u32, nested: bool) -> ByClass {
         std::array::from_fn(|class| {
             let class = CLASSES[class].min(self.len())..CLASSES[class + 1].min(self.len());
             let below = |key: (u32, bool)| {
@@ -241,7 +244,7 @@ impl Templates {
 
     /// Octets of memory beside the mapping.
     pub(super) fn memory(&self) -> usize {
-        const ENTRY: usize = size_of::<((u32, bool), [Range<u32>; CLASSES.len() - 1])>();
+        const ENTRY: usize = size_of::<((u32, bool), ByClass)>();
         2 * ENTRY * self.of_fields.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
