@@ -17,7 +17,7 @@ use tantivy::directory::OwnedBytes;
 
 use super::map;
 use crate::limits::INDEX_FILE_STEP_BYTES;
-use crate::segment::Ask;
+use crate::segment::Mapped;
 
 /// Ends the name of a file that is not complete.
 const NEW: &str = ".new";
@@ -80,7 +80,7 @@ impl Folder {
     }
 
     /// A file of `len` bytes, mapped. `InvalidData` when it is of another length.
-    pub fn map(&self, name: &str, len: u64) -> io::Result<(OwnedBytes, Option<Ask>)> {
+    pub fn map(&self, name: &str, len: u64) -> io::Result<(OwnedBytes, Option<Box<dyn Mapped>>)> {
         map::map(&File::open(self.path.join(name))?, len)
     }
 

@@ -12,14 +12,14 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use memmap2::{Advice, Mmap};
 use stable_deref_trait::StableDeref;
 use tantivy::directory::OwnedBytes;
 
-use crate::segment::Ask;
+use crate::segment::{CHUNK_WORDS, Mapped, PAGE, Pages};
 
 /// A mapping that is read and asked for.
 struct Shared(Arc<Mmap>);
@@ -35,8 +35,45 @@ impl Deref for Shared {
 // SAFETY: what it derefs to is the mapping, which stays where it is as long as one of the `Arc` lives.
 unsafe impl StableDeref for Shared {}
 
+/// A mapping of which octets are asked for.
+struct Asked(Arc<Mmap>);
+
+impl Mapped for Asked {
+    fn will_need(&self, octets: Range<usize>) {
+        let end = octets.end.min(self.0.len());
+        if octets.start < end {
+            let _ = self.0.advise_range(Advice::WillNeed, octets.start, end - octets.start);
+        }
+    }
+
+    fn in_memory(&self, from: usize) -> Pages {
+        const PAGES: usize = CHUNK_WORDS * u64::BITS as usize;
+        const ALL: Pages = [u64::MAX; CHUNK_WORDS];
+        let len = self.0.len().saturating_sub(from).min(PAGES * PAGE);
+        if len == 0 || !from.is_multiple_of(PAGE) {
+            return ALL;
+        }
+        // Behind the end of the file there is nothing to be read.
+        let mut pages = [1u8; PAGES];
+        // SAFETY: the range lies in the mapping, which lives as long as `self`, and begins where a page does, as the mapping does (where pages
+        // are larger than `PAGE` the call may fail). One octet is written for each page of it, of which there are `PAGES` at most.
+        let told = unsafe {
+            let start = self.0.as_ptr().add(from).cast_mut();
+            libc::mincore(start.cast(), len, pages.as_mut_ptr().cast())
+        };
+        if told != 0 {
+            return ALL;
+        }
+        let mut there = Pages::default();
+        for (word, pages) in there.iter_mut().zip(pages.chunks_exact(u64::BITS as usize)) {
+            *word = pages.iter().rev().fold(0, |word, page| word << 1 | u64::from(page & 1));
+        }
+        there
+    }
+}
+
 /// The whole file, which must have `len` bytes, and how to ask for parts of it.
-pub(super) fn map(file: &File, len: u64) -> io::Result<(OwnedBytes, Option<Ask>)> {
+pub(super) fn map(file: &File, len: u64) -> io::Result<(OwnedBytes, Option<Box<dyn Mapped>>)> {
     if file.metadata()?.len() != len {
         return Err(io::ErrorKind::InvalidData.into());
     }
@@ -52,12 +89,6 @@ pub(super) fn map(file: &File, len: u64) -> io::Result<(OwnedBytes, Option<Ask>)
     // wait for; what they know to need they ask for. A hint that is not taken costs time only.
     let _ = map.advise(Advice::Random);
     let map = Arc::new(map);
-    let asked = Arc::clone(&map);
-    let ask = move |range: std::ops::Range<usize>| {
-        let end = range.end.min(asked.len());
-        if range.start < end {
-            let _ = asked.advise_range(Advice::WillNeed, range.start, end - range.start);
-        }
-    };
-    Ok((OwnedBytes::new(Shared(map)), Some(Box::new(ask))))
+    let asked = Asked(Arc::clone(&map));
+    Ok((OwnedBytes::new(Shared(map)), Some(Box::new(asked))))
 }

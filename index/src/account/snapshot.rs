@@ -113,7 +113,7 @@ pub(super) fn open(folder: &Folder, manifest: &Manifest) -> Result<Snapshot, Ope
 /// Maps a file and checks that it is the one the manifest means.
 fn open_segment(folder: &Folder, entry: &Entry) -> Result<Arc<Segment>, OpenError> {
     let name = entry.file_name();
-    let (bytes, ask) = folder.map(&name, entry.len).map_err(|error| match error.kind() {
+    let (bytes, mapped) = folder.map(&name, entry.len).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::damaged(format!("{name} is missing")),
         io::ErrorKind::InvalidData => OpenError::damaged(format!("{name} has another length")),
         _ => OpenError::Io(error),
@@ -121,7 +121,7 @@ fn open_segment(folder: &Folder, entry: &Entry) -> Result<Arc<Segment>, OpenErro
     if ends_crc(&bytes) != entry.ends_crc {
         return Err(OpenError::damaged(format!("{name} is another file")));
     }
-    let segment = Segment::open_mapped(bytes, Verify::Shape, ask)
+    let segment = Segment::open_mapped(bytes, Verify::Shape, mapped)
         .map_err(|damage| OpenError::damaged(format!("{name}: {damage}")))?;
     if segment.docs() != entry.docs {
         return Err(OpenError::damaged(format!("{name} has another number of messages")));

@@ -4,7 +4,7 @@
 use super::{Cx, Halt};
 use crate::bits::Bits;
 use crate::prepare::Area;
-use crate::segment::{Literals, Segment, Template, Value};
+use crate::segment::{Literals, Reads, Segment, Template, Value};
 
 /// Templates that are looked at first, the most frequent ones: if one of them matches whatever its slots are, most documents have it.
 /// A bound between classes of templates.
@@ -38,6 +38,11 @@ pub(super) trait Judge {
     /// Once for each template that is met.
     fn template(&mut self, number: u32, template: &Template<'_>) -> Verdict;
 
+    /// Whether literals are looked at where slots decide.
+    fn reads_literals(&self) -> bool {
+        false
+    }
+
     /// Whether slots of a document can be a reason; asked once for each document and before fields are looked at.
     fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt>;
 
@@ -52,7 +57,7 @@ pub(super) struct Fields<'a, J> {
     judge: J,
     /// Templates that can match, if that is known.
     among: Option<Bits>,
-    /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet.
+    /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet. Empty before any was judged.
     known: Vec<u32>,
     /// Templates judged since the stop flag was looked at.
     judged: u32,
@@ -70,8 +75,12 @@ const JUDGED_MAX: u32 = 1024;
 impl<'a, J: Judge> Fields<'a, J> {
     /// Other templates than those of `among` never match.
     pub fn new(segment: &'a Segment, cx: Cx<'a>, judge: J, among: Option<Bits>) -> Fields<'a, J> {
-        let known = vec![0; segment.templates().len() as usize];
-        Fields { segment, cx, judge, among, known, judged: 0 }
+        Fields { segment, cx, judge, among, known: Vec::new(), judged: 0 }
+    }
+
+    /// What [`Fields::has`] reads of a document.
+    pub fn reads(&self) -> Reads {
+        if self.judge.reads_literals() { Reads::FieldsAndLiterals } else { Reads::Codes(Area::Head) }
     }
 
     pub fn has(&mut self, doc: u32) -> Result<bool, Halt> {
@@ -134,6 +143,9 @@ impl<'a, J: Judge> Fields<'a, J> {
             Verdict::Depends(reasons) => DEPENDS | u32::from(reasons) << VERDICT_BITS,
         };
         let known = template.slots << SLOTS_SHIFT | verdict;
+        if self.known.is_empty() {
+            self.known.resize(self.segment.templates().len() as usize, 0);
+        }
         if let Some(place) = self.known.get_mut(number as usize) {
             *place = known;
         }

@@ -198,12 +198,14 @@ impl Run<'_> {
             left,
             || {
                 let mut found = Bits::new(left.len());
-                self.segment.will_read_lists(scope.field_of_words(), part.range.len());
-                let mut lists = self.segment.lists(scope.field_of_words());
-                for at in part.range.clone() {
-                    let ord = if rightmost { at } else { vocabulary.reversed(at) };
+                let field = scope.field_of_words();
+                let mut lists = self.segment.lists(field);
+                let ord = |at: u32| if rightmost { at } else { vocabulary.reversed(at) };
+                let ords: Vec<u32> = part.range.clone().map(ord).collect();
+                self.segment.try_for_entries(field, &ords, |ord| {
                     scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
-                }
+                    Ok::<_, Halt>(ControlFlow::Continue(()))
+                })?;
                 self.cx.check()?;
                 let mut rest = left.clone();
                 rest.and_not(&found);

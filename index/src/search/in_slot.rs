@@ -1,6 +1,7 @@
 //! Tokens of a header field of which some stand in slots of its template, and whether a slot can hold a part at an edge of a needle.
 
 use std::cell::OnceCell;
+use std::ops::ControlFlow;
 
 use memchr::memmem::Finder;
 
@@ -123,18 +124,20 @@ impl<'a> InSlot<'a> {
         {
             return Ok(None);
         }
-        let may_vary = |ord: u32| vocabulary.token(ord).is_some_and(|(class, token)| varies(token, class));
         let ord = |at: u32| if self.reversed { vocabulary.reversed(at) } else { at };
-        let ords: Vec<u32> = part.range.clone().map(ord).filter(|&ord| may_vary(ord)).collect();
+        let all: Vec<u32> = part.range.clone().map(ord).collect();
+        let mut ords = Vec::new();
+        vocabulary.for_tokens(&all, |ord, class, token| ords.extend(varies(token, class).then_some(ord)));
         if ords.len() > SLOT_ENTRIES_MAX.min(docs / 2) {
             return Ok(None);
         }
         let mut found = Bits::new(self.segment.docs());
-        self.segment.will_read_lists(self.scope.field_of_words(), ords.len());
-        let mut lists = self.segment.lists(self.scope.field_of_words());
-        for ord in ords {
+        let field = self.scope.field_of_words();
+        let mut lists = self.segment.lists(field);
+        self.segment.try_for_entries(field, &ords, |ord| {
             self.scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
-        }
+            Ok::<_, Halt>(ControlFlow::Continue(()))
+        })?;
         Ok(Some(found))
     }
 

@@ -111,7 +111,8 @@ impl Run<'_> {
                     let among = (rest.count() >= MANY && names.len() <= FEW_NAMES)
                         .then(|| of_fields(self.segment, &names, &[false, true]));
                     let mut fields = Fields::new(self.segment, self.cx, begins, among);
-                    self.segment.try_retain(&mut rest, Area::Head, |doc| fields.has(doc))?;
+                    let reads = fields.reads();
+                    self.segment.try_retain(&mut rest, reads, |doc| fields.has(doc))?;
                     matching.or(&rest);
                 }
                 Ok(matching)

@@ -13,6 +13,7 @@ use super::values;
 use super::verify::Verifier;
 use crate::bits::Bits;
 use crate::prepare::Area;
+use crate::segment::Reads;
 
 /// Candidates in bodies for which header fields are looked at first.
 const MANY_CANDIDATES: u32 = if cfg!(test) { 8 } else { 1024 };
@@ -77,11 +78,13 @@ impl Run<'_> {
                     let matching = judge.narrow(self.cx, needle, &mut found)?;
                     let among = judge.among();
                     let mut fields = Fields::new(self.segment, self.cx, judge, among);
-                    self.segment.try_retain(&mut found, Area::Head, |doc| fields.has(doc))?;
+                    let reads = fields.reads();
+                    self.segment.try_retain(&mut found, reads, |doc| fields.has(doc))?;
                     found.or(&matching);
                 } else {
                     let verifier = Verifier::new(self.segment, self.cx, scope, needle, pattern, &found);
-                    self.segment.try_retain(&mut found, scope.area(), |doc| verifier.has(doc))?;
+                    let reads = Reads::Codes(scope.area());
+                    self.segment.try_retain(&mut found, reads, |doc| verifier.has(doc))?;
                 }
                 Ok(found)
             },

@@ -1,5 +1,7 @@
 //! A needle of one token: it lies inside one token of the text, so the vocabulary and the literals know everything.
 
+use std::ops::ControlFlow;
+
 use memchr::memmem::Finder;
 
 use super::Halt;
@@ -12,9 +14,8 @@ use super::scope::Scope;
 use super::text::{Text, owner, text_end};
 use crate::bits::Bits;
 use crate::limits::FREQUENT_TERMS_MAX;
-use crate::prepare::Area;
 use crate::segment::codes::RESERVED;
-use crate::segment::{Columns, terms};
+use crate::segment::{Columns, Reads, terms};
 use crate::tokens::Class;
 
 /// Shorter needles are in so many entries that all of them are only looked for if the frequent ones leave much.
@@ -88,7 +89,7 @@ impl Run<'_> {
             || "read".into(),
             &docs.clone(),
             || {
-                self.segment.try_retain(&mut docs, scope.area(), |doc| {
+                self.segment.try_retain(&mut docs, Reads::Codes(scope.area()), |doc| {
                     self.cx.check()?;
                     self.has(scope, needle, doc)
                 })?;
@@ -100,17 +101,19 @@ impl Run<'_> {
     /// Documents of `within` that have one of the entries.
     fn union(&self, scope: Scope, ords: &[u32], within: &Bits) -> Result<Bits, Halt> {
         let mut found = Bits::new(within.len());
-        self.segment.will_read_lists(scope.field_of_words(), ords.len());
-        let mut lists = self.segment.lists(scope.field_of_words());
-        for (n, &ord) in ords.iter().enumerate() {
+        let field = scope.field_of_words();
+        let (mut lists, mut added) = (self.segment.lists(field), 0usize);
+        self.segment.try_for_entries(field, ords, |ord| {
             scope.lists(self.segment, ord, &mut |list| lists.or_into(list, &mut found))?;
-            if n % 64 == 63 {
+            added += 1;
+            if added.is_multiple_of(64) {
                 self.cx.check()?;
                 if within.is_within(&found) {
-                    break;
+                    return Ok(ControlFlow::Break(()));
                 }
             }
-        }
+            Ok::<_, Halt>(ControlFlow::Continue(()))
+        })?;
         found.and(within);
         Ok(found)
     }
@@ -134,7 +137,8 @@ impl Run<'_> {
                     let judge = InLiterals { segment, scope, finder, found: Vec::new() };
                     let among = (candidates.count() >= MANY).then(|| of_fields(segment, &[name], &[false]));
                     let mut fields = Fields::new(self.segment, self.cx, judge, among);
-                    self.segment.try_retain(&mut candidates, Area::Head, |doc| fields.has(doc))?;
+                    let reads = fields.reads();
+                    self.segment.try_retain(&mut candidates, reads, |doc| fields.has(doc))?;
                     return Ok(candidates);
                 }
                 if !scope.is_whole_area() {

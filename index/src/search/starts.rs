@@ -34,10 +34,11 @@ impl Start {
 
 /// See the module.
 pub(super) struct Starts {
+    templates: u32,
     /// Those of one template side by side.
     all: Vec<Start>,
     ranges: Vec<Range<usize>>,
-    /// By template one more than where among the ranges its own is; 0 if it has none.
+    /// By template one more than where among the ranges its own is; 0 if it has none. Empty before there is any.
     range_of: Vec<u32>,
     /// Templates with more places than are kept.
     many: Bits,
@@ -48,14 +49,17 @@ pub(super) struct Starts {
 impl Starts {
     /// For so many templates.
     pub fn new(templates: u32) -> Starts {
-        let (all, ranges, runs) = Default::default();
-        Starts { all, ranges, range_of: vec![0; templates as usize], many: Bits::new(templates), runs }
+        let (all, ranges, range_of, runs) = Default::default();
+        Starts { templates, all, ranges, range_of, many: Bits::new(templates), runs }
     }
 
     /// Adds a place to a template; those of one are added one behind the other. `run` are the codes that have to fill its slots where whole
     /// tokens stand.
     pub fn add(&mut self, number: u32, mut start: Start, run: &[u8]) {
         let at = self.all.len();
+        if self.range_of.is_empty() {
+            self.range_of.resize(self.templates as usize, 0);
+        }
         let Some(place) = self.range_of.get_mut(number as usize) else { return };
         if *place == 0 || *place as usize != self.ranges.len() {
             self.ranges.push(at..at);

@@ -24,7 +24,7 @@ use crate::bits::Bits;
 use crate::prepare::Area;
 use crate::segment::codes::{self, RESERVED, SLOT_WORD};
 use crate::segment::kernel::{Octets, Twos, behind_codes};
-use crate::segment::{Literals, Segment, Template, Value, slot_for, varies};
+use crate::segment::{Literals, Reads, Segment, Template, Value, slot_for, varies};
 
 /// Why a field with slots may match: its left part may stand in one, its right part, both of them in two; or only tokens between.
 const LEFT: u8 = 1;
@@ -238,7 +238,7 @@ impl<'a> Several<'a> {
                 && having.count() >= MANY
             {
                 let runs: Vec<Finder<'_>> = runs.iter().map(Finder::new).collect();
-                self.segment.try_retain(&mut having, Area::Head, |doc| {
+                self.segment.try_retain(&mut having, Reads::Codes(Area::Head), |doc| {
                     cx.check()?;
                     let slots = self.segment.slots(doc);
                     Ok::<bool, Halt>(runs.iter().any(|run| run.find(slots).is_some()))
@@ -345,13 +345,15 @@ impl<'a> Several<'a> {
                 self.fits(wanted, rank)
             };
             let (mut back, mut next) = (Some(at), at);
-            let all = behind.iter().rev().all(|(_, wanted, _)| {
-                back = back.and_then(|at| before(codes, at));
-                let rank = back.and_then(|at| codes::next(codes, &mut { at }));
-                rank.is_some_and(|rank| fits(*wanted, rank))
-            }) && ahead
+            // What ends with a part may have to be looked up, what begins with one is a range of ranks.
+            let all = ahead
                 .iter()
-                .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)));
+                .all(|(_, wanted, _)| codes::next(codes, &mut next).is_some_and(|rank| fits(*wanted, rank)))
+                && behind.iter().rev().all(|(_, wanted, _)| {
+                    back = back.and_then(|at| before(codes, at));
+                    let rank = back.and_then(|at| codes::next(codes, &mut { at }));
+                    rank.is_some_and(|rank| fits(*wanted, rank))
+                });
             if all {
                 let (number, end) = place();
                 // Tokens of one template, and not its name or what stands before that.
@@ -528,6 +530,14 @@ impl Judge for Several<'_> {
             return self.judge(number, template);
         }
         self.starts.verdict(number)
+    }
+
+    fn reads_literals(&self) -> bool {
+        // Which documents have templates for which an edge has to be in a slot is known.
+        REASONS
+            .iter()
+            .zip(&self.selected.by_reason)
+            .any(|(reason, templates)| reason & (LEFT | RIGHT | BOTH) != 0 && !templates.is_empty())
     }
 
     fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {

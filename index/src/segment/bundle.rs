@@ -2,7 +2,7 @@
 
 use tantivy::directory::OwnedBytes;
 
-use super::{Damaged, VERSION};
+use super::{Damaged, VERSION, kernel};
 
 const MAGIC: &[u8; 8] = b"TRAWLSEG";
 const HEADER_LEN: usize = 40;
@@ -247,6 +247,13 @@ impl Numbers {
     #[inline]
     pub fn get(&self, index: u32) -> Option<u32> {
         u32_at(self.0.as_slice(), index as usize * 4)
+    }
+
+    /// An entry will be read soon.
+    #[inline]
+    pub fn prefetch(&self, index: u32) {
+        let at = index as usize * 4;
+        kernel::prefetch(self.0.as_slice().get(at..at + 4).unwrap_or_default());
     }
 
     pub fn len(&self) -> u32 {

@@ -37,11 +37,11 @@ mod vocabulary;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-pub use ahead::Ask;
+pub use ahead::{CHUNK_WORDS, Mapped, PAGE, Pages};
 pub use build::Builder;
 pub use inverted::{Found, Lists};
 pub use merge::merge;
-pub use page::{Literals, Page};
+pub use page::{Literals, Page, Reads};
 pub use tantivy::directory::OwnedBytes;
 pub use templates::{Fields, Template, Templates, Value, may_fill, slot_for, varies};
 pub use terms::{Field, Term};
@@ -155,8 +155,14 @@ const NEEDED_FIRST: [Piece; 11] = [
     Piece::BodyCodeOffsets,
     Piece::TantivyMeta,
 ];
-/// Lists that are asked for together with all others.
-const MANY_LISTS: usize = 64;
+/// So many lists lie on most pages of all lists, which are asked for as a whole.
+const MANY_LISTS: usize = 4096;
+/// Entries whose lists are looked for at once: their places lie anywhere, and are waited for together.
+const PLACES: usize = 64;
+/// Entries whose lists are on their way from memory while that of one is read.
+const LISTS_AHEAD: usize = 8;
+/// Octets of these: the list of an entry is among the first of eight.
+const LIST_OCTETS: usize = 192;
 
 /// Codes and literals of one area.
 struct Texts {
@@ -184,8 +190,12 @@ impl Segment {
     }
 
     /// The same of a mapped file, of which octets can be asked for.
-    pub fn open_mapped(bytes: OwnedBytes, verify: Verify, ask: Option<Ask>) -> Result<Segment, Damaged> {
-        let ahead = Arc::new(Ahead::new(&bytes, ask));
+    pub fn open_mapped(
+        bytes: OwnedBytes,
+        verify: Verify,
+        mapped: Option<Box<dyn Mapped>>,
+    ) -> Result<Segment, Damaged> {
+        let ahead = Arc::new(Ahead::new(&bytes, mapped));
         let bundle = Bundle::open(&bytes)?;
         // What every search reads.
         NEEDED_FIRST.into_iter().for_each(|piece| ahead.will_need(&bundle.piece(piece)));
@@ -249,7 +259,7 @@ impl Segment {
 
     /// A part of a token will be looked for in the vocabulary and in literals.
     pub(crate) fn will_look_for(&self, part: &[u8]) {
-        if self.ahead.is_cold() {
+        if self.ahead.asks() {
             self.vocabulary.will_look_for(part);
             for signature in [&self.body_signature, &self.head_signature] {
                 signature.rows_of(part).for_each(|row| self.ahead.will_need(row));
@@ -259,25 +269,52 @@ impl Segment {
 
     /// Terms of a field will be gone through.
     pub(crate) fn will_walk(&self) {
-        if self.ahead.is_cold() {
+        if self.ahead.asks() {
             self.ahead.will_need(&self.bundle.piece(Piece::TantivyTerms));
         }
     }
 
     /// The templates of a range will be read, and their lists.
     pub(crate) fn will_read_templates(&self, range: &Range<u32>) {
-        if self.ahead.is_cold() {
+        if self.ahead.asks() {
             self.templates.octets_of(range).into_iter().for_each(|octets| self.ahead.will_need(octets));
         }
     }
 
-    /// The lists of so many vocabulary entries will be read.
-    pub(crate) fn will_read_lists(&self, field: Field, entries: usize) {
-        if entries >= MANY_LISTS && self.ahead.is_cold() {
-            self.ahead.will_need(self.records.lists(field).1);
-            // They are found by terms that are read backwards as well.
-            self.ahead.will_need(&self.bundle.piece(Piece::Reversed));
+    /// Calls `each` with vocabulary entries whose lists of a field it reads: those of the next ones are on their way meanwhile. Ends
+    /// early if `each` says so.
+    pub(crate) fn try_for_entries<E>(
+        &self,
+        field: Field,
+        ords: &[u32],
+        mut each: impl FnMut(u32) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let records = &self.records;
+        if self.ahead.asks() && ords.len() >= MANY_LISTS {
+            self.ahead.will_need(records.lists(field).1);
+        } else if self.ahead.asks() {
+            for some in ords.chunks(PLACES) {
+                some.iter().for_each(|&ord| records.prefetch_place(field, ord));
+                some.iter().for_each(|&ord| self.ahead.will_need(records.octets_for(field, ord)));
+            }
         }
+        let octets = |ord: u32| {
+            let octets = records.octets_for(field, ord);
+            octets.get(..LIST_OCTETS).unwrap_or(octets)
+        };
+        for some in ords.chunks(PLACES) {
+            some.iter().for_each(|&ord| records.prefetch_place(field, ord));
+            some.iter().take(LISTS_AHEAD).for_each(|&ord| kernel::prefetch(octets(ord)));
+            for (n, &ord) in some.iter().enumerate() {
+                if let Some(&next) = some.get(n + LISTS_AHEAD) {
+                    kernel::prefetch(octets(next));
+                }
+                if each(ord)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Documents are numbered from 0 in the order of message numbers.
@@ -387,6 +424,10 @@ impl Segment {
     /// Octets of memory beside the mapping, for budgets; tantivy's part is a guess from above.
     pub fn memory(&self) -> usize {
         const TANTIVY: usize = 64 << 10;
-        size_of::<Segment>() + self.docs() as usize / 8 + self.vocabulary.memory() + TANTIVY
+        size_of::<Segment>()
+            + self.docs() as usize / 8
+            + self.vocabulary.memory()
+            + self.templates.memory()
+            + TANTIVY
     }
 }

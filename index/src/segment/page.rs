@@ -47,13 +47,22 @@ impl Literals<'_> {
     }
 }
 
+/// What is read of each of many documents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reads {
+    /// The codes of an area.
+    Codes(Area),
+    /// Header fields, and their literals.
+    FieldsAndLiterals,
+}
+
 /// Documents whose literals are looked up at once: these places lie anywhere, and are waited for together.
 const PLACES: usize = 64;
 /// Documents whose literals are on their way from memory while those of one are searched.
 const AHEAD: usize = 4;
 
 impl Segment {
-    /// Says of each document whether such octets are among its literals of an area: a part of one, perhaps with 0xff before
+    /// Says of each document, which rise, whether such octets are among its literals of an area: a part of one, perhaps with 0xff before
     /// or behind. Long ones are only looked at where `columns` say that it may be, which [`Segment::literal_candidates`] has returned for
     /// it, or which are all by default. Ends early if `each` does.
     pub fn search_literals<E>(
@@ -65,12 +74,14 @@ impl Segment {
         mut each: impl FnMut(u32, bool) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut places = [&[][..]; PLACES];
+        // Of the columns that continue documents, those of documents before.
+        let mut passed = 0;
         for docs in docs.chunks(PLACES) {
             let places = &mut places[..docs.len()];
             for (place, &doc) in places.iter_mut().zip(docs) {
                 *place = self.areas[area as usize].literals(doc);
             }
-            if self.ahead.is_cold() {
+            if self.ahead.asks() {
                 places.iter().for_each(|packed| self.ahead.will_need(packed));
             }
             places.iter().take(AHEAD).for_each(|packed| kernel::prefetch(packed));
@@ -79,8 +90,10 @@ impl Segment {
                     kernel::prefetch(next);
                 }
                 // Columns of header fields hold addresses as well.
-                let parts =
-                    if area == Area::Body { self.body_signature.parts_of(doc, columns) } else { None };
+                let parts = match area {
+                    Area::Body => self.body_signature.parts_of(doc, columns, &mut passed),
+                    _ => None,
+                };
                 let has = match parts {
                     Some(parts) => parts.into_iter().any(|part| packed::has_in(places[n], octets, part)),
                     None => packed::has(places[n], octets),
@@ -91,22 +104,23 @@ impl Segment {
         Ok(())
     }
 
-    /// Leaves of some documents those that `keep` wants, which looks at their codes in an area: those of the next ones are on their way
-    /// from memory meanwhile. Ends early if `keep` does.
+    /// Leaves of some documents those that `keep` wants, which reads something of them: that of the next ones is on its way from memory
+    /// meanwhile. Ends early if `keep` does.
     pub fn try_retain<E>(
         &self,
         docs: &mut Bits,
-        area: Area,
+        reads: Reads,
         mut keep: impl FnMut(u32) -> Result<bool, E>,
     ) -> Result<(), E> {
         let all: Vec<u32> = docs.iter().collect();
         for some in all.chunks(PLACES) {
-            if self.ahead.is_cold() {
-                some.iter().for_each(|&doc| self.will_read(doc, area));
+            if self.ahead.asks() {
+                some.iter().for_each(|&doc| self.read(doc, reads, |octets| self.ahead.will_need(octets)));
             }
+            some.iter().take(AHEAD).for_each(|&doc| self.read(doc, reads, kernel::prefetch));
             for (n, &doc) in some.iter().enumerate() {
                 if let Some(&next) = some.get(n + AHEAD) {
-                    kernel::prefetch(self.areas[area as usize].codes(next));
+                    self.read(next, reads, kernel::prefetch);
                 }
                 if !keep(doc)? {
                     docs.remove(doc);
@@ -116,10 +130,19 @@ impl Segment {
         Ok(())
     }
 
-    fn will_read(&self, doc: u32, area: Area) {
-        self.ahead.will_need(self.areas[area as usize].codes(doc));
+    /// What is read of a document.
+    #[inline]
+    fn read(&self, doc: u32, reads: Reads, each: impl Fn(&[u8])) {
+        let (area, literals) = match reads {
+            Reads::Codes(area) => (area, false),
+            Reads::FieldsAndLiterals => (Area::Head, true),
+        };
+        each(self.areas[area as usize].codes(doc));
         if area == Area::Head {
-            self.ahead.will_need(self.templates.numbers_of(doc));
+            each(self.templates.numbers_of(doc));
+        }
+        if literals {
+            each(self.areas[area as usize].literals(doc));
         }
     }
 

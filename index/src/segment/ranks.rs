@@ -16,6 +16,8 @@ pub(super) const RARE: u32 = ZONES[2];
 pub(super) const FREQUENT_MAX: u32 = RARE - RESERVED;
 /// Numbers that share a sample.
 const STEP: u32 = 256;
+/// Frequent entries that are passed over in the time that it takes to look one up.
+const SORTED_ALONE: usize = if cfg!(test) { 2 } else { 32 };
 
 /// Ranks and ords of `len` entries.
 pub struct Ranks {
@@ -102,8 +104,12 @@ impl Ranks {
 
     /// Sorts rising ords by their ranks: only the frequent ones leave their order.
     pub fn sort(&self, ords: &mut [u32]) {
+        let few = ords.len() * SORTED_ALONE < self.frequent.len() as usize;
         let mut rest = self.frequent.iter().peekable();
         let mut is_frequent = |ord: u32| {
+            if few {
+                return self.frequent.get(self.below(ord)) == Some(ord);
+            }
             while rest.next_if(|&other| other < ord).is_some() {}
             rest.peek() == Some(&ord)
         };

@@ -105,8 +105,27 @@ impl Records {
 
     /// How lists are written, and the octets of those of a field.
     pub fn lists(&self, field: Field) -> (&Form, &[u8]) {
-        let table = if field == Field::Body { &self.body } else { &self.head };
-        (&self.form, table.octets.as_slice())
+        (&self.form, self.table(field).octets.as_slice())
+    }
+
+    /// Where the lists of an entry are will be read soon.
+    #[inline]
+    pub fn prefetch_place(&self, field: Field, entry: u32) {
+        self.table(field).offsets.prefetch(entry / STEP);
+    }
+
+    /// The octets that are read to find the lists of an entry.
+    #[inline]
+    pub fn octets_for(&self, field: Field, entry: u32) -> &[u8] {
+        let table = self.table(field);
+        let place = |step: u32| table.offsets.get(step).map(|at| at as usize);
+        let start = place(entry / STEP).unwrap_or(table.octets.len());
+        let end = place(entry / STEP + 1).unwrap_or(table.octets.len());
+        table.octets.as_slice().get(start..end).unwrap_or_default()
+    }
+
+    fn table(&self, field: Field) -> &Table {
+        if field == Field::Body { &self.body } else { &self.head }
     }
 
     /// The list of an entry in bodies, if there is one.

@@ -13,7 +13,6 @@ use tantivy::directory::OwnedBytes;
 use super::bundle::Numbers;
 use super::common::{self, Common};
 use super::kernel::prefetch;
-use super::vocabulary::partition;
 
 /// Rows are never more than there are grams.
 const GRAMS: usize = 1 << 18;
@@ -21,6 +20,8 @@ const GRAMS: usize = 1 << 18;
 const HEADER_LEN: usize = 16;
 /// Of the rows for letters, those that common grams may have for themselves; the others are somewhat fuller for it.
 const COMMON_SHARE: f32 = 0.4;
+/// Rows that are on their way from memory while one is looked at.
+const ROWS_AHEAD: usize = 4;
 
 /// Octets of a gram.
 pub const GRAM: usize = 3;
@@ -331,12 +332,15 @@ impl Signature {
 
     /// Where the tokens of an item are that stand in columns of [`Signature::retain`], if it has several columns: ranges of places as
     /// [`Signature::open`] was given them.
-    pub fn parts_of(&self, item: u32, columns: &Columns) -> Option<Vec<Range<usize>>> {
+    /// `from` is 0 for the first item, and then what it was left at, as long as items rise.
+    pub fn parts_of(&self, item: u32, columns: &Columns, from: &mut u32) -> Option<Vec<Range<usize>>> {
         if columns.words.is_empty() || self.starts.len() != self.continued.len() {
             return None;
         }
-        let is_below = |n: u32| self.continued.get(n).is_some_and(|other| other < item);
-        let first = partition(0..self.continued.len(), is_below);
+        while self.continued.get(*from).is_some_and(|other| other < item) {
+            *from += 1;
+        }
+        let first = *from;
         if self.continued.get(first) != Some(item) {
             return None;
         }
@@ -376,11 +380,13 @@ impl Signature {
 
     /// Clears the bits of columns that cannot have it.
     fn and_into(&self, needle: &[u8], words: &mut [u64]) {
-        // Rows lie anywhere: the next one is on its way while one is looked at.
-        let mut rows = self.rows_of(needle).inspect(|row| prefetch(row));
-        let mut next = rows.next();
-        while let Some(row) = next {
-            next = rows.next();
+        // Rows lie anywhere: the next ones are on their way while one is looked at.
+        let rows: Vec<&[u8]> = self.rows_of(needle).collect();
+        rows.iter().take(ROWS_AHEAD).for_each(|row| prefetch(row));
+        for (n, row) in rows.iter().enumerate() {
+            if let Some(next) = rows.get(n + ROWS_AHEAD) {
+                prefetch(next);
+            }
             let (whole, rest) = row.as_chunks::<8>();
             words.iter_mut().zip(whole).for_each(|(word, octets)| *word &= u64::from_le_bytes(*octets));
             if let Some(word) = words.get_mut(whole.len()) {

@@ -8,10 +8,14 @@
 //! for a template is found out once for all messages that have it.
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::{PoisonError, RwLock};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use super::bundle::{Bundle, Numbers, Piece};
 use super::codes::{self, NESTED, RESERVED, SLOT_DATE, SLOT_DIGITS, SLOT_SEPARATOR, SLOT_WORD, TEXT};
-use super::kernel::{Twos, behind_codes, find_meetings};
+use super::kernel::{Twos, behind_codes, find_meetings, prefetch};
 use super::lists::Form;
 use super::vocabulary::partition;
 use super::{Damaged, OwnedBytes};
@@ -24,6 +28,9 @@ const SLOT_OCTETS: RangeInclusive<u8> = SLOT_WORD as u8 | 128..=(RESERVED - 1) a
 /// Numbers that bound classes: the templates of a class are used more than those of the next one, and inside of it they are sorted
 /// by field. The bounds are those of the lengths of codes, and one between them.
 pub(super) const CLASSES: [u32; 5] = [0, 128, 4096, 16_512, u32::MAX];
+
+/// A range of templates for each class; some may be empty.
+type ByClass = [Range<u32>; CLASSES.len() - 1];
 
 /// In the table of how many slots a template has: so many or more.
 pub(super) const MANY_SLOTS: u8 = u8::MAX;
@@ -45,7 +52,16 @@ pub struct Templates {
     list_offsets: Numbers,
     form: Form,
     docs: u32,
+    /// By rank of a name, and whether nested, the templates of fields that were asked for: they are found in some microseconds.
+    of_fields: RwLock<HashMap<(u32, bool), ByClass, RandomState>>,
 }
+
+/// Lists that are on their way from memory while one is read.
+const LISTS_AHEAD: usize = 8;
+/// Octets of these.
+const LIST_OCTETS: usize = 128;
+/// Fields whose templates are remembered.
+const FIELDS_KEPT: usize = if cfg!(test) { 4 } else { 1024 };
 
 /// A field without what stands in its slots.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +132,7 @@ impl Templates {
             list_offsets: bundle.numbers(Piece::TemplateListOffsets),
             form: Form::new(bundle.docs),
             docs: bundle.docs,
+            of_fields: RwLock::default(),
         };
         let fits = templates.field_offsets.len() == bundle.docs + 1
             && templates.slots.len() == templates.len() as usize
@@ -197,17 +214,38 @@ impl Templates {
 
     /// The templates of a range that are of a field, as ranges that rise; `name` is the rank of the field's name.
     pub fn of_field(&self, name: u32, nested: bool, range: Range<u32>) -> impl Iterator<Item = Range<u32>> {
-        CLASSES.windows(2).filter_map(move |class| {
-            let class = class[0].max(range.start)..class[1].min(range.end).min(self.len());
+        let field = (name, nested);
+        let known = self.of_fields.read().unwrap_or_else(PoisonError::into_inner).get(&field).cloned();
+        let all = known.unwrap_or_else(|| {
+            let all = self.find_field(name, nested);
+            let mut kept = self.of_fields.write().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() < FIELDS_KEPT {
+                kept.insert(field, all.clone());
+            }
+            all
+        });
+        let cut = move |found: Range<u32>| found.start.max(range.start)..found.end.min(range.end);
+        all.into_iter().map(cut).filter(|found| !found.is_empty())
+    }
+
+    /// For each class the templates of a field.
+    fn find_field(&self, name: u32, nested: bool) -> ByClass {
+        std::array::from_fn(|class| {
+            let class = CLASSES[class].min(self.len())..CLASSES[class + 1].min(self.len());
             let below = |key: (u32, bool)| {
                 partition(class.clone(), |number| {
                     self.get(number).is_ok_and(|template| (template.name, template.nested) < key)
                 })
             };
             let behind = if nested { (name.saturating_add(1), false) } else { (name, true) };
-            let found = if class.is_empty() { 0..0 } else { below((name, nested))..below(behind) };
-            (!found.is_empty()).then_some(found)
+            if class.is_empty() { 0..0 } else { below((name, nested))..below(behind) }
         })
+    }
+
+    /// Octets of memory beside the mapping.
+    pub(super) fn memory(&self) -> usize {
+        const ENTRY: usize = size_of::<((u32, bool), ByClass)>();
+        2 * ENTRY * self.of_fields.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Documents with a field of one of these templates; soonest said if the numbers rise.
@@ -216,7 +254,18 @@ impl Templates {
         let octets = self.lists.as_slice();
         // A template, and where its list begins.
         let mut known: Option<(u32, usize)> = None;
-        for &number in numbers {
+        for (n, &number) in numbers.iter().enumerate() {
+            // Where lists are, and then what is in them, is on its way from memory while others are read.
+            if let Some(next) = numbers.get(n + 2 * LISTS_AHEAD) {
+                self.list_offsets.prefetch(next / LISTS_STEP);
+            }
+            if let Some(at) =
+                numbers.get(n + LISTS_AHEAD).and_then(|next| self.list_offsets.get(next / LISTS_STEP))
+            {
+                prefetch(
+                    octets.get(at as usize..).map_or(&[][..], |list| list.get(..LIST_OCTETS).unwrap_or(list)),
+                );
+            }
             let first = number / LISTS_STEP * LISTS_STEP;
             let in_table = || Some((first, self.list_offsets.get(first / LISTS_STEP)? as usize));
             let before = known.filter(|(before, _)| (first..=number).contains(before)).or_else(in_table);

@@ -9,10 +9,11 @@ use tantivy::directory::OwnedBytes;
 
 use super::ahead::Ahead;
 use super::bundle::{Bundle, Numbers, Piece};
-use super::kernel::nth;
+use super::kernel::{nth, prefetch};
 use super::narrow::Narrow;
 use super::ranks::{RARE, Ranks};
 use super::signature::Signature;
+use crate::bits::Bits;
 use crate::prepare::Which;
 use crate::tokens::{Class, class};
 
@@ -24,6 +25,12 @@ pub const NAME: u8 = 0xfe;
 pub const PSEUDO: u8 = 0xfd;
 /// Terms that share one item of the signature.
 pub const BLOCK: u32 = 32;
+/// Blocks whose places are looked up at once.
+const PLACES: usize = 64;
+/// Blocks that are on their way from memory while one is looked through.
+const BLOCKS_AHEAD: usize = 6;
+/// Octets that most terms take of which only the first one's place is in a table.
+const TERMS_OCTETS: usize = 128;
 /// Terms of which only the first one's place is in a table.
 pub const OFFSETS_STEP: u32 = 8;
 
@@ -103,6 +110,24 @@ impl Vocabulary {
     pub fn token(&self, ord: u32) -> Option<(Class, &[u8])> {
         let term = self.term(ord);
         Some((class_of(term)?, term))
+    }
+
+    /// Calls `each` with those of many ords that are tokens, of which the next ones are on their way from memory meanwhile.
+    pub fn for_tokens(&self, ords: &[u32], mut each: impl FnMut(u32, Class, &[u8])) {
+        for some in ords.chunks(PLACES) {
+            some.iter().for_each(|&ord| self.offsets.prefetch(ord / OFFSETS_STEP));
+            let ask = |ord: u32| {
+                let terms = self.terms_from(ord);
+                prefetch(terms.get(..TERMS_OCTETS).unwrap_or(terms));
+            };
+            some.iter().take(BLOCKS_AHEAD).for_each(|&ord| ask(ord));
+            for (n, &ord) in some.iter().enumerate() {
+                some.get(n + BLOCKS_AHEAD).into_iter().for_each(|&next| ask(next));
+                if let Some((class, token)) = self.token(ord) {
+                    each(ord, class, token);
+                }
+            }
+        }
     }
 
     /// The terms from the last one of which the place is in the table.
@@ -186,22 +211,30 @@ impl Vocabulary {
         }
         let finder = Finder::new(part);
         if !self.signature.knows(part) {
-            self.containing_in(0..self.names, &finder, out);
+            containing_in(self.terms_of(&(0..self.names)), 0..self.names, &finder, out);
             return;
         }
-        let blocks = self.len.div_ceil(BLOCK);
-        let mut words = vec![u64::MAX; blocks.div_ceil(64) as usize];
-        self.signature.retain(part, &mut words);
-        self.will_read_blocks(&words);
-        for (n, &word) in words.iter().enumerate() {
-            let mut rest = word;
-            while rest != 0 {
-                let start = (n as u32 * 64 + rest.trailing_zeros()) * BLOCK;
-                rest &= rest - 1;
-                if start < self.names {
-                    self.containing_in(start..(start + BLOCK).min(self.names), &finder, out);
-                }
+        let mut blocks = Bits::full(self.len.div_ceil(BLOCK));
+        self.signature.retain(part, blocks.words_mut());
+        let starts = blocks.iter().map(|block| block * BLOCK).take_while(|&start| start < self.names);
+        let blocks: Vec<Range<u32>> =
+            starts.map(|start| start..start.saturating_add(BLOCK).min(self.names)).collect();
+        // They lie anywhere: where they are comes from memory for many of them at once, and what is in them while others are looked through.
+        let mut places = Vec::with_capacity(blocks.len());
+        for some in blocks.chunks(PLACES) {
+            some.iter().for_each(|ords| self.offsets.prefetch(ords.start / OFFSETS_STEP));
+            for ords in some {
+                let terms = self.terms_of(ords);
+                self.ahead.will_need(terms);
+                places.push(terms);
             }
+        }
+        places.iter().take(BLOCKS_AHEAD).for_each(|terms| prefetch(terms));
+        for (n, (ords, terms)) in blocks.into_iter().zip(&places).enumerate() {
+            if let Some(next) = places.get(n + BLOCKS_AHEAD) {
+                prefetch(next);
+            }
+            containing_in(terms, ords, &finder, out);
         }
     }
 
@@ -210,46 +243,16 @@ impl Vocabulary {
         self.signature.rows_of(part).for_each(|row| self.ahead.will_need(row));
     }
 
-    /// The blocks whose bits are set will be read.
-    fn will_read_blocks(&self, words: &[u64]) {
-        if !self.ahead.is_cold() {
-            return;
-        }
-        for (n, word) in (0u32..).zip(words) {
-            for bit in (0..64).filter(|bit| word >> bit & 1 == 1) {
-                let first = (n * 64 + bit) * BLOCK;
-                let range = self.start(first.min(self.len))..self.start((first + BLOCK).min(self.len));
-                self.ahead.will_need(self.terms.as_slice().get(range).unwrap_or_default());
-            }
-        }
-    }
-
     /// Field names with `part` inside, appended to `out`; its octets may include [`END`].
     pub fn names_containing(&self, part: &[u8], out: &mut Vec<u32>) {
         if !part.is_empty() {
-            self.containing_in(self.names(), &Finder::new(part), out);
+            containing_in(self.terms_of(&self.names()), self.names(), &Finder::new(part), out);
         }
     }
 
-    /// One pass over the terms of a range.
-    fn containing_in(&self, ords: Range<u32>, finder: &Finder<'_>, out: &mut Vec<u32>) {
-        let Some(terms) = self.terms.as_slice().get(self.start(ords.start)..self.start(ords.end)) else {
-            return;
-        };
-        let mut ord = ords.start;
-        // Where it begins.
-        let mut at = 0;
-        while let Some(found) = terms.get(at..).and_then(|rest| finder.find(rest)) {
-            let place = at + found;
-            ord = ord.saturating_add(memchr::memchr_iter(END, &terms[at..place]).count() as u32);
-            // Damaged terms may be more than there are entries.
-            if ord >= ords.end {
-                return;
-            }
-            out.push(ord);
-            let Some(end) = memchr::memchr(END, &terms[place..]) else { return };
-            (at, ord) = (place + end + 1, ord + 1);
-        }
+    /// The terms of a range, each followed by [`END`].
+    fn terms_of(&self, ords: &Range<u32>) -> &[u8] {
+        self.terms.as_slice().get(self.start(ords.start)..self.start(ords.end)).unwrap_or_default()
     }
 
     /// The highest number for an ord that does not exist.
@@ -300,6 +303,24 @@ impl Vocabulary {
         let behind = partition(steps, |step| before(self.term(step * OFFSETS_STEP)));
         let start = ords.start.max((behind - 1) * OFFSETS_STEP);
         partition(start..ords.end.min(behind.saturating_mul(OFFSETS_STEP)), |ord| before(self.term(ord)))
+    }
+}
+
+/// One pass over the terms of a range.
+fn containing_in(terms: &[u8], ords: Range<u32>, finder: &Finder<'_>, out: &mut Vec<u32>) {
+    let mut ord = ords.start;
+    // Where it begins.
+    let mut at = 0;
+    while let Some(found) = terms.get(at..).and_then(|rest| finder.find(rest)) {
+        let place = at + found;
+        ord = ord.saturating_add(memchr::memchr_iter(END, &terms[at..place]).count() as u32);
+        // Damaged terms may be more than there are entries.
+        if ord >= ords.end {
+            return;
+        }
+        out.push(ord);
+        let Some(end) = memchr::memchr(END, &terms[place..]) else { return };
+        (at, ord) = (place + end + 1, ord + 1);
     }
 }
 

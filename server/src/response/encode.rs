@@ -385,10 +385,17 @@ pub fn search(out: &mut Vec<u8>, hits: impl IntoIterator<Item = u32>) {
     numbers(out, "SEARCH", hits);
 }
 
+/// Octets of most numbers of a large mailbox, with the space before each.
+const NUMBER_BYTES: usize = 7;
+/// Numbers that room is made for before they are written.
+const NUMBERS_AT_ONCE_MAX: usize = 1 << 20;
+
 /// `* NAME n n … CRLF`
 pub fn numbers(out: &mut Vec<u8>, name: &str, hits: impl IntoIterator<Item = u32>) {
     out.extend_from_slice(b"* ");
     out.extend_from_slice(name.as_bytes());
+    let hits = hits.into_iter();
+    out.reserve(hits.size_hint().1.unwrap_or(0).min(NUMBERS_AT_ONCE_MAX) * NUMBER_BYTES);
     for n in hits {
         out.push(b' ');
         number(out, u64::from(n));
