@@ -109,7 +109,7 @@ pub const INDEX_BATCH_MESSAGES_MAX: usize = SEGMENT_MESSAGES_MAX;
 pub const INDEX_BATCH_TEXT_BYTES_MAX: u64 = 224 << 20;
 
 /// Octets of messages that are read together for a build; one message may pass it.
-pub const INDEX_READ_BYTES_MAX: u64 = 4 << 20;
+pub const INDEX_READ_BYTES_MAX: u64 = 1 << 20;
 
 /// Octets of a message that is prepared for the index at all; a larger one is always scanned. It is read whole, so this
 /// bounds memory.

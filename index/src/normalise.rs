@@ -11,12 +11,11 @@ use std::sync::OnceLock;
 use icu_casemap::CaseMapper;
 use unicode_normalization::char::decompose_compatible;
 
+use crate::segment::kernel::map_ascii;
+
 /// Version of the normalised text; an index names the one that made it. Another mapping of any character, also one that a
 /// dependency brings with new Unicode data, is another version.
 pub const VERSION: u16 = 1;
-
-/// Octets of ASCII that are mapped together.
-const CHUNK: usize = 32;
 
 /// Streaming form: remembers whether the last character was white space.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,21 +34,16 @@ pub fn normalise(text: &str) -> String {
 impl Normaliser {
     /// Appends the normalised form of the next piece of the text, as UTF-8.
     pub fn push(&mut self, text: &str, out: &mut Vec<u8>) {
-        out.reserve(text.len() + 1);
         let mut rest = text;
         loop {
-            let ascii = ascii_prefix(rest.as_bytes());
-            let (head, tail) = rest.split_at(ascii);
-            self.push_ascii(head, out);
-            if tail.is_empty() {
-                return;
-            }
-            // Text that is not ASCII comes in runs; leave the fast path only once per run.
-            let mut chars = tail.chars();
+            let ascii = map_ascii(rest.as_bytes(), &mut self.after_space, out);
+            let mut chars = rest[ascii..].chars();
+            // Text that is not ASCII comes in runs, with a space or two between words.
             loop {
                 let before = chars.as_str();
                 match chars.next() {
                     Some(c) if !c.is_ascii() => self.push_mapped(c, out),
+                    Some(c) if !begins_with_ascii(before) => self.push_folded(c.to_ascii_uppercase(), out),
                     Some(_) => {
                         rest = before;
                         break;
@@ -65,49 +59,19 @@ impl Normaliser {
         self.after_space = false;
     }
 
-    fn push_ascii(&mut self, text: &str, out: &mut Vec<u8>) {
-        let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
-        chunks.iter().for_each(|chunk| self.map_chunk(chunk, CHUNK, out));
-        if !rest.is_empty() {
-            let mut chunk = [0; CHUNK];
-            chunk[..rest.len()].copy_from_slice(rest);
-            self.map_chunk(&chunk, rest.len(), out);
-        }
-    }
-
-    /// Appends the first `len` octets of a chunk, mapped; there is one at least. Every step is the same for all octets, so that the
-    /// compiler can do many at once, unless white space has to be left out.
-    #[inline]
-    fn map_chunk(&mut self, chunk: &[u8; CHUNK], len: usize, out: &mut Vec<u8>) {
-        let mut mapped = *chunk;
-        // Whether an octet is white space, behind whether the one before the chunk is.
-        let mut spaces = [0; CHUNK + 1];
-        spaces[0] = u8::from(self.after_space);
-        for n in 0..CHUNK {
-            let b = chunk[n];
-            let space = u8::from(b.wrapping_sub(b'\t') < 5) | u8::from(b.wrapping_sub(0x1c) < 5);
-            let upper = b - (u8::from(b.wrapping_sub(b'a') < 26) << 5);
-            spaces[n + 1] = space;
-            mapped[n] = if space == 1 { b' ' } else { upper };
-        }
-        self.after_space = spaces[len] == 1;
-        let doubled = (0..CHUNK).fold(0, |doubled, n| doubled | (spaces[n] & spaces[n + 1]));
-        if doubled == 0 {
-            out.extend_from_slice(&mapped[..len]);
-            return;
-        }
-        // What is left out is written over: no branch to mispredict.
-        let (mut kept, mut count) = ([0; CHUNK], 0);
-        for n in 0..len {
-            kept[count] = mapped[n];
-            count += usize::from(spaces[n] & spaces[n + 1] == 0);
-        }
-        out.extend_from_slice(&kept[..count]);
-    }
-
     fn push_mapped(&mut self, c: char, out: &mut Vec<u8>) {
         let page = page(c);
-        match page.entries[(c as u32 & 0xff) as usize] {
+        let low = (c as u32 & 0xff) as usize;
+        let short = page.short[low];
+        if short != 0 {
+            // What is behind the end is cut off again: no loop over octets.
+            let end = out.len() + (short >> 56) as usize;
+            out.extend_from_slice(&short.to_le_bytes());
+            out.truncate(end);
+            self.after_space = false;
+            return;
+        }
+        match page.entries[low] {
             SAME => self.push_folded(c, out),
             entry => {
                 let start = (entry >> 8) as usize;
@@ -120,7 +84,7 @@ impl Normaliser {
     }
 
     fn push_folded(&mut self, c: char, out: &mut Vec<u8>) {
-        if c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c) {
+        if is_space(c) {
             if !self.after_space {
                 out.push(b' ');
             }
@@ -130,6 +94,11 @@ impl Normaliser {
             self.after_space = false;
         }
     }
+}
+
+/// Whether so much of it is ASCII that it is worth while to map that as such.
+fn begins_with_ascii(text: &str) -> bool {
+    text.as_bytes().first_chunk::<4>().is_some_and(|octets| octets.is_ascii())
 }
 
 /// Length of the longest prefix that is ASCII.
@@ -144,11 +113,18 @@ pub(crate) fn ascii_prefix(bytes: &[u8]) -> usize {
     n
 }
 
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
 /// The mapping of 256 code points, made when the first of them is met.
 struct Page {
     /// Per code point [`SAME`], or start in `pool` << 8 | length.
     entries: [u32; 256],
     pool: Vec<char>,
+    /// The octets that a code point becomes, the first one lowest, and in the highest octet how many; 0 where they are more than seven or
+    /// have white space among them.
+    short: [u64; 256],
 }
 
 const SAME: u32 = u32::MAX;
@@ -162,7 +138,7 @@ fn page(c: char) -> &'static Page {
 
 impl Page {
     fn build(number: u32) -> Page {
-        let mut page = Page { entries: [SAME; 256], pool: Vec::new() };
+        let mut page = Page { entries: [SAME; 256], pool: Vec::new(), short: [0; 256] };
         let mut mapped = Vec::new();
         for low in 0..256u32 {
             let Some(c) = char::from_u32(number << 8 | low) else { continue };
@@ -171,6 +147,11 @@ impl Page {
             if mapped != [c] {
                 page.entries[low as usize] = (page.pool.len() as u32) << 8 | mapped.len() as u32;
                 page.pool.extend_from_slice(&mapped);
+            }
+            let octets: String = mapped.iter().collect();
+            if octets.len() < 8 && !mapped.iter().any(|&c| is_space(c)) {
+                let packed = octets.bytes().rev().fold(0, |packed, octet| packed << 8 | u64::from(octet));
+                page.short[low as usize] = packed | (octets.len() as u64) << 56;
             }
         }
         page

@@ -118,7 +118,8 @@ enum Tag {
 impl Prepared {
     /// Takes a message apart. Looks at `stop` at least every few hundred microseconds.
     pub fn new(message: &Message<'_>, stop: &AtomicBool) -> Result<Prepared, Stopped> {
-        let mut collect = Collect { out: Prepared::default(), buffer: Vec::new(), ..Collect::default() };
+        let buffer = Vec::with_capacity(message.header.len());
+        let mut collect = Collect { out: Prepared::default(), buffer, ..Collect::default() };
         let walked = collect.message(message, stop);
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped);

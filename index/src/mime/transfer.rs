@@ -132,7 +132,18 @@ fn base64(input: &[u8], bits: &mut u32, count: &mut u8, out: &mut Vec<u8>) {
     let mut rest = input;
     while !rest.is_empty() {
         if *count == 0 {
-            // Whole clean quanta: the common case.
+            // Whole clean quanta: the common case. Several at once first.
+            while let Some((octets, tail)) = rest.split_first_chunk::<16>() {
+                let values = octets.map(|octet| BASE64[usize::from(octet)]);
+                if values.iter().fold(0, |all, value| all | value) >= 0x80 {
+                    break;
+                }
+                let mut decoded = [0; 12];
+                let quanta = values.as_chunks::<4>().0.iter().zip(decoded.as_chunks_mut::<3>().0);
+                quanta.for_each(|(&[a, b, c, d], out)| *out = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+                out.extend_from_slice(&decoded);
+                rest = tail;
+            }
             while let [a, b, c, d, tail @ ..] = rest {
                 let v = [a, b, c, d].map(|&x| BASE64[usize::from(x)]);
                 if (v[0] | v[1] | v[2] | v[3]) >= 0x80 {

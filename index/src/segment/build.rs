@@ -8,14 +8,14 @@
 use std::ops::Range;
 
 use super::head::Room;
-use super::intern::{Ask, BATCH, Entry, Interner, Tag};
+use super::intern::{Ask, BATCH, Ending, Interner, Tag};
 use super::numbered::{Gathered, Streams};
 use super::terms;
-use super::vocabulary::{name_term, pseudo_term};
+use super::vocabulary::{name_term_into, pseudo_term};
 use super::{BuildError, BuildOptions, Edges};
 use crate::limits::{SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::prepare::{Area, Kind, Prepared};
-use crate::tokens::{Class, each_token};
+use crate::tokens::each_but_spaces;
 
 /// Numbers of a stream that are no tokens: a text begins; the text is a nested header field.
 pub(super) const TEXT: u32 = 0;
@@ -42,7 +42,7 @@ pub struct Builder {
     text_bytes: usize,
     area: Area,
     /// The coded token before the current one in the same text of a body.
-    before: Option<(u32, Entry)>,
+    before: Option<(u32, Ending)>,
     batch: Batch,
     pub(super) room: Room,
 }
@@ -53,8 +53,12 @@ struct Batch {
     asked: Vec<Ask>,
     texts: Vec<Begun>,
     ids: Vec<u32>,
+    /// Those of header fields as they are written.
+    numbers: Vec<u32>,
     joints: Vec<u64>,
     edges: Vec<u64>,
+    /// The term of a field's name.
+    name: Vec<u8>,
 }
 
 /// A text that begins behind so many of the tokens that are asked for.
@@ -129,8 +133,8 @@ impl Builder {
                 self.text_bytes += place.len();
                 match kind {
                     Kind::Body => self.text(false, None),
-                    Kind::Own { name } => self.text(false, Some(&name_term(name))),
-                    Kind::Nested { name } => self.text(true, Some(&name_term(name))),
+                    Kind::Own { name } => self.field(false, name),
+                    Kind::Nested { name } => self.field(true, name),
                     Kind::Pseudo { which } => self.text(false, Some(&pseudo_term(which))),
                 }
                 self.tokens(prepared.buffer(), place);
@@ -206,6 +210,14 @@ impl Builder {
         self.batch.texts.push(Begun { behind: self.batch.asked.len(), nested, name });
     }
 
+    /// The same for a header field.
+    fn field(&mut self, nested: bool, name: &[u8]) {
+        let mut term = std::mem::take(&mut self.batch.name);
+        name_term_into(name, &mut term);
+        self.text(nested, Some(&term));
+        self.batch.name = term;
+    }
+
     pub(super) fn text_of(&mut self, nested: bool, name: Option<u32>) {
         self.before = None;
         let stream = &mut self.streams[self.area as usize];
@@ -221,41 +233,17 @@ impl Builder {
         }
     }
 
-    /// The tokens of a text that is a part of a message's.
+    /// The tokens of a text that is a part of a message's; one space between two words is implied.
     fn tokens(&mut self, texts: &str, text: Range<usize>) {
         let octets = texts.as_bytes();
         let first = text.start;
-        let mut after_word = false;
-        // Where a space between two words may be.
-        let mut space = None;
-        each_token(&texts[text], |class, place| {
-            let place = first + place.start..first + place.end;
-            if after_word && place.len() == 1 && octets[place.start] == b' ' {
-                space = Some(place.start);
-                after_word = false;
-                return;
-            }
-            // One space between two words is implied.
-            if let Some(space) = space.take()
-                && class != Class::Word
-            {
-                self.ask(octets, space..space + 1, Class::Separator);
-            }
-            after_word = class == Class::Word;
-            self.ask(octets, place, class);
+        each_but_spaces(&texts[text], |class, place| {
+            let ask = self.interner.ask(octets, first + place.start, place.len(), class.into());
+            self.batch.asked.push(ask);
             if self.batch.asked.len() >= BATCH {
                 self.asked(octets);
             }
         });
-        if let Some(space) = space {
-            self.ask(octets, space..space + 1, Class::Separator);
-        }
-    }
-
-    #[inline]
-    fn ask(&mut self, text: &[u8], place: Range<usize>, class: Class) {
-        let ask = self.interner.ask(text, place.start, place.len(), class.into());
-        self.batch.asked.push(ask);
     }
 
     /// Takes the tokens that are on their way.
@@ -264,6 +252,11 @@ impl Builder {
         batch.ids.clear();
         self.interner.numbers(&batch.asked, text, &mut batch.ids);
         batch.asked.clear();
+        if self.area == Area::Head {
+            self.take_head(&mut batch);
+            self.batch = batch;
+            return;
+        }
         let (ids, mut texts) = (std::mem::take(&mut batch.ids), std::mem::take(&mut batch.texts));
         self.batch = batch;
         let mut taken = 0;
@@ -274,7 +267,32 @@ impl Builder {
         }
         self.take(&ids[taken..]);
         (self.batch.ids, self.batch.texts) = (ids, texts);
-        self.met();
+        if self.batch.joints.len() + self.batch.edges.len() >= BATCH {
+            self.met();
+        }
+    }
+
+    /// Tokens of header fields, which are short: what all of them have is written together.
+    fn take_head(&mut self, batch: &mut Batch) {
+        let doc = self.messages.len() as u16;
+        for &id in &batch.ids {
+            // What else is in header fields is counted by template when all are known.
+            self.interner.entries[id as usize].is_in(doc);
+        }
+        let numbers = &mut batch.numbers;
+        numbers.clear();
+        let mut taken = 0;
+        for text in batch.texts.drain(..) {
+            numbers.extend(batch.ids[taken..text.behind].iter().map(|id| id + TOKENS));
+            numbers.push(TEXT);
+            if text.nested {
+                numbers.push(NESTED);
+            }
+            numbers.extend(text.name.map(|name| name + TOKENS));
+            taken = text.behind;
+        }
+        numbers.extend(batch.ids[taken..].iter().map(|id| id + TOKENS));
+        self.streams[Area::Head as usize].extend(numbers.iter().copied());
     }
 
     /// Notes how tokens met.
@@ -318,20 +336,24 @@ impl Builder {
             entry.body_docs += 1;
             self.body.push(id);
         }
-        let entry = *entry;
-        let Some((before, other)) = self.before.replace((id, entry)) else { return };
-        if (other.tag, entry.tag) == (Tag::Single, Tag::Single) {
+        let ending = entry.ending();
+        let Some((before, other)) = self.before.replace((id, ending)) else { return };
+        if (other.tag, ending.tag) == (Tag::Single, Tag::Single) {
             self.pairs.add(u64::from(before) << 32 | u64::from(id), doc);
             return;
         }
-        match entry.meets(&other, Area::Body) {
+        match ending.meets(&other, Area::Body) {
             Some((Meeting::Joint, key)) => {
                 if self.options.joints {
                     self.batch.joints.push(key);
+                    self.joints.expect(key);
                 }
                 self.implied_space(doc);
             }
-            Some((_, key)) if self.options.edges != Edges::None => self.batch.edges.push(key),
+            Some((_, key)) if self.options.edges != Edges::None => {
+                self.batch.edges.push(key);
+                self.edges.expect(key);
+            }
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use super::signature::GRAM;
 /// Numbers are below it.
 const NUMBERS: usize = 1 << 15;
 
-/// The number of a gram of letters from A to Z.
+/// The number of a gram of letters from A to Z, never 0.
 pub fn number(gram: &[u8]) -> Option<u16> {
     let letters = gram.len() == GRAM && gram.iter().all(u8::is_ascii_uppercase);
     letters.then(|| gram.iter().fold(0, |number, &octet| follow(number, octet)))

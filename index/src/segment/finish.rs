@@ -1,23 +1,21 @@
 //! Turns what a builder has collected into the octets of a segment.
 
-use super::build::{Builder, TEXT, TOKENS};
+use super::build::Builder;
 use super::bundle::{Piece, Writer};
-use super::codes::{self, RESERVED, ZONES};
-use super::common::{Common, Weights};
+use super::codes::{RESERVED, ZONES};
+use super::common::Common;
 use super::head::Head;
 use super::intern::{Interner, Tag};
 use super::inverted;
+use super::kernel::prefetch_one;
 use super::numbered::{Gathered, Numbered, Streams};
 use super::ranks::FREQUENT_MAX;
 use super::signature::Grams;
+use super::sorting::sort_in_buckets;
 use super::terms::{self, Field};
 use super::vocabulary::{BLOCK, END, OFFSETS_STEP, PSEUDO};
-use super::{BuildError, BuildOptions, narrow, packed, records, signature};
+use super::{BuildError, BuildOptions, narrow, records, signature, texts};
 use crate::prepare::Area;
-
-/// Octets of literals that share a column of a signature: several times what most messages have, so that few are continued.
-const BODY_COLUMN_BYTES: usize = if cfg!(test) { 24 } else { 512 };
-const HEAD_COLUMN_BYTES: usize = 6 << 10;
 
 /// No vocabulary, or no field.
 pub(super) const NONE: u32 = u32::MAX;
@@ -64,7 +62,7 @@ impl Builder {
         head.write(docs as usize, &ranks, &mut out)?;
         head.swap_slots(&mut self.streams[Area::Head as usize]);
         go_on()?;
-        texts(self, &ranks, &mut out)?;
+        texts::write(self, &ranks, &mut out)?;
         go_on()?;
         let heads = Keyed::new(&head.lists, docs, |key| key);
         let tokens = order.tokens;
@@ -122,7 +120,10 @@ fn order(interner: &Interner, options: &BuildOptions) -> Order {
         .filter(|&id| is_vocabulary(id))
         .map(|id| (first_octets(interner.bytes(id).iter()), id))
         .collect();
-    sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| interner.bytes(a.1).cmp(interner.bytes(b.1))));
+    let compare = |a: &(u64, u32), b: &(u64, u32)| {
+        a.0.cmp(&b.0).then_with(|| interner.bytes(a.1).cmp(interner.bytes(b.1)))
+    };
+    sort_in_buckets(&mut sorted, |item| item.0, compare);
     let ids: Vec<u32> = sorted.into_iter().map(|(_, id)| id).collect();
     let mut ords = vec![NONE; count];
     for (ord, &id) in ids.iter().enumerate() {
@@ -161,6 +162,9 @@ fn first_octets<'a>(octets: impl Iterator<Item = &'a u8>) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// How many terms ahead of the one that is read the octets of another are asked for.
+const AHEAD: usize = 16;
+
 fn vocabulary(
     interner: &Interner,
     order: &Order,
@@ -168,46 +172,45 @@ fn vocabulary(
     bits_per_gram: Grams<f32>,
     out: &mut Writer,
 ) {
-    let mut blob = Vec::new();
-    let mut offsets = Vec::new();
-    let mut grams = Grams::default();
-    order.ids.iter().for_each(|&id| grams.count(interner.bytes(id)));
-    let blocks = (order.ids.len() as u32).div_ceil(BLOCK);
-    let mut signature = signature::Writer::new(grams, blocks, bits_per_gram, usize::MAX, Common::default());
+    // Where entries begin in `blob`, in which they stand side by side: all that follows reads them there.
+    let (mut blob, mut starts) = (Vec::new(), Vec::with_capacity(order.ids.len() + 1));
     for (ord, &id) in order.ids.iter().enumerate() {
-        let term = interner.bytes(id);
-        if (ord as u32).is_multiple_of(OFFSETS_STEP) {
-            offsets.push(blob.len() as u32);
-        }
-        blob.extend_from_slice(term);
+        interner.expect(order.ids.get(ord + AHEAD).copied(), order.ids.get(ord + AHEAD / 2).copied());
+        starts.push(blob.len() as u32);
+        blob.extend_from_slice(interner.bytes(id));
         blob.push(END);
-        signature.token(term);
-        if (ord as u32 + 1).is_multiple_of(BLOCK) {
-            signature.end_item();
-        }
     }
-    if !(order.ids.len() as u32).is_multiple_of(BLOCK) {
+    starts.push(blob.len() as u32);
+    let term = |ord: u32| &blob[starts[ord as usize] as usize..starts[ord as usize + 1] as usize - 1];
+    let mut grams = Grams::default();
+    grams.count_all(&blob);
+    let entries = order.ids.len() as u32;
+    let blocks = entries.div_ceil(BLOCK);
+    let mut signature = signature::Writer::new(grams, blocks, bits_per_gram, usize::MAX, Common::default());
+    for first in (0..entries).step_by(BLOCK as usize) {
+        let last = entries.min(first + BLOCK);
+        signature.tokens(&[&blob[starts[first as usize] as usize..starts[last as usize] as usize]]);
         signature.end_item();
     }
-    offsets.push(blob.len() as u32);
+    let offsets = starts[..starts.len() - 1].iter().step_by(OFFSETS_STEP as usize).chain(starts.last());
     out.piece(Piece::Terms, &blob);
-    out.numbers(Piece::TermOffsets, offsets);
+    out.numbers(Piece::TermOffsets, offsets.copied());
     out.piece(Piece::TermSignature, &signature.finish().0);
 
-    let term = |ord: u32| interner.bytes(order.ids[ord as usize]);
     let tokens = order.tokens;
     let mut reversed: Vec<(u64, u32)> =
         (0..tokens).map(|ord| (first_octets(term(ord).iter().rev()), ord)).collect();
-    reversed.sort_unstable_by(|a, b| {
+    let compare = |a: &(u64, u32), b: &(u64, u32)| {
         a.0.cmp(&b.0).then_with(|| term(a.1).iter().rev().cmp(term(b.1).iter().rev()))
-    });
+    };
+    sort_in_buckets(&mut reversed, |item| item.0, compare);
     let reversed: Vec<u32> = reversed.into_iter().map(|(_, ord)| ord).collect();
     out.piece(Piece::Reversed, &narrow::write(&reversed));
 
     let frequent = order.ids.len().min(FREQUENT_MAX as usize);
     let mut rank_ord = vec![0; frequent];
     let mut rank_reversed = vec![0; frequent];
-    for (position, ord) in reversed.into_iter().chain(tokens..order.ids.len() as u32).enumerate() {
+    for (position, ord) in reversed.into_iter().chain(tokens..entries).enumerate() {
         let place = (ranks[order.ids[ord as usize] as usize] - RESERVED) as usize;
         if place < frequent {
             rank_ord[place] = ord;
@@ -218,127 +221,6 @@ fn vocabulary(
     out.numbers(Piece::RankReversed, rank_reversed);
     rank_ord.sort_unstable();
     out.numbers(Piece::FrequentOrds, rank_ord);
-}
-
-/// Is called with each document, its literals, and these packed.
-type Signed<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]);
-
-/// Codes and literals of all areas, and the signatures of the literals.
-fn texts(builder: &mut Builder, ranks: &[u32], out: &mut Writer) -> Result<(), BuildError> {
-    let docs = builder.messages.len();
-    let options = builder.options;
-    let write = |area: Area, octets: u64, out: &mut Writer, signature: Signed<'_>| {
-        let stream = &builder.streams[area as usize];
-        let interner = &builder.interner;
-        // An octet before the first code, so that it is seen to begin there.
-        let mut run = Vec::with_capacity(stream.memory());
-        run.push(0x80);
-        let mut literals = Vec::new();
-        let mut packed = Vec::with_capacity(octets as usize);
-        let (mut code_offsets, mut literal_offsets) = (vec![1u32], vec![0u32]);
-        for doc in 0..docs {
-            literals.clear();
-            for number in stream.of(doc) {
-                if number < TOKENS {
-                    codes::push(if number == TEXT { codes::TEXT } else { codes::NESTED }, &mut run);
-                    continue;
-                }
-                let id = number - TOKENS;
-                let rank = ranks[id as usize];
-                if rank != NONE {
-                    codes::push(rank, &mut run);
-                    continue;
-                }
-                let word = interner.tag(id) == Tag::Word;
-                codes::push(if word { codes::LITERAL_WORD } else { codes::LITERAL_SEPARATOR }, &mut run);
-                let bytes = interner.bytes(id);
-                literals.extend_from_slice(bytes);
-                literals.push(END);
-            }
-            let start = packed.len();
-            packed::pack(&literals, &mut packed);
-            signature(doc, &literals, &packed[start..]);
-            code_offsets.push(u32::try_from(run.len()).map_err(|_| BuildError::Full)?);
-            literal_offsets.push(u32::try_from(packed.len()).map_err(|_| BuildError::Full)?);
-        }
-        let [codes, code_table, literal_piece, literal_table] = pieces(area);
-        out.piece(codes, &run);
-        out.numbers(code_table, code_offsets);
-        out.piece(literal_piece, &packed);
-        out.numbers(literal_table, literal_offsets);
-        Ok::<(), BuildError>(())
-    };
-    let counted = |area: Area, grams: &mut Grams<u64>| -> u64 {
-        let stream = &builder.streams[area as usize];
-        let ids = (0..docs).flat_map(|doc| stream.of(doc)).filter_map(|number| number.checked_sub(TOKENS));
-        let literals = ids.filter(|&id| ranks[id as usize] == NONE).map(|id| builder.interner.bytes(id));
-        literals.inspect(|literal| grams.count(literal)).map(|literal| literal.len() as u64).sum()
-    };
-    let new = |grams, bits, column, common| signature::Writer::new(grams, docs as u32, bits, column, common);
-    let (mut body_grams, mut head_grams) = (Grams::default(), Grams::default());
-    let of_body = counted(Area::Body, &mut body_grams);
-    let of_head = counted(Area::Head, &mut head_grams);
-    let of_addresses = counted(Area::Pseudo, &mut head_grams);
-    let mut body = new(body_grams, options.bits_per_gram, BODY_COLUMN_BYTES, Common::default());
-    let mut places = Vec::new();
-    write(Area::Body, of_body, out, &mut |_, literals, packed| {
-        literals.split(|&b| b == END).for_each(|token| body.token(token));
-        places.extend(body.starts().iter().map(|&start| packed::place(&literals[..start], packed)));
-        body.end_item();
-    })?;
-    let (table, continued) = body.finish();
-    out.piece(Piece::BodySignature, &table);
-    out.numbers(Piece::BodyContinued, continued);
-    out.numbers(Piece::BodyContinuedAt, places);
-    // Head and pseudo fields share a signature: addresses have hardly any literals, and names of files stand in the head as well.
-    let mut addresses: Vec<(usize, Vec<u8>)> = Vec::new();
-    write(Area::Pseudo, of_addresses, out, &mut |doc, literals, _| {
-        if !literals.is_empty() {
-            addresses.push((doc, literals.to_vec()));
-        }
-    })?;
-    let mut addresses = addresses.into_iter().peekable();
-    let common =
-        common(builder, ranks, Grams::for_common(head_grams, docs as u32, options.head_bits_per_gram));
-    let mut head = new(head_grams, options.head_bits_per_gram, HEAD_COLUMN_BYTES, common);
-    write(Area::Head, of_head, out, &mut |doc, literals, _| {
-        let addresses = addresses.next_if(|(of, _)| *of == doc).map_or(Vec::new(), |(_, literals)| literals);
-        literals
-            .split(|&b| b == END)
-            .chain(addresses.split(|&b| b == END))
-            .for_each(|token| head.token(token));
-        head.end_item();
-    })?;
-    let (table, continued) = head.finish();
-    out.piece(Piece::HeadSignature, &table);
-    out.numbers(Piece::HeadContinued, continued);
-    Ok(())
-}
-
-/// The grams that words in bodies are made of, at most so many.
-fn common(builder: &Builder, ranks: &[u32], most: usize) -> Common {
-    let mut weights = Weights::new();
-    for (id, entry) in (0..).zip(&builder.interner.entries) {
-        if ranks[id as usize] != NONE && entry.tag == Tag::Word {
-            weights.add(builder.interner.bytes(id), entry.body_docs.into());
-        }
-    }
-    weights.heaviest(most)
-}
-
-/// Codes, their offsets, literals, their offsets.
-pub(super) fn pieces(area: Area) -> [Piece; 4] {
-    match area {
-        Area::Body => {
-            [Piece::BodyCodes, Piece::BodyCodeOffsets, Piece::BodyLiterals, Piece::BodyLiteralOffsets]
-        }
-        Area::Head => {
-            [Piece::HeadCodes, Piece::HeadCodeOffsets, Piece::HeadLiterals, Piece::HeadLiteralOffsets]
-        }
-        Area::Pseudo => {
-            [Piece::AddrCodes, Piece::AddrCodeOffsets, Piece::AddrLiterals, Piece::AddrLiteralOffsets]
-        }
-    }
 }
 
 /// The lists of vocabulary entries in bodies.
@@ -375,13 +257,31 @@ fn head_lists(
     Ok(())
 }
 
+/// What lists are sorted by.
+trait Key: Ord + Copy {
+    /// What decides before all else.
+    fn prefix(&self) -> u64;
+}
+
+impl Key for u64 {
+    fn prefix(&self) -> u64 {
+        *self
+    }
+}
+
+impl Key for terms::Term {
+    fn prefix(&self) -> u64 {
+        terms::Term::prefix(self)
+    }
+}
+
 /// Lists by key, sorted.
 struct Keyed<K> {
     inverted: Inverted,
     keys: Vec<(K, u32)>,
 }
 
-impl<K: Ord + Copy> Keyed<K> {
+impl<K: Key> Keyed<K> {
     fn new(numbered: &Numbered, docs: u32, key: impl Fn(u64) -> K) -> Keyed<K> {
         Keyed::of(&numbered.keys, |list| numbered.count(list), &numbered.streams, docs, key)
     }
@@ -401,7 +301,7 @@ impl<K: Ord + Copy> Keyed<K> {
         let inverted = Inverted::new(keys.len(), count, streams, docs, |number| Some(number as usize));
         let mut keys: Vec<(K, u32)> =
             keys.iter().enumerate().map(|(n, &number)| (key(number), n as u32)).collect();
-        keys.sort_unstable_by_key(|key| key.0);
+        sort_in_buckets(&mut keys, |key| key.0.prefix(), |a, b| a.0.cmp(&b.0));
         Keyed { inverted, keys }
     }
 
@@ -433,8 +333,18 @@ impl Inverted {
         starts.push(total);
         let mut next = starts.clone();
         let mut table = vec![0; total as usize];
+        let mut own = Vec::new();
         for doc in 0..docs {
-            for list in streams.of(doc as usize).filter_map(&list_of) {
+            // Each step asks for what the next one reads.
+            own.clear();
+            own.extend(streams.of(doc as usize).filter_map(&list_of));
+            own.iter().filter_map(|&list| next.get(list)).for_each(prefetch_one);
+            for &list in &own {
+                if let Some(place) = table.get(next[list] as usize) {
+                    prefetch_one(place);
+                }
+            }
+            for &list in &own {
                 // A segment has at most 2^16 documents.
                 table[next[list] as usize] = doc as u16;
                 next[list] += 1;

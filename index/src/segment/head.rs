@@ -12,7 +12,8 @@ use super::build::{Builder, Meeting, NESTED, TEXT, TOKENS};
 use super::bundle::{Piece, Writer};
 use super::codes;
 use super::finish::{NONE, Order};
-use super::intern::Interner;
+use super::intern::{Interner, Tag};
+use super::kernel::prefetch_one;
 use super::lists::Form;
 use super::numbered::{Numbered, Streams};
 use super::settle::{Settled, settle};
@@ -74,6 +75,10 @@ pub(super) struct Templates {
     keys: Vec<u32>,
     /// Numbers of the lists that it stands for: of words, of joints, of edges.
     noted: [Vec<u32>; 3],
+    /// The places of its slots in the key.
+    places: Vec<u32>,
+    /// The places of tokens that have a list with the one before for each document, because a slot is among them.
+    meets: Vec<u32>,
     spans: Vec<Span>,
 }
 
@@ -82,7 +87,13 @@ pub(super) struct Templates {
 struct Span {
     key: u32,
     noted: [u32; 3],
+    places: u32,
+    meets: u32,
     uses: u32,
+    /// The list of the documents that have a literal in its field, plus one; 0 if it is not known yet.
+    literals: u32,
+    /// The last document that has it, plus one.
+    last: u16,
 }
 
 /// Where documents are noted.
@@ -91,8 +102,9 @@ struct Lists<'a> {
     order: &'a Order,
     options: BuildOptions,
     all: [Numbered; 3],
-    /// What is to be added for the document: looked up together, so that the waits for memory overlap.
+    /// Words and joints that are to be added for the document: looked up together, so that the waits for memory overlap.
     words: Vec<u64>,
+    met: Vec<u64>,
 }
 
 impl Head {
@@ -112,8 +124,10 @@ impl Head {
             options: builder.options,
             all: lists,
             words: Vec::new(),
+            met: Vec::new(),
         };
         let (mut value, mut key) = (Vec::new(), Vec::new());
+        let is_entry = |id: u32| order.ords[id as usize] != NONE;
         for doc in 0..builder.messages.len() {
             let number = doc as u16 + 1;
             let mut nested = false;
@@ -126,32 +140,31 @@ impl Head {
                 key.extend(value[1..].iter().map(|&id| shown[id as usize]));
                 let template = templates.number(&key, &mut lists);
                 fields.push(template);
-                for (which, noted) in templates.noted(template).into_iter().enumerate() {
-                    noted.iter().for_each(|&list| lists.all[which].note(list, number));
+                if templates.is_first_of(template, number) {
+                    for (which, noted) in templates.noted(template).into_iter().enumerate() {
+                        noted.iter().for_each(|&list| lists.all[which].note(list, number));
+                    }
                 }
                 let field = lists.field(key[0]);
-                let edges = lists.options.edges == Edges::BodyAndHead;
-                for (at, (&id, _)) in
-                    value.iter().zip(&key).enumerate().skip(1).filter(|(_, (_, k))| is_slot(**k))
-                {
+                let mut has_literal = false;
+                for &at in templates.places(template) {
+                    let id = value[at as usize];
                     slots.push(id + TOKENS);
-                    weights[id as usize] += 1;
-                    lists.word(id, field);
-                    // A slot that joins no words has nothing to note.
-                    if key[at] == SLOT_SEPARATOR_ID && !edges {
-                        continue;
-                    }
-                    if at > 1 {
-                        lists.meet(value[at - 1], id, &mut |numbered, list| numbered.add(list, number));
-                    }
-                    if let (Some(&next), Some(&shown)) = (value.get(at + 1), key.get(at + 1))
-                        && !is_slot(shown)
-                    {
-                        lists.meet(id, next, &mut |numbered, list| numbered.add(list, number));
+                    if is_entry(id) {
+                        weights[id as usize] += 1;
+                        lists.word(id, field);
+                    } else {
+                        has_literal = true;
                     }
                 }
+                if has_literal {
+                    templates.note_literal(template, field, &mut lists.all[0], number);
+                }
+                for &at in templates.meets(template) {
+                    lists.meet(value[at as usize - 1], value[at as usize], number);
+                }
                 value.clear();
-                if lists.words.len() >= WORDS {
+                if lists.words.len() + lists.met.len() >= WORDS {
                     lists.flush(number);
                 }
             };
@@ -162,7 +175,12 @@ impl Head {
                         nested = false;
                     }
                     NESTED => nested = true,
-                    id => value.push(id - TOKENS),
+                    id => {
+                        if let Some(shown) = shown.get((id - TOKENS) as usize) {
+                            prefetch_one(shown);
+                        }
+                        value.push(id - TOKENS);
+                    }
                 }
             }
             take(&mut value, nested);
@@ -173,7 +191,6 @@ impl Head {
             slots.end();
         }
         let [words, joints, edges] = lists.all;
-        let is_entry = |id: u32| order.ords[id as usize] != NONE;
         let taken = |id: u32| weights[id as usize] -= 1;
         let docs = builder.messages.len();
         let found = settle(&templates, [&fields, &slots], settled, docs, is_entry, taken);
@@ -347,6 +364,32 @@ impl Templates {
         std::array::from_fn(|which| &self.noted[which][before[which] as usize..span[which] as usize])
     }
 
+    /// The places of a template's slots in its key.
+    fn places(&self, template: u32) -> &[u32] {
+        let start = template.checked_sub(1).map_or(0, |before| self.spans[before as usize].places);
+        &self.places[start as usize..self.spans[template as usize].places as usize]
+    }
+
+    /// The places of tokens that are to be noted with the one before.
+    fn meets(&self, template: u32) -> &[u32] {
+        let start = template.checked_sub(1).map_or(0, |before| self.spans[before as usize].meets);
+        &self.meets[start as usize..self.spans[template as usize].meets as usize]
+    }
+
+    /// Whether it is met for the first time in document `number - 1`.
+    fn is_first_of(&mut self, template: u32, number: u16) -> bool {
+        std::mem::replace(&mut self.spans[template as usize].last, number) != number
+    }
+
+    /// Document `number - 1` has a literal in such a field.
+    fn note_literal(&mut self, template: u32, field: u32, words: &mut Numbered, number: u16) {
+        let span = &mut self.spans[template as usize];
+        if span.literals == 0 {
+            span.literals = words.number(u64::from(terms::LITERAL) << 32 | u64::from(field)) + 1;
+        }
+        words.note(span.literals - 1, number);
+    }
+
     /// Adds a template without a use, and with nothing noted.
     pub fn push(&mut self, key: &[u32]) -> u32 {
         self.keys.extend_from_slice(key);
@@ -367,8 +410,27 @@ impl Templates {
             let template = self.spans.len() as u32;
             self.keys.extend_from_slice(key);
             lists.of_template(key, &mut self.noted);
-            let noted = std::array::from_fn(|which| self.noted[which].len() as u32);
-            self.spans.push(Span { key: self.keys.len() as u32, noted, uses: 0 });
+            let edges = lists.options.edges == Edges::BodyAndHead;
+            let is_word = |id: u32| match is_slot(id) {
+                true => id == SLOT_WORD_ID,
+                false => lists.interner.tag(id) == Tag::Word,
+            };
+            for at in (1..key.len()).filter(|&at| is_slot(key[at])) {
+                self.places.push(at as u32);
+            }
+            for at in 2..key.len() {
+                let [left, right] = [key[at - 1], key[at]];
+                if (is_slot(left) || is_slot(right)) && (edges || is_word(left) && is_word(right)) {
+                    self.meets.push(at as u32);
+                }
+            }
+            self.spans.push(Span {
+                key: self.keys.len() as u32,
+                noted: std::array::from_fn(|which| self.noted[which].len() as u32),
+                places: self.places.len() as u32,
+                meets: self.meets.len() as u32,
+                ..Span::default()
+            });
             let Templates { table, hasher, keys, spans, .. } = self;
             table.insert_unique(hash, template, |&template| {
                 let start = template.checked_sub(1).map_or(0, |before| spans[before as usize].key);
@@ -387,7 +449,7 @@ impl Lists<'_> {
         if name & 1 == 1 { terms::NESTED } else { self.order.ords[(name >> 1) as usize] }
     }
 
-    /// A word in a field: an entry of the vocabulary or a literal.
+    /// A token in a field: an entry of the vocabulary or a literal.
     fn word(&mut self, id: u32, field: u32) {
         let ord = match self.order.ords[id as usize] {
             NONE => terms::LITERAL,
@@ -396,10 +458,12 @@ impl Lists<'_> {
         self.words.push(u64::from(ord) << 32 | u64::from(field));
     }
 
-    /// Adds the words that wait.
+    /// Adds what waits.
     fn flush(&mut self, number: u16) {
         self.all[0].add_all(&self.words, number);
+        self.all[1].add_all(&self.met, number);
         self.words.clear();
+        self.met.clear();
     }
 
     /// The lists that every document of a template is in; each once.
@@ -416,9 +480,10 @@ impl Lists<'_> {
         for pair in key[1..].windows(2) {
             if !is_slot(pair[0]) && !is_slot(pair[1]) {
                 let is_edge = self.interner.tag(pair[0]) != self.interner.tag(pair[1]);
-                self.meet(pair[0], pair[1], &mut |numbered, list| {
-                    noted[1 + usize::from(is_edge)].push(numbered.number(list));
-                });
+                if let Some(list) = self.meeting(pair[0], pair[1]) {
+                    let which = 1 + usize::from(is_edge);
+                    noted[which].push(self.all[which].number(list));
+                }
             }
         }
         for (which, start) in starts.into_iter().enumerate() {
@@ -430,15 +495,20 @@ impl Lists<'_> {
         }
     }
 
-    /// Two tokens side by side.
-    fn meet(&mut self, left: u32, right: u32, add: &mut dyn FnMut(&mut Numbered, u64)) {
+    /// The list of two tokens side by side, if they have one.
+    fn meeting(&self, left: u32, right: u32) -> Option<u64> {
         let edges = self.options.edges == Edges::BodyAndHead;
-        let Some((meeting, key)) = self.interner.meeting(Area::Head, left, right) else { return };
-        match meeting {
-            Meeting::Joint if self.options.joints => add(&mut self.all[1], key),
-            Meeting::Joint => {}
-            _ if edges => add(&mut self.all[2], key),
-            _ => {}
+        let (meeting, key) = self.interner.meeting(Area::Head, left, right)?;
+        (if meeting == Meeting::Joint { self.options.joints } else { edges }).then_some(key)
+    }
+
+    /// Two tokens side by side in document `number - 1`.
+    fn meet(&mut self, left: u32, right: u32, number: u16) {
+        let Some(key) = self.meeting(left, right) else { return };
+        if self.interner.tag(left) == self.interner.tag(right) {
+            self.met.push(key);
+        } else {
+            self.all[2].add(key, number);
         }
     }
 

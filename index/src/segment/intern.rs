@@ -1,7 +1,7 @@
 //! Numbers distinct tokens while a segment is built.
 //!
 //! Nearly all time goes into waiting for memory, so a slot of the table has all of a short token, and tokens are looked up in
-//! batches, where the waits of several overlap. Hashing is seeded: who writes a message cannot choose collisions.
+//! batches, in steps each of which asks for what the next one reads. Hashing is seeded: who writes a message cannot choose collisions.
 
 use std::hash::BuildHasher;
 
@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::build::{Meeting, meeting_key};
+use super::kernel::prefetch_one;
 use super::table::{self, Table};
 use super::terms::{self, Ends};
 use crate::prepare::Area;
@@ -72,19 +73,35 @@ impl Entry {
     /// It occurs in document `doc - 1`.
     #[inline]
     pub fn is_in(&mut self, doc: u16) {
-        if self.last_doc != doc {
-            self.shared |= self.last_doc != 0;
-            self.last_doc = doc;
-        }
+        // Without a branch: whether a document has a token already is as likely as not.
+        self.shared |= (self.last_doc != doc) & (self.last_doc != 0);
+        self.last_doc = doc;
     }
 
+    /// How it meets others.
+    #[inline]
+    pub fn ending(&self) -> Ending {
+        Ending { tail: self.tail, start: self.start_ends, tag: self.tag }
+    }
+}
+
+/// What of a token decides how it meets its neighbours. Read one by one: the whole of an [`Entry`] of which a part was written just
+/// now would have to wait until that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    tail: u32,
+    start: u32,
+    pub tag: Tag,
+}
+
+impl Ending {
     /// How this token meets the one on its left, if one of them is a word and the other no single character.
     #[inline]
-    pub fn meets(&self, left: &Entry, area: Area) -> Option<(Meeting, u64)> {
+    pub fn meets(&self, left: &Ending, area: Area) -> Option<(Meeting, u64)> {
         let (meeting, one, other) = match (left.tag.class(), self.tag.class()) {
-            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, self.start_ends),
-            (Class::Word, Class::Separator) => (Meeting::After, left.tail, self.start_ends),
-            (Class::Separator, Class::Word) => (Meeting::Before, self.start_ends, left.tail),
+            (Class::Word, Class::Word) => (Meeting::Joint, left.tail, self.start),
+            (Class::Word, Class::Separator) => (Meeting::After, left.tail, self.start),
+            (Class::Separator, Class::Word) => (Meeting::Before, self.start, left.tail),
             _ => return None,
         };
         Some((meeting, meeting_key(meeting, area, one, other)))
@@ -165,7 +182,7 @@ impl Interner {
         self.ends.clear();
     }
 
-    /// What to look up for a token at a place of a text.
+    /// What to look up for a token at a place of a text. Its slot is on its way from memory then.
     #[inline]
     pub fn ask(&self, text: &[u8], start: usize, len: usize, tag: Tag) -> Ask {
         let (first, hash) = if len < SHORT {
@@ -189,24 +206,27 @@ impl Interner {
             };
             (octets << 8 >> 8 | (len.min(255) as u64) << 56, hash)
         };
+        self.table.expect(hash as u32);
         Ask { first, hash: hash as u32, start: start as u32, len: len as u32, tag }
     }
 
     /// Numbers of tokens of a text, appended to `ids`.
     pub fn numbers(&mut self, asked: &[Ask], text: &[u8], ids: &mut Vec<u32>) {
-        // Each step reads where the one before leads to, for all tokens: slots, entries, octets.
-        self.table.touch(asked.iter().map(|ask| ask.hash));
-        let likely =
-            asked.iter().map(|ask| self.table.first(ask.hash).and_then(|id| self.entries.get(id as usize)));
-        let start = |entry: Option<&Entry>| entry.map_or(0, |entry| entry.start);
-        table::wait(likely.clone().map(start));
-        let long = likely.zip(asked).filter(|(_, ask)| ask.len as usize >= SHORT);
-        table::wait(
-            long.map(|(entry, _)| self.octets.get(start(entry) as usize).map_or(0, |&octet| octet.into())),
-        );
-        for ask in asked {
-            let token = &text[ask.start as usize..][..ask.len as usize];
-            ids.push(self.number(ask, token));
+        for asked in asked.chunks(BATCH) {
+            // What lookups come upon first; mostly it is the right one.
+            let mut likely = [u32::MAX; BATCH];
+            for (likely, ask) in likely.iter_mut().zip(asked) {
+                *likely = self.table.first(ask.hash).unwrap_or(u32::MAX);
+                self.expect(Some(*likely), None);
+            }
+            for (&likely, _) in likely.iter().zip(asked).filter(|(_, ask)| ask.len as usize >= SHORT) {
+                self.expect(None, Some(likely));
+            }
+            for ask in asked {
+                let token = &text[ask.start as usize..][..ask.len as usize];
+                let id = self.number(ask, token);
+                ids.push(id);
+            }
         }
     }
 
@@ -247,6 +267,19 @@ impl Interner {
         id
     }
 
+    /// The octets of tokens are read soon: what is known of `first` is on its way from memory then, and the octets of `then`, of which
+    /// that was said before.
+    #[inline]
+    pub fn expect(&self, first: Option<u32>, then: Option<u32>) {
+        if let Some(entry) = first.and_then(|id| self.entries.get(id as usize)) {
+            prefetch_one(entry);
+        }
+        let entry = then.and_then(|id| self.entries.get(id as usize));
+        if let Some(octet) = entry.and_then(|entry| self.octets.get(entry.start as usize)) {
+            prefetch_one(octet);
+        }
+    }
+
     /// The ends that have a number.
     pub fn ends(&self, number: u32) -> Ends {
         self.ends.list[number as usize]
@@ -256,16 +289,21 @@ impl Interner {
         self.entries[id as usize].tag
     }
 
-    /// How two tokens side by side meet: see [`Entry::meets`].
+    /// How two tokens side by side meet: see [`Ending::meets`].
     #[inline]
     pub fn meeting(&self, area: Area, left: u32, right: u32) -> Option<(Meeting, u64)> {
-        self.entries[right as usize].meets(&self.entries[left as usize], area)
+        self.entries[right as usize].ending().meets(&self.entries[left as usize].ending(), area)
     }
 
     #[inline]
     pub fn bytes(&self, id: u32) -> &[u8] {
         let entry = &self.entries[id as usize];
         &self.octets[entry.start as usize..][..entry.len as usize]
+    }
+
+    /// Octets of all distinct tokens.
+    pub fn octets(&self) -> usize {
+        self.octets.len()
     }
 
     /// Octets of memory that is held.

@@ -1,15 +1,19 @@
-//! Passes over runs of codes and literals, 32 octets at a time where the processor can (AVX2), one at a time elsewhere.
+//! Passes over texts, runs of codes and literals, 32 octets at a time where the processor can (AVX2), one at a time elsewhere.
 //!
 //! The only unsafe code of this crate. What must hold: both ways give the same for all octets whatever they are; every read
-//! stays inside the slice that was given, which the vector loops ensure by ending where a whole block no longer fits and leaving
+//! and write stays inside the slice that was given, which the vector loops ensure by ending where a whole block no longer fits and leaving
 //! the rest to the plain ones.
 #![allow(unsafe_code)]
 
+mod grams;
 mod numbers;
+mod text;
 
 use std::ops::Range;
 
+pub use grams::{GRAMS, GRAMS_OCTETS, Rows, gram_rows};
 pub use numbers::{Symbols, Units, count_symbols, find_any, find_symbols, find_three};
+pub use text::{TEXT_BLOCK, classes, map_ascii};
 
 use super::codes::{LITERAL_SEPARATOR, LITERAL_WORD};
 use super::vocabulary::END;
@@ -127,6 +131,19 @@ pub fn prefetch(octets: &[u8]) {
         // SAFETY: every x86-64 processor has it, and it reads nothing: a hint for a place inside the slice.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
     });
+}
+
+/// The same for one thing, of which the line of the cache is asked for that it begins in.
+#[inline]
+pub fn prefetch_one<T>(thing: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has it, and it reads nothing: a hint for a place that is borrowed.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(thing).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = thing;
 }
 
 /// More than that comes by itself.

@@ -27,11 +27,13 @@ mod ranks;
 mod records;
 mod settle;
 mod signature;
+mod sorting;
 mod table;
 mod templates;
 pub mod terms;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod vocabulary;
 
 use std::ops::{ControlFlow, Range};
@@ -214,7 +216,7 @@ impl Segment {
             .filter(|&doc| doc < docs)
             .for_each(|doc| unvouched.insert(doc));
         let texts = |area| {
-            let [codes, code_offsets, literals, literal_offsets] = finish::pieces(area);
+            let [codes, code_offsets, literals, literal_offsets] = texts::pieces(area);
             let texts = Texts {
                 codes: bundle.piece(codes),
                 code_offsets: bundle.numbers(code_offsets),

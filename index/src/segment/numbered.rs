@@ -8,7 +8,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 
 use super::intern::BATCH;
-use super::table::{Table, grown, wait};
+use super::kernel::prefetch_one;
+use super::table::{Table, grown};
 
 /// Numbers below 2^31 for each document, in two or four octets each.
 #[derive(Default)]
@@ -72,6 +73,11 @@ impl Streams {
         })
     }
 
+    /// Octets of all numbers.
+    pub fn octets(&self) -> usize {
+        self.units.len() * 2
+    }
+
     /// Octets of memory that is held.
     pub fn held(&self) -> usize {
         self.units.capacity() * 2 + self.ends.capacity() * size_of::<usize>()
@@ -110,17 +116,28 @@ impl Numbered {
 
     /// The same for several keys.
     pub fn add_all(&mut self, keys: &[u64], doc: u16) {
-        let mut hashes = [0; BATCH];
-        for keys in keys.chunks(BATCH) {
-            let hashes = &mut hashes[..keys.len()];
-            hashes.iter_mut().zip(keys).for_each(|(hash, &key)| *hash = self.hasher.hash_one(key) as u32);
-            self.table.touch(hashes.iter().copied());
-            let lists = hashes.iter().map(|&hash| self.table.first(hash).map_or(0, |list| list as usize));
-            wait(lists.map(|list| self.lists.get(list).map_or(0, |list| list.last.into())));
-            for (&key, &hash) in keys.iter().zip(&*hashes) {
+        // The slots of the next batch are on their way while one is looked up.
+        let (mut hashes, mut next) = ([0; BATCH], [0; BATCH]);
+        let mut batches = keys.chunks(BATCH).peekable();
+        self.expect(batches.peek().copied().unwrap_or_default(), &mut next);
+        while let Some(keys) = batches.next() {
+            std::mem::swap(&mut hashes, &mut next);
+            self.expect(batches.peek().copied().unwrap_or_default(), &mut next);
+            let hashes = &hashes[..keys.len()];
+            let likely = hashes.iter().filter_map(|&hash| self.lists.get(self.table.first(hash)? as usize));
+            likely.for_each(prefetch_one);
+            for (&key, &hash) in keys.iter().zip(hashes) {
                 let number = self.number_hashed(key, hash);
                 self.note(number, doc);
             }
+        }
+    }
+
+    /// Hashes keys and asks for their slots.
+    fn expect(&self, keys: &[u64], hashes: &mut [u32; BATCH]) {
+        for (hash, &key) in hashes.iter_mut().zip(keys) {
+            *hash = self.hasher.hash_one(key) as u32;
+            self.table.expect(*hash);
         }
     }
 
@@ -188,6 +205,7 @@ pub struct Gathered {
 
 /// Nothing stands in a slot of zeros.
 #[derive(Clone, Copy, Default)]
+#[repr(align(16))]
 struct Slot {
     key: u64,
     /// Plus one.
@@ -212,16 +230,17 @@ impl Gathered {
         self.add_hashed(key, self.hash(key), doc);
     }
 
-    /// The same for several keys.
-    pub fn add_all(&mut self, keys: &[u64], doc: u16) {
-        let mut hashes = [0; BATCH];
-        for keys in keys.chunks(BATCH) {
-            let hashes = &mut hashes[..keys.len()];
-            hashes.iter_mut().zip(keys).for_each(|(hash, &key)| *hash = self.hash(key));
-            let mask = self.slots.len() - 1;
-            wait(hashes.iter().map(|&hash| self.slots[hash & mask].number));
-            keys.iter().zip(hashes).for_each(|(&key, hash)| self.add_hashed(key, *hash, doc));
+    /// The key is added soon: its slot is on its way from memory then.
+    #[inline]
+    pub fn expect(&self, key: u64) {
+        if let Some(slot) = self.slots.get(self.hash(key) & (self.slots.len() - 1)) {
+            prefetch_one(slot);
         }
+    }
+
+    /// The same for several keys that were expected.
+    pub fn add_all(&mut self, keys: &[u64], doc: u16) {
+        keys.iter().for_each(|&key| self.add(key, doc));
     }
 
     #[inline]
@@ -310,6 +329,7 @@ mod tests {
         let (mut gathered, mut numbered) = (Gathered::default(), Numbered::default());
         for doc in 1..200u16 {
             let keys: Vec<u64> = (0..90u64).map(|n| n * n * u64::from(doc % 50) % 7919).collect();
+            keys[..70].iter().for_each(|&key| gathered.expect(key));
             gathered.add_all(&keys[..70], doc);
             keys[70..].iter().for_each(|&key| gathered.add(key, doc));
             keys[..9].iter().for_each(|&key| numbered.add(key, doc));

@@ -23,8 +23,11 @@ const PLAIN: u8 = 0;
 /// Octets that are packed together.
 const RUN: usize = 24;
 
+/// In the table below, for octets that have no symbol.
+const NO_SYMBOL: u8 = 0x80;
+
 const SYMBOL: [u8; 256] = {
-    let mut table = [ESCAPE; 256];
+    let mut table = [NO_SYMBOL; 256];
     let mut at = 0;
     while at < OCTETS.len() {
         table[OCTETS[at] as usize] = at as u8;
@@ -53,12 +56,7 @@ pub fn pack(octets: &[u8], out: &mut Vec<u8>) {
             rest = behind;
             continue;
         }
-        let symbol = SYMBOL[usize::from(*octet)];
-        open.push(symbol, out);
-        if symbol == ESCAPE {
-            open.push(octet >> 4, out);
-            open.push(octet & 15, out);
-        }
+        symbols_of(*octet).for_each(|symbol| open.push(symbol, out));
         rest = behind;
     }
     let mut added = 0;
@@ -86,7 +84,7 @@ impl Open {
     #[inline]
     fn push_run(&mut self, octets: &[u8; RUN], out: &mut Vec<u8>) -> bool {
         let symbols = octets.map(|octet| SYMBOL[usize::from(octet)]);
-        if symbols.iter().fold(0, |most, &symbol| most.max(symbol)) >= ESCAPE {
+        if symbols.iter().fold(0, |all, &symbol| all | symbol) & NO_SYMBOL != 0 {
             return false;
         }
         let mut numbers = [0; RUN / 3 * 2];
@@ -151,15 +149,22 @@ pub fn unpack(packed: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The place of a literal, before which `before` stands without the first octet: a range of places has a literal that begins at its
+/// The places of literals, before which so many octets of literals stand, rising: a range of places has a literal that begins at its
 /// start and all others before its end, as [`has_in`] looks at them.
-pub fn place(before: &[u8], packed: &[u8]) -> u32 {
-    // The octet that ends the literal before it is the first one of the place.
-    let place = match plain(packed) {
-        Some(_) => before.len(),
-        None => before.iter().map(|&octet| symbols_of(octet).count()).sum::<usize>() / 3,
-    };
-    u32::try_from(place).unwrap_or(u32::MAX)
+pub fn places(starts: &[usize], literals: &[u8], packed: &[u8]) -> impl Iterator<Item = u32> {
+    let is_plain = plain(packed).is_some();
+    let (mut counted, mut symbols) = (0, 0);
+    starts.iter().map(move |&start| {
+        // The octet that ends the literal before it is the first one of the place.
+        let place = if is_plain {
+            start
+        } else {
+            symbols += literals[counted..start].iter().map(|&octet| symbols_of(octet).count()).sum::<usize>();
+            counted = start;
+            symbols / 3
+        };
+        u32::try_from(place).unwrap_or(u32::MAX)
+    })
 }
 
 /// Whether the needle is there: octets of whole characters of a literal, perhaps with [`END`] before or behind them. Looked for as
@@ -208,7 +213,12 @@ pub fn which(packed: &[u8], finder: &Finder<'_>, out: &mut Vec<usize>) {
 /// Symbols of an octet.
 fn symbols_of(octet: u8) -> impl Iterator<Item = u8> {
     let symbol = SYMBOL[usize::from(octet)];
-    [symbol, octet >> 4, octet & 15].into_iter().take(if symbol == ESCAPE { 3 } else { 1 })
+    let is_own = symbol != NO_SYMBOL;
+    [if is_own { symbol } else { ESCAPE }, octet >> 4, octet & 15].into_iter().take(if is_own {
+        1
+    } else {
+        3
+    })
 }
 
 /// The packed symbols of a message.
@@ -362,7 +372,8 @@ mod tests {
             for (at, _) in octets.iter().enumerate().filter(|(at, _)| *at == 0 || octets[at - 1] == END) {
                 let literal = octets[at..].split(|&octet| octet == END).next().unwrap_or_default();
                 let next = (at + literal.len() + 1).min(octets.len());
-                let places = place(&octets[..at], &packed) as usize..place(&octets[..next], &packed) as usize;
+                let found: Vec<u32> = places(&[at, next], &octets, &packed).collect();
+                let places = found[0] as usize..found[1] as usize;
                 let wanted = [&[END], literal].concat();
                 let finder = Finder::new(&wanted);
                 prop_assert!(has_in(&packed, &finder, places.clone()) && has_in(&packed, &finder, places.start..usize::MAX));

@@ -23,7 +23,7 @@ pub struct Writer {
     octets: Vec<u8>,
     offsets: Vec<u32>,
     entries: u32,
-    /// The lists of the current entry.
+    /// The lists of the current entry in header fields.
     current: Vec<u8>,
 }
 
@@ -36,8 +36,9 @@ impl Writer {
 
     /// The list of the next entry in bodies.
     pub fn body(&mut self, list: &[u16]) -> Result<(), BuildError> {
-        self.form.push(list, &mut self.current);
-        self.end()
+        self.begin()?;
+        self.form.push(list, &mut self.octets);
+        Ok(())
     }
 
     /// A list of the next entry in header fields or addresses.
@@ -48,18 +49,18 @@ impl Writer {
 
     /// Its lists are complete.
     pub fn end_head(&mut self) -> Result<(), BuildError> {
-        let mut len = Vec::with_capacity(5);
-        push_short(self.current.len() as u32, &mut len);
-        self.current.splice(..0, len);
-        self.end()
+        self.begin()?;
+        push_short(self.current.len() as u32, &mut self.octets);
+        self.octets.append(&mut self.current);
+        Ok(())
     }
 
-    fn end(&mut self) -> Result<(), BuildError> {
+    /// The next entry begins.
+    fn begin(&mut self) -> Result<(), BuildError> {
         if self.entries.is_multiple_of(STEP) {
             self.offsets.push(u32::try_from(self.octets.len()).map_err(|_| BuildError::Full)?);
         }
         self.entries += 1;
-        self.octets.append(&mut self.current);
         Ok(())
     }
 

@@ -12,7 +12,8 @@ use tantivy::directory::OwnedBytes;
 
 use super::bundle::Numbers;
 use super::common::{self, Common};
-use super::kernel::prefetch;
+use super::kernel::{self, GRAMS_OCTETS, gram_rows, prefetch};
+use super::vocabulary::END;
 
 /// Rows are never more than there are grams.
 const GRAMS: usize = 1 << 18;
@@ -36,8 +37,14 @@ fn gram(octets: &[u8]) -> u32 {
 /// Whether an octet is a letter or a part of one: there is no lower case in normalised text, and nearly all that is behind the
 /// letters of ASCII are those of other scripts.
 #[inline]
-fn is_letter(octet: u8) -> bool {
+pub(super) fn is_letter(octet: u8) -> bool {
     octet >= b'A'
+}
+
+/// Multiplicative hash: its upper bits say which of several rows.
+#[inline]
+pub(super) fn hash(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1) ^ (gram >> 7).wrapping_mul(0x85eb_ca6b)
 }
 
 /// How many grams there are, or rows for them.
@@ -49,16 +56,30 @@ pub struct Grams<N> {
 }
 
 impl Grams<u64> {
-    /// Adds those of a token.
-    pub fn count(&mut self, token: &[u8]) {
-        let letters: u32 = token
-            .array_windows::<GRAM>()
-            .map(|octets| u32::from(octets.iter().fold(true, |all, &octet| all & is_letter(octet))))
-            .sum();
-        self.letters += u64::from(letters);
-        self.others += (token.len() as u64).saturating_sub(GRAM as u64 - 1) - u64::from(letters);
+    /// Adds those of tokens, each with [`END`] behind it.
+    pub fn count_all(&mut self, tokens: &[u8]) {
+        // In steps whose counts fit into 16 bits, so that many windows are looked at at once.
+        let mut rest = tokens;
+        while rest.len() >= GRAM {
+            let step = &rest[..rest.len().min(COUNTED)];
+            let windows = step[2..].iter().zip(&step[1..]).zip(step);
+            let (mut all, mut letters) = (0u16, 0u16);
+            for ((&c, &b), &a) in windows {
+                let inside = |octet: u8| u16::from(octet != END);
+                let letter = |octet: u8| u16::from(is_letter(octet));
+                let whole = inside(a) & inside(b) & inside(c);
+                all += whole;
+                letters += whole & letter(a) & letter(b) & letter(c);
+            }
+            self.letters += u64::from(letters);
+            self.others += u64::from(all - letters);
+            rest = &rest[step.len() - (GRAM - 1)..];
+        }
     }
 }
+
+/// Octets of tokens that are looked at together.
+const COUNTED: usize = 1 << 12;
 
 impl std::str::FromStr for Grams<f32> {
     type Err = std::num::ParseFloatError;
@@ -95,8 +116,8 @@ impl Grams<u32> {
     /// The row of three octets.
     #[inline]
     fn row(self, gram: u32, of_letters: bool) -> usize {
-        // Multiplicative hash into 0..rows without a division.
-        let hash = gram.wrapping_mul(0x9e37_79b1) ^ (gram >> 7).wrapping_mul(0x85eb_ca6b);
+        // Into 0..rows without a division.
+        let hash = hash(gram);
         let (first, rows) = if of_letters { (0, self.letters) } else { (self.letters, self.others) };
         first as usize + ((u64::from(hash) * u64::from(rows)) >> 32) as usize
     }
@@ -123,31 +144,40 @@ pub struct Writer {
     is_continued: bool,
 }
 
-/// Columns of the table, 64 of them at a time.
+/// Columns of the table, so many at a time as have their bits of all rows near the processor.
 #[derive(Default)]
 struct Half {
     count: u32,
-    current: Vec<u64>,
-    blocks: Vec<u64>,
+    /// A row each, and behind them one that is not written.
+    current: Vec<u32>,
+    blocks: Vec<u32>,
 }
 
 impl Half {
     fn end(&mut self) {
         self.count += 1;
-        if self.count.is_multiple_of(64) {
+        if self.count.is_multiple_of(u32::BITS) {
             self.flush();
         }
     }
 
     fn flush(&mut self) {
-        self.blocks.extend_from_slice(&self.current);
+        self.blocks.extend_from_slice(&self.current[..self.rows()]);
         self.current.fill(0);
     }
 
+    fn rows(&self) -> usize {
+        self.current.len() - 1
+    }
+
+    /// Words of 64 columns in a row.
     fn words(&self) -> usize {
         self.count.div_ceil(64) as usize
     }
 }
+
+/// Blocks of columns that are written together: a line of the cache in each row.
+const TOGETHER: usize = 16;
 
 impl Writer {
     /// For about this many grams in `items` items.
@@ -163,8 +193,8 @@ impl Writer {
         rows.letters = rows.letters.saturating_sub(common.len() as u32).max(32);
         let all = all.max(rows.sum() as usize + common.len());
         let columns = |count: u32| Half {
-            current: vec![0; all],
-            blocks: Vec::with_capacity(all * count.div_ceil(64) as usize),
+            current: vec![0; all + 1],
+            blocks: Vec::with_capacity(all * count.div_ceil(u32::BITS) as usize),
             count: 0,
         };
         Writer {
@@ -179,6 +209,53 @@ impl Writer {
             at: 0,
             used: 0,
             is_continued: false,
+        }
+    }
+
+    /// All tokens of the current item, in as many parts as there are, each with [`END`] behind it.
+    pub fn tokens(&mut self, parts: &[&[u8]]) {
+        let octets = parts.iter().map(|tokens| tokens.len()).sum::<usize>();
+        if octets < self.column_bytes {
+            parts.iter().for_each(|tokens| self.together(tokens));
+            return;
+        }
+        for tokens in parts {
+            let mut start = 0;
+            for end in memchr::memchr_iter(END, tokens) {
+                self.token(&tokens[start..end]);
+                start = end + 1;
+            }
+        }
+    }
+
+    /// Tokens that go into one column, whatever it is.
+    fn together(&mut self, tokens: &[u8]) {
+        let bit = 1 << (self.items.count % u32::BITS);
+        let hashed = self.common.len() as u32;
+        let none = self.items.rows();
+        let (common, current) = (&self.common_rows[..], &mut self.items.current[..]);
+        let rows = kernel::Rows {
+            letters: (hashed, self.rows.letters),
+            others: (hashed + self.rows.letters, self.rows.others),
+            none: none as u32,
+        };
+        let mut rest = tokens;
+        while rest.len() >= GRAM {
+            let (found, numbers) = match rest.first_chunk() {
+                Some(octets) => gram_rows(octets, rows),
+                None => {
+                    let mut octets = [END; GRAMS_OCTETS];
+                    octets[..rest.len()].copy_from_slice(rest);
+                    gram_rows(&octets, rows)
+                }
+            };
+            let grams = kernel::GRAMS.min(rest.len() - (GRAM - 1));
+            for (&row, &number) in found.iter().zip(&numbers).take(grams) {
+                // No branches: what kind of gram comes next cannot be predicted.
+                let own = usize::from(common[usize::from(number)]);
+                current[if own == 0 { row as usize } else { own - 1 }] |= bit;
+            }
+            rest = &rest[grams..];
         }
     }
 
@@ -200,24 +277,12 @@ impl Writer {
         }
         self.used += token.len();
         let columns = if self.is_continued { &mut self.more } else { &mut self.items };
-        let bit = 1 << (columns.count % 64);
-        let (rows, hashed) = (self.rows, self.common.len());
-        let current = &mut columns.current[..];
-        let (mut gram, mut number, mut run, mut ascii) = (0, 0, 0, 0);
-        for (n, &octet) in token.iter().enumerate() {
-            gram = (gram << 6 | u32::from(octet & 0x3f)) & (GRAMS as u32 - 1);
-            number = common::follow(number, octet);
-            run = if is_letter(octet) { run + 1 } else { 0 };
-            ascii = if octet.is_ascii_uppercase() { ascii + 1 } else { 0 };
-            if n + 1 < GRAM {
-                continue;
-            }
-            let own = if ascii >= GRAM { self.common_rows[usize::from(number)] } else { 0 };
-            let row = match own {
-                0 => hashed + rows.row(gram, run >= GRAM),
-                own => usize::from(own) - 1,
-            };
-            current[row] |= bit;
+        let bit = 1 << (columns.count % u32::BITS);
+        for octets in token.array_windows::<GRAM>() {
+            let own = common::number(octets).map_or(0, |number| self.common_rows[usize::from(number)]);
+            let hashed =
+                || self.common.len() + self.rows.row(gram(octets), octets.iter().all(|&o| is_letter(o)));
+            columns.current[if own == 0 { hashed() } else { usize::from(own) - 1 }] |= bit;
         }
     }
 
@@ -239,11 +304,11 @@ impl Writer {
 
     /// The table, and which items the columns behind those of all items continue; they begin at a multiple of 64.
     pub fn finish(mut self) -> (Vec<u8>, Vec<u32>) {
-        let rows = self.items.current.len();
+        let rows = self.items.rows();
         let mut parts = [&mut self.items, &mut self.more];
         parts
             .iter_mut()
-            .filter(|columns| !columns.count.is_multiple_of(64))
+            .filter(|columns| !columns.count.is_multiple_of(u32::BITS))
             .for_each(|columns| columns.flush());
         let words: usize = parts.iter().map(|columns| columns.words()).sum();
         let head = [self.rows.letters, self.rows.others, words as u32 * 64, self.common.len() as u32];
@@ -252,11 +317,20 @@ impl Writer {
         let start = out.len();
         out.resize(start + rows * words * 8, 0);
         let table = &mut out[start..];
-        let blocks = parts.iter().flat_map(|columns| columns.blocks.chunks_exact(rows));
-        for (at, block) in blocks.enumerate() {
-            for (row, word) in block.iter().enumerate() {
-                table[(row * words + at) * 8..][..8].copy_from_slice(&word.to_le_bytes());
+        let mut first = 0;
+        for columns in parts {
+            let blocks: Vec<&[u32]> = columns.blocks.chunks_exact(rows).collect();
+            // What lies side by side in a row is written together.
+            for (nth, blocks) in blocks.chunks(TOGETHER).enumerate() {
+                for row in 0..rows {
+                    let start = (row * words + first) * 8 + nth * TOGETHER * 4;
+                    let line = &mut table[start..start + blocks.len() * 4];
+                    for (octets, block) in line.as_chunks_mut::<4>().0.iter_mut().zip(blocks) {
+                        *octets = block[row].to_le_bytes();
+                    }
+                }
             }
+            first += columns.words();
         }
         (out, self.continued)
     }
@@ -409,11 +483,16 @@ mod tests {
     #[test]
     fn grams_are_counted_as_their_rows_are_chosen() {
         let mut grams = Grams::default();
-        ["", "AB", "ABC", "A1BCDE", "ÄBC", "123"].iter().for_each(|token| grams.count(token.as_bytes()));
+        let tokens = ["", "AB", "ABC", "A1BCDE", "ÄBC", "123"];
+        grams.count_all(&tokens.map(|token| [token.as_bytes(), &[END]].concat()).concat());
         // ABC, BCD, CDE, both of ÄBC; A1B, 1BC, 123.
         assert_eq!(grams, Grams { letters: 5, others: 3 });
         let rows = Grams::rows(Grams { letters: 1000, others: 5000 }, 10, "2/0.5".parse().unwrap());
         assert_eq!(rows, Grams { letters: 200, others: 250 });
+        // The same in many steps.
+        let mut many = Grams::default();
+        many.count_all(&b"ABC\xff1B\xffA1BCDE\xff".repeat(3000));
+        assert_eq!(many, Grams { letters: 3000 * 3, others: 3000 * 2 });
         for gram in 0..GRAMS as u32 {
             assert!(rows.row(gram, true) < 200 && (200..450).contains(&rows.row(gram, false)));
         }
@@ -421,6 +500,30 @@ mod tests {
 
     fn none() -> Numbers {
         Numbers::of(&[])
+    }
+
+    #[test]
+    fn tokens_together_have_the_bits_of_each() {
+        let octet = |n: usize| b"ABCXYZ019-\xff\xc3\x9c\xe6[_"[n * n * 7 % 97 % 16];
+        for len in 0..300 {
+            let tokens: Vec<u8> = (0..len).map(|n| octet(n + len * 3)).chain([END]).collect();
+            let tables = [true, false].map(|together| {
+                let mut weights = common::Weights::new();
+                weights.add(b"ABCXYZA", 1);
+                let mut writer = Writer::new(both(900), 3, both(0.2), 1000, weights.heaviest(3));
+                for _ in 0..3 {
+                    if together {
+                        writer.tokens(&[&tokens[..], b"XYZ\xff"]);
+                    } else {
+                        let all = tokens.split(|&octet| octet == END).chain([&b"XYZ"[..]]);
+                        all.for_each(|token| writer.token(token));
+                    }
+                    writer.end_item();
+                }
+                writer.finish()
+            });
+            assert_eq!(tables[0], tables[1], "{tokens:?}");
+        }
     }
 
     #[test]

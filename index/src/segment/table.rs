@@ -1,11 +1,20 @@
 //! A table from keys of eight octets to numbers that is looked into without waiting twice: open addressing, key, hash and number
 //! side by side.
 
+use super::kernel::prefetch_one;
+
 /// Slots of a new table.
 const SLOTS: usize = 1 << 10;
 
-/// Key (two halves), hash, number plus one: nothing stands in a slot of zeros.
-type Slot = [u32; 4];
+/// Nothing stands in a slot of zeros.
+#[derive(Clone, Copy, Default)]
+#[repr(align(16))]
+struct Slot {
+    key: u64,
+    hash: u32,
+    /// Plus one.
+    number: u32,
+}
 
 /// Keys need not be whole: a lookup asks whether the number is the right one.
 pub struct Table {
@@ -16,14 +25,8 @@ pub struct Table {
 
 impl Default for Table {
     fn default() -> Table {
-        Table { slots: vec![[0; 4]; SLOTS], len: 0 }
+        Table { slots: vec![Slot::default(); SLOTS], len: 0 }
     }
-}
-
-/// Waits for what an iterator reads, all at once: a number that nobody uses would not be read.
-#[inline]
-pub fn wait(read: impl Iterator<Item = u32>) {
-    std::hint::black_box(read.fold(0, u32::wrapping_add));
 }
 
 /// The room that something takes which doubles as it grows.
@@ -32,17 +35,18 @@ pub fn grown(len: usize) -> usize {
 }
 
 impl Table {
-    /// Reads where lookups of these hashes begin, so that they do not wait one after the other.
+    /// Asks for what a lookup of this hash reads first, so that it does not wait for it.
     #[inline]
-    pub fn touch(&self, hashes: impl Iterator<Item = u32>) {
-        let mask = self.slots.len() - 1;
-        wait(hashes.map(|hash| self.slots[hash as usize & mask][3]));
+    pub fn expect(&self, hash: u32) {
+        if let Some(slot) = self.slots.get(hash as usize & (self.slots.len() - 1)) {
+            prefetch_one(slot);
+        }
     }
 
     /// What a lookup of this hash comes upon first, if anything; mostly it is the right one.
     #[inline]
     pub fn first(&self, hash: u32) -> Option<u32> {
-        self.slots[hash as usize & (self.slots.len() - 1)][3].checked_sub(1)
+        self.slots[hash as usize & (self.slots.len() - 1)].number.checked_sub(1)
     }
 
     /// The number of a key for which `is` holds.
@@ -52,8 +56,8 @@ impl Table {
         let mut at = hash as usize & mask;
         loop {
             let slot = &self.slots[at];
-            let number = slot[3].checked_sub(1)?;
-            if slot[..3] == [key as u32, (key >> 32) as u32, hash] && is(number) {
+            let number = slot.number.checked_sub(1)?;
+            if slot.key == key && slot.hash == hash && is(number) {
                 return Some(number);
             }
             at = (at + 1) & mask;
@@ -63,18 +67,18 @@ impl Table {
     /// Adds a key that is not there.
     pub fn insert(&mut self, hash: u32, key: u64, number: u32) {
         if (self.len + 1) * 3 > self.slots.len() * 2 {
-            let slots = vec![[0; 4]; self.slots.len() * 2];
+            let slots = vec![Slot::default(); self.slots.len() * 2];
             let old = std::mem::replace(&mut self.slots, slots);
-            old.into_iter().filter(|slot| slot[3] != 0).for_each(|slot| self.place(slot));
+            old.into_iter().filter(|slot| slot.number != 0).for_each(|slot| self.place(slot));
         }
         self.len += 1;
-        self.place([key as u32, (key >> 32) as u32, hash, number + 1]);
+        self.place(Slot { key, hash, number: number + 1 });
     }
 
     fn place(&mut self, slot: Slot) {
         let mask = self.slots.len() - 1;
-        let mut at = slot[2] as usize & mask;
-        while self.slots[at][3] != 0 {
+        let mut at = slot.hash as usize & mask;
+        while self.slots[at].number != 0 {
             at = (at + 1) & mask;
         }
         self.slots[at] = slot;
@@ -82,7 +86,7 @@ impl Table {
 
     /// Forgets everything and keeps its memory.
     pub fn clear(&mut self) {
-        self.slots.fill([0; 4]);
+        self.slots.fill(Slot::default());
         self.len = 0;
     }
 
@@ -109,7 +113,7 @@ mod tests {
             assert_eq!(table.find(hash, key, |found| found == number), None);
             table.insert(hash, key, number);
         }
-        table.touch(0..9000);
+        (0..9000).for_each(|hash| table.expect(hash));
         for number in 0..5000u32 {
             let (hash, key) = (number / 3 % 700, u64::from(number / 2));
             assert_eq!(table.find(hash, key, |found| found == number), Some(number));

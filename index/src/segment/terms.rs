@@ -78,6 +78,11 @@ impl Term {
         self
     }
 
+    /// The first eight octets, as a number in whose order terms are.
+    pub fn prefix(&self) -> u64 {
+        self.bytes.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets))
+    }
+
     fn with_char(self, c: char) -> Term {
         self.with(c.encode_utf8(&mut [0; 4]).as_bytes())
     }

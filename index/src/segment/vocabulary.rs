@@ -54,6 +54,13 @@ pub fn name_term(name: &[u8]) -> Vec<u8> {
     [&[NAME], name].concat()
 }
 
+/// The same in memory that is there.
+pub fn name_term_into(name: &[u8], term: &mut Vec<u8>) {
+    term.clear();
+    term.push(NAME);
+    term.extend_from_slice(name);
+}
+
 /// The entry of a pseudo name.
 pub fn pseudo_term(which: Which) -> [u8; 2] {
     [PSEUDO, which as u8]
