@@ -282,7 +282,6 @@ fn random_programs_have_the_answers_of_each_mailbox_alone_while_messages_arrive(
                 let mailbox = chance.below(BOXES);
                 let append = format!("APPEND box{mailbox} {{{}+}}\r\n{text}", text.len());
                 arrived += u32::from(arriving.command(&append).is_ok());
-                std::thread::sleep(std::time::Duration::from_millis(3));
             }
             arrived
         });
