@@ -99,6 +99,15 @@ class Needles:
     def word(self):
         return self.drawn(lambda t: self.rng.choice([w for w in WORD.findall(self.near(t)) if len(w) > 3] or [""]))
 
+    def by_frequency(self):
+        """A word that few of the sampled texts have, and one that most have."""
+        counts = {}
+        for text in self.texts:
+            for word in {w.lower() for w in WORD.findall(text) if len(w) > 3 and w.isascii() and w.isalpha()}:
+                counts[word] = counts.get(word, 0) + 1
+        ascending = sorted(counts, key=lambda word: (counts[word], word))
+        return next(word for word in ascending if counts[word] > 1), ascending[-1]
+
     def infix(self):
         def find(text):
             words = [w for w in WORD.findall(self.near(text)) if len(w) > 6]

@@ -28,8 +28,11 @@ use crate::lanes::Timed;
 use crate::lanes::analyse::Budget;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
 use crate::lanes::search::{Found, SearchError, SearchJob};
-use crate::limits::{ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX, CONTEXTS_BUDGET_BYTES_MAX};
+use crate::limits::{
+    ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX, CONTEXTS_BUDGET_BYTES_MAX, SEARCH_ROWS_BYTES_MAX,
+};
 use crate::mailbox::arranged::Kept;
+use crate::mailbox::joined;
 use crate::observe::metrics::Metrics;
 
 /// A connection's bytes, TLS or not.
@@ -162,6 +165,8 @@ pub struct Core {
     pub contexts_budget: Budget,
     /// What was compared of them, for the next time.
     pub arranged: Kept,
+    /// Which messages many small mailboxes have, for the next search in all of them.
+    pub joined: joined::Kept,
     /// The annotations that all users share, from the settings.
     pub shared_annotations: Annotations,
     pub counters: Cell<Counters>,
@@ -201,6 +206,7 @@ impl Core {
             arrange_budget: Budget::new(ARRANGE_BUDGET_BYTES_MAX),
             contexts_budget: Budget::new(CONTEXTS_BUDGET_BYTES_MAX),
             arranged,
+            joined: joined::Kept::new(SEARCH_ROWS_BYTES_MAX),
             shared_annotations,
             counters: Cell::default(),
             metrics: Metrics::default(),

@@ -186,8 +186,19 @@ pub const SORT_CRITERIA_MAX: usize = 32;
 /// Messages whose texts are looked at before all others where only the first or the last results are wanted. The first step takes about as long
 /// as handing it to a lane.
 pub const SEARCH_END_STEPS: [u32; 2] = [4096, 32_768];
+/// The same of rows where no text is asked about: the first step is what is looked at before others run.
+pub const SEARCH_STATE_END_STEPS: [u32; 2] = [SEARCH_WINDOW_MESSAGES as u32, 32_768];
 /// Mailboxes that are searched together; each holds a view and what it found.
 pub const SEARCH_TOGETHER_MAILBOXES_MAX: usize = 1024;
+/// Mailboxes with no more messages than this are searched as one where many are searched: for larger ones what each costs by itself does not matter.
+pub const SEARCH_JOINED_MESSAGES_MAX: u32 = SEARCH_WINDOW_MESSAGES as u32;
+/// Mailboxes in one row of those, and messages from which on a row gets no other: mail that comes has one row made anew, some tenths of a millisecond.
+pub const SEARCH_ROW_MAILBOXES: usize = 64;
+pub const SEARCH_ROW_MESSAGES: u32 = 64 << 10;
+/// What a core keeps of rows for the next search: some 16 octets a message, 150 a mailbox.
+pub const SEARCH_ROWS_BYTES_MAX: usize = 32 << 20;
+/// What looking at a mailbox costs in messages, for how much is done before others run.
+pub const SEARCH_MAILBOX_COST: u32 = 64;
 /// Words of a text in a FUZZY key that are looked for one by one (a text with more is looked for as it is written), and words of one command for
 /// which others are looked up that are spelled like them.
 pub const FUZZY_WORDS_MAX: usize = 16;

@@ -105,3 +105,82 @@ fn a_mailbox_is_arranged_on_lanes() {
     assert_eq!(left.len(), (MESSAGES - 700) as usize);
     assert!(left.is_sorted_by_key(|uid| sent(uid - 1)) && left.iter().all(|uid| *uid > 700));
 }
+
+/// Numbers of a set in the order in which it has them.
+fn listed(set: &str) -> Vec<u32> {
+    let ranges = set.split(',').map(|range| range.split_once(':').unwrap_or((range, range)));
+    ranges.flat_map(|(low, high)| low.parse().unwrap()..=high.parse::<u32>().unwrap()).collect()
+}
+
+#[test]
+fn what_is_shown_of_an_order_is_what_the_whole_order_says() {
+    let server = Server::start();
+    server.user("anna");
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    fill(&mut client);
+    client.ok("SELECT INBOX");
+    client.ok("UID STORE 100:300,700:1100 +FLAGS.SILENT (\\Deleted)");
+    client.ok("EXPUNGE");
+    for criteria in
+        ["DATE", "REVERSE SUBJECT", "SUBJECT REVERSE DATE", "ARRIVAL", "REVERSE SIZE FROM", "FROM", "TO DATE"]
+    {
+        // Many that are arranged on a lane, some that are not, none.
+        for program in ["ALL", "UID 200:500", "SUBJECT \"Topic 01\"", "UID 777", "SUBJECT none"] {
+            for by in ["", "UID "] {
+                let mut sort = |returns: &str| -> String {
+                    let answer = line_of(
+                        &mut client,
+                        &format!("{by}SORT RETURN ({returns}) ({criteria}) UTF-8 {program}"),
+                    );
+                    answer.strip_prefix(by.trim_end()).unwrap_or(&answer).trim_start().to_owned()
+                };
+                let whole = match sort("ALL").strip_prefix("ALL ") {
+                    Some(all) => listed(all),
+                    None => Vec::new(),
+                };
+                let count = whole.len();
+                assert_eq!(sort("COUNT"), format!("COUNT {count}"), "{criteria}: {program}");
+                let end = |name: &str, number: Option<&u32>| number.map(|number| format!("{name} {number}"));
+                let (min, max) = (end("MIN", whole.first()), end("MAX", whole.last()));
+                assert_eq!(sort("MIN"), min.clone().unwrap_or_default(), "{criteria}: {program}");
+                assert_eq!(sort("MAX"), max.clone().unwrap_or_default(), "{criteria}: {program}");
+                let both: Vec<String> =
+                    min.into_iter().chain(max).chain([format!("COUNT {count}")]).collect();
+                assert_eq!(sort("MIN MAX COUNT"), both.join(" "), "{criteria}: {program}");
+                for (first, last) in [(1, 50), (3, 3), (90, 130), (1_000, 2_000)] {
+                    for sign in ["", "-"] {
+                        let (from, to) = match sign {
+                            "" => ((first - 1).min(count), last.min(count)),
+                            _ => (count.saturating_sub(last), (count + 1).saturating_sub(first)),
+                        };
+                        let part = whole.get(from..to).unwrap_or_default();
+                        let answer = sort(&format!("PARTIAL {sign}{first}:{sign}{last}"));
+                        let told =
+                            answer.strip_prefix(&format!("PARTIAL ({sign}{first}:{sign}{last} ")).unwrap();
+                        let told = told.strip_suffix(')').unwrap();
+                        let told = if told == "NIL" { Vec::new() } else { listed(told) };
+                        assert_eq!(told, part, "{criteria}: {program}, {sign}{first}:{sign}{last}");
+                    }
+                }
+                // What is kept is what was answered.
+                sort("SAVE PARTIAL 2:4 MAX");
+                let mut kept: Vec<u32> = whole.iter().skip(1).take(3).chain(whole.last()).copied().collect();
+                kept.sort_unstable();
+                kept.dedup();
+                let saved = numbers(&mut client, &format!("{by}SEARCH $"));
+                assert_eq!(saved, kept, "{criteria}: {program}");
+                client.ok(&format!("{by}SORT RETURN (SAVE) ({criteria}) UTF-8 {program}"));
+                let mut all = whole.clone();
+                all.sort_unstable();
+                assert_eq!(numbers(&mut client, &format!("{by}SEARCH $")), all, "{criteria}: {program}");
+            }
+        }
+    }
+}
+
+/// What an ESEARCH says, behind its tag.
+fn line_of(client: &mut Client, command: &str) -> String {
+    let lines = client.ok(command).lines();
+    let found = lines.iter().find_map(|line| line.strip_prefix("ESEARCH (TAG ")?.split_once(')'));
+    found.unwrap_or_else(|| panic!("{command}: {lines:?}")).1.trim_start().to_owned()
+}

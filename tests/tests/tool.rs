@@ -201,6 +201,15 @@ fn explain_tells_of_early_ends() {
         let answer = lines[0].split_once(") ").map_or("", |(_, answer)| answer);
         assert_eq!(told["answer"], answer, "{returns}");
     }
+    // Rows are looked at from that end as well, where nothing is asked about texts.
+    for (returns, program) in
+        [("MIN", "UNDELETED"), ("PARTIAL -1:-50", "SINCE 1-Jan-2000 UNDELETED"), ("MIN MAX", "DELETED")]
+    {
+        let told = explained(&server, &["INBOX", program, "--return", returns]);
+        assert_eq!((steps(&told, "ends").len(), number(&told, "searches")), (1, 1), "{returns}");
+        let lines = client.ok(&format!("UID SEARCH RETURN ({returns}) {program}")).lines();
+        assert_eq!(told["answer"], lines[0].split_once(") ").map_or("", |(_, answer)| answer), "{returns}");
+    }
     // Who wants to know how many has to look at all.
     let counted = explained(&server, &["INBOX", "BODY common", "--return", "MIN COUNT"]);
     assert!(steps(&counted, "ends").is_empty());
@@ -233,6 +242,16 @@ fn explain_of_sort_and_thread_tells_what_was_read() {
     assert_eq!(gathered(&again), [all, all, 0]);
     let lines = client.ok("UID SORT RETURN (MIN MAX COUNT) (DATE) UTF-8 ALL").lines();
     assert_eq!(again["answer"], lines[0].split_once(") ").unwrap().1);
+    // No more is sorted than is answered, and for a number alone nothing is compared.
+    let ordered = |told: &Value| number(step(told, "arranged"), "ordered");
+    assert_eq!((ordered(&again), ordered(&first)), (2, all));
+    let part = explained(&server, &["INBOX", "ALL", "--sort", "SUBJECT", "--return", "PARTIAL -1:-50"]);
+    assert_eq!(ordered(&part), 50);
+    let counted = explained(&server, &["INBOX", "ALL", "--sort", "FROM", "--return", "COUNT"]);
+    assert_eq!((ordered(&counted), steps(&counted, "gathered").len()), (0, 0));
+    assert_eq!(counted["answer"], format!("UID COUNT {all}"));
+    let text = told(&server, &["INBOX", "ALL", "--sort", "FROM", "--return", "COUNT"]);
+    assert!(text.contains("not sorted: no order is asked for"), "{text}");
     // Threads are as many as THREAD answers.
     let threaded = explained(&server, &["INBOX", "UID 1:1000", "--thread", "REFERENCES"]);
     let answer = client.ok("UID THREAD REFERENCES UTF-8 UID 1:1000").lines().remove(0);
@@ -264,16 +283,25 @@ fn explain_of_several_mailboxes_tells_how_they_are_searched() {
     };
     let together = explained(&server, &["*", "BODY common"]);
     assert_eq!(number(&together, "found"), esearch("personal", "BODY common"));
-    let mailboxes = how(&together);
-    assert_eq!(mailboxes.len() as u64, number(&together, "mailboxes"));
-    assert_eq!(
-        ["INBOX", "Lists/one", "Lists/two", "Trash"].map(|name| mailboxes[name].as_str()),
-        ["together", "together", "together", "state"]
-    );
+    assert!(how(&together).is_empty());
+    let joined = step(&together, "joined");
+    assert_eq!(number(joined, "mailboxes"), number(&together, "mailboxes"));
     let step_of_all = step(&together, "together");
     assert_eq!(
         (number(step_of_all, "mailboxes"), number(step_of_all, "messages")),
-        (3, u64::from(INBOX + LISTS + LISTS / 2))
+        (number(&together, "mailboxes"), u64::from(INBOX + LISTS + LISTS / 2))
+    );
+    // What was found out is used again.
+    let [_, again] = [(); 2].map(|()| explained(&server, &["*", "BODY common"]));
+    assert_eq!(number(step(&again, "joined"), "made"), 0);
+    // What is a number of the mailbox itself is looked at mailbox by mailbox, and texts together all the same.
+    let numbered = explained(&server, &["*", "UID 1:3 BODY common"]);
+    assert_eq!(number(&numbered, "found"), esearch("personal", "UID 1:3 BODY common"));
+    let mailboxes = how(&numbered);
+    assert_eq!(mailboxes.len() as u64, number(&numbered, "mailboxes"));
+    assert_eq!(
+        ["INBOX", "Lists/one", "Lists/two", "Trash"].map(|name| mailboxes[name].as_str()),
+        ["together", "together", "together", "state"]
     );
     assert_eq!(steps(step_of_all, "look").len(), 1);
     let alone = explained(&server, &["Lists/*", "OR UID 1:3 BODY cart"]);
@@ -285,7 +313,7 @@ fn explain_of_several_mailboxes_tells_how_they_are_searched() {
     let fuzzy = explained(&server, &["Lists/*", "FUZZY BODY conferense"]);
     assert_eq!(number(&fuzzy, "found"), esearch("subtree Lists", "FUZZY BODY conferense"));
     assert!(steps(&fuzzy, "mailbox").iter().all(|mailbox| steps(mailbox, "tier").len() == 3));
-    assert!(told(&server, &["*", "BODY common"]).contains("INBOX: searched together with others"));
+    assert!(told(&server, &["*", "BODY common"]).contains("small mailboxes as one"));
     // The search of the tool names mailboxes in the same way.
     let found = server.tool(&["search", "anna", "BODY common", "--mailbox", "Lists/*", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(found.trim()).unwrap().as_array().unwrap().len(), 50);

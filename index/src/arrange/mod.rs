@@ -3,12 +3,14 @@
 //! Pure. What is compared comes from summaries and is kept by message number in pages, which a search's threads share. Not here:
 //! which messages are sorted, nor where pages are kept.
 
+mod ends;
 mod entry;
 mod keys;
 mod page;
 mod sort;
 mod thread;
 
+pub use ends::{Order, Wanted, order};
 pub use entry::{Entry, Text};
 pub use page::{PAGE_MESSAGES, Page, Pages};
 pub use sort::{By, Criterion, compare, sort};

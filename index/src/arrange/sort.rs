@@ -49,7 +49,7 @@ fn ascending(n: i64) -> u64 {
 }
 
 /// The first octets of a text as a number that compares as they do.
-fn first_octets(text: &[u8]) -> u64 {
+pub(super) fn first_octets(text: &[u8]) -> u64 {
     let mut octets = [0; 8];
     let len = text.len().min(8);
     octets[..len].copy_from_slice(&text[..len]);
@@ -100,7 +100,12 @@ fn sort_in_runs<T: Ord>(all: &mut [T], stop: Stop<'_>) -> Result<(), Stopped> {
 }
 
 /// Numbers that compare as the criterion says.
-fn column(criterion: Criterion, items: &[Item], pages: &Pages, stop: Stop<'_>) -> Result<Vec<u64>, Stopped> {
+pub(super) fn column(
+    criterion: Criterion,
+    items: &[Item],
+    pages: &Pages,
+    stop: Stop<'_>,
+) -> Result<Vec<u64>, Stopped> {
     let mut numbers: Vec<u64> = match criterion.by {
         By::Arrival => items.iter().map(|item| ascending(item.internal)).collect(),
         By::Size => items.iter().map(|item| item.size.into()).collect(),
@@ -175,7 +180,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::arrange::{PAGE_MESSAGES, Page};
+    use crate::arrange::{PAGE_MESSAGES, Page, Wanted, order};
     use crate::summary::{Summary, SummaryKeys};
     use proptest::prelude::*;
     use trawl_store::types::ZonedTime;
@@ -259,6 +264,17 @@ mod tests {
                 let by = compare(&criteria, &pages, &items[pair[0] as usize], &items[pair[1] as usize]);
                 prop_assert!(by.then(pair[0].cmp(&pair[1])).is_lt());
                 prop_assert_eq!(by.reverse(), compare(&criteria, &pages, &items[pair[1] as usize], &items[pair[0] as usize]));
+            }
+            for (first, last) in [(0, 1), (1, 0), (2, 3), (5, 0), (0, 7), (1, 1), (30, 30)] {
+                let order = order(&items, &pages, &criteria, Wanted { first, last }, &never).unwrap();
+                let len = wanted.len() as u32;
+                prop_assert_eq!(order.len(), len);
+                for (place, item) in (0..).zip(&wanted) {
+                    let known = order.get(place);
+                    prop_assert!(known.is_none_or(|known| known == *item));
+                    prop_assert!(known.is_some() || (first..len - last.min(len)).contains(&place));
+                }
+                prop_assert_eq!(order.first().is_some(), len > 0 && (first > 0 || order.known() == len));
             }
             prop_assert_eq!(sort(&items, &pages, &criteria, &never), Ok(wanted));
         }

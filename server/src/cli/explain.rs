@@ -141,15 +141,28 @@ fn write(steps: &[Step], depth: usize, lines: &mut Vec<String>) {
                 };
                 line(format!("{name}: {how}, {us} us"));
             }
+            Step::Joined { mailboxes, made, us, .. } => {
+                line(format!(
+                    "{mailboxes} small mailboxes as one, {made} of them looked at anew, in {us} us"
+                ));
+            }
             Step::Together { mailboxes, messages, us, .. } => {
                 line(format!("together: {messages} messages of {mailboxes} mailboxes, in {us} us"));
             }
             Step::Gathered { messages, in_memory, read, read_us, us } => line(format!(
                 "gathered what is compared of {messages} messages in {us} us: {in_memory} in memory, {read} read from the log in {read_us} us"
             )),
-            Step::Arranged { messages, threads, on_lane, waited_room_us, waited_us, worked_us } => {
-                let what =
-                    threads.map_or("sorted".to_owned(), |threads| format!("threaded into {threads} threads"));
+            Step::Arranged { messages, ordered: Some(0), .. } if *messages > 0 => {
+                line(format!("{messages} messages not sorted: no order is asked for"));
+            }
+            Step::Arranged { messages, threads, ordered, on_lane, waited_room_us, waited_us, worked_us } => {
+                let what = match (threads, ordered) {
+                    (Some(threads), _) => format!("threaded into {threads} threads"),
+                    (None, Some(ordered)) if ordered < messages => {
+                        format!("selected from, {ordered} of them sorted,")
+                    }
+                    _ => "sorted".to_owned(),
+                };
                 let place = if *on_lane { "a lane" } else { "the executor" };
                 line(format!(
                     "{messages} messages {what} on {place} in {worked_us} us; waited {waited_us} us for a lane, {waited_room_us} us for memory"
@@ -157,7 +170,10 @@ fn write(steps: &[Step], depth: usize, lines: &mut Vec<String>) {
             }
         }
         match step {
-            Step::Tier { steps, .. } | Step::Mailbox { steps, .. } | Step::Together { steps, .. } => {
+            Step::Tier { steps, .. }
+            | Step::Mailbox { steps, .. }
+            | Step::Joined { steps, .. }
+            | Step::Together { steps, .. } => {
                 write(steps, depth + 1, lines);
             }
             _ => {}

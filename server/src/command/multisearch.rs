@@ -4,6 +4,7 @@
 //! mailbox is searched once; one that is deleted meanwhile, or is not there, is passed over; no answer about a mailbox without a match.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use roaring::RoaringBitmap;
 use trawl_store::state::account::Account;
@@ -13,8 +14,10 @@ use trawl_store::uid_set::UidSet;
 use super::context::{self, Found};
 use super::prelude::*;
 use super::search::fuzzy::Hits;
-use super::search::{self, answer, filters, numbers, together};
-use crate::limits::SEARCH_TOGETHER_MAILBOXES_MAX;
+use super::search::together::{self, RowHits};
+use super::search::{self, answer, filters, numbers};
+use crate::limits::{OUTPUT_PENDING_BYTES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
+use crate::mailbox::joined::Joined;
 use crate::observe::metrics::Family;
 use crate::response::status::RefusalKind;
 use crate::wire::ast::{MultiSearchCommand, SearchCommand, Source};
@@ -65,27 +68,29 @@ async fn answered(session: &mut Session, cx: &Cx, command: MultiSearchCommand) -
         names.iter().filter_map(|name| auth.decode(name).ok()).collect()
     };
     let mailboxes = auth.look(|account| mailboxes(account, &sources, selected, &names))?;
-    let (account, shard, rev2) = (auth.account.clone(), auth.shard.clone(), auth.rev2);
+    let auth = Authenticated::glimpse(&auth.account, &auth.shard, auth.rev2);
     if let Session::Selected(own) = &mut *session {
         context::begin(own, cx, search.returns)?;
     }
     let mut of_own = None;
     let searched = search::in_time(cx, async {
-        for some in mailboxes.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
-            let own = match &mut *session {
+        for (nth, some) in mailboxes.chunks(SEARCH_TOGETHER_MAILBOXES_MAX).enumerate() {
+            let mut own = match &mut *session {
                 Session::Selected(own) if some.contains(&own.mailbox) => Some(&mut **own),
                 _ => None,
             };
-            let mut others = Vec::with_capacity(some.len());
-            for mailbox in some {
-                if own.as_ref().is_none_or(|own| own.mailbox != *mailbox) {
-                    search::breathe(cx).await?;
-                    // One that is no more is passed over.
-                    others.extend(Selected::glimpse(&account, &shard, rev2, *mailbox));
+            let found = together::find(own.as_deref_mut(), &auth, (some, nth), cx, &search).await?;
+            if let (Some(own), Some(hits)) = (own, found.own) {
+                let hits = hits.ok_or_else(Refusal::mailbox_deleted)?;
+                of_own = Some(tell(own, cx, &search, encoding, hits).await?);
+            }
+            for (mut s, hits) in found.opened {
+                match tell(&mut s, cx, &search, encoding, hits).await {
+                    Err(refusal) if refusal.kind == RefusalKind::Bye => {}
+                    told => drop(told?),
                 }
             }
-            let positions = several(own, &mut others, cx, &search, encoding).await?;
-            of_own = positions.or(of_own.take());
+            tell_rows(&auth, cx, &search, encoding, &found.rows).await?;
         }
         Ok(())
     })
@@ -107,34 +112,6 @@ async fn answered(session: &mut Session, cx: &Cx, command: MultiSearchCommand) -
         }
     }
     searched
-}
-
-/// Searches the selected mailbox, if it is one of them, and others, and tells what was found in each; gives the positions in the
-/// selected one.
-async fn several(
-    own: Option<&mut Selected>,
-    others: &mut [Selected],
-    cx: &Cx,
-    command: &SearchCommand,
-    encoding: NameEncoding,
-) -> Result<Option<RoaringBitmap>, Refusal> {
-    let has_own = own.is_some();
-    let mut mailboxes: Vec<&mut Selected> = own.into_iter().chain(others).collect();
-    let found = together::find_each(&mut mailboxes, cx, command).await?;
-    let mut of_own = None;
-    for (nth, (s, hits)) in mailboxes.into_iter().zip(found).enumerate() {
-        let is_own = has_own && nth == 0;
-        let told = match hits {
-            Some(hits) => tell(s, cx, command, encoding, hits).await,
-            None => Err(Refusal::mailbox_deleted()),
-        };
-        match told {
-            Err(refusal) if refusal.kind == RefusalKind::Bye && !is_own => {}
-            told if is_own => of_own = Some(told?),
-            told => drop(told?),
-        }
-    }
-    Ok(of_own)
 }
 
 /// Which mailboxes these are, each once, in one pass over those that there are.
@@ -167,7 +144,7 @@ fn mailboxes(
             || subtrees.contains(name)
             || name.match_indices('/').any(|(at, _)| subtrees.contains(&name[..at]))
     };
-    let wanted = account.mailboxes().filter(|mailbox| is_wanted(mailbox.name()));
+    let wanted = account.mailboxes_from(MailboxId(0)).filter(|mailbox| is_wanted(mailbox.name()));
     let first = found.first().copied();
     found.extend(wanted.map(|mailbox| mailbox.id()).filter(|mailbox| Some(*mailbox) != first));
     found
@@ -193,4 +170,42 @@ async fn tell(
     }
     cx.out.room().await?;
     Ok(positions)
+}
+
+/// Tells what was found in small mailboxes, as much at a time as waits to be sent; one that is no more is passed over.
+async fn tell_rows(
+    auth: &Authenticated,
+    cx: &Cx,
+    command: &SearchCommand,
+    encoding: NameEncoding,
+    rows: &[(Rc<Joined>, RoaringBitmap)],
+) -> Result<(), Refusal> {
+    let returns = answer::or_all(command.returns.unwrap_or_default());
+    for (row, places) in rows {
+        let hits = RowHits::of(row, places);
+        let mut parts = hits.iter().peekable();
+        while parts.peek().is_some() {
+            auth.look(|account| {
+                cx.out.with(|out| {
+                    for (part, runs) in parts.by_ref() {
+                        let mailbox = account.mailbox(part.mailbox);
+                        let there = mailbox.filter(|mailbox| mailbox.uid_validity() == part.uid_validity);
+                        let Some(mailbox) = there else { continue };
+                        let esearch = answer::esearch_of(returns, runs, command.by, &part.uids);
+                        let validity = part.uid_validity;
+                        encode::esearch_of(out, &cx.tag, mailbox.name(), encoding, validity, &esearch);
+                        if out.len() >= OUTPUT_PENDING_BYTES_MAX {
+                            break;
+                        }
+                    }
+                });
+            })?;
+            cx.out.room().await?;
+            if cx.out.pending() >= OUTPUT_PENDING_BYTES_MAX / 2 {
+                search::breathe(cx).await?;
+            }
+        }
+    }
+    cx.out.room().await?;
+    Ok(())
 }

@@ -5,12 +5,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use trawl_store::types::MailboxId;
+
 use super::protocol::{ExplainRequest, Explained};
-use super::query::{Refused, mailboxes_named, named_glimpses, open, said};
+use super::query::{Refused, mailboxes_named, nobody, said};
 use crate::command::arrange;
 use crate::command::search::fuzzy::Hits;
-use crate::command::search::together::find_each;
-use crate::command::search::{answer, filters, find_wanted, fuzzy, numbers, readable};
+use crate::command::search::{answer, filters, find_wanted, fuzzy, readable, together};
 use crate::core::AccountRef;
 use crate::lanes::arrange::Arranged;
 use crate::limits::{EXPLAIN_PROGRAM_BYTES_MAX, EXPLAIN_TEXT_BYTES_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
@@ -21,7 +22,7 @@ use crate::response::encode::{self, ESearch};
 use crate::response::status::Refusal;
 use crate::runtime::clock::ProcessStart;
 use crate::runtime::state::CoreState;
-use crate::session::{Cx, Selected};
+use crate::session::{Authenticated, Cx, Selected};
 use crate::wire::ast::{CommandBody, SearchCommand};
 
 /// What a search does, and how long each part takes. On the core that owns the account.
@@ -31,20 +32,22 @@ pub async fn explain(
     asked: ExplainRequest,
 ) -> Result<Explained, Refused> {
     let body = parse(&asked)?;
-    let names = mailboxes_named(core, &account, Some(&asked.mailbox))?;
+    let mailboxes = mailboxes_named(core, &account, Some(&asked.mailbox))?;
     let search = match &body {
         CommandBody::Search(search) => search,
         CommandBody::Sort(sort) => &sort.search,
         CommandBody::Thread(thread) => &thread.search,
         _ => return Err("this is not a search program".to_owned()),
     };
-    let mut explained = Explained { mailboxes: names.len() as u64, ..Explained::default() };
-    match &names[..] {
-        [name] => {
-            let (mut selected, mut cx) = open(core, &account, name)?;
-            cx.observer = explaining();
-            let search = filters::expanded(&selected.auth, &cx.core, search).map_err(said)?.into_owned();
-            explained.program = readable::shown(&search, None);
+    let mut explained = Explained { mailboxes: mailboxes.len() as u64, ..Explained::default() };
+    let (auth, mut cx) = nobody(core, &account)?;
+    cx.observer = explaining();
+    let search = filters::expanded(&auth, &cx.core, search).map_err(said)?.into_owned();
+    explained.program = readable::shown(&search, None);
+    match &mailboxes[..] {
+        [mailbox] => {
+            let selected = Selected::glimpse(&auth, *mailbox);
+            let mut selected = selected.ok_or("the mailbox is no more")?;
             explained.messages = u64::from(selected.view.len());
             let began = cx.micros();
             let found = cx.observed(Family::Tool, one(&mut selected, &cx, &body, &search)).await;
@@ -56,7 +59,7 @@ pub async fn explain(
         _ if !matches!(body, CommandBody::Search(_)) => {
             return Err("SORT and THREAD are for one mailbox".to_owned());
         }
-        names => several(core, &account, names, search, &mut explained).await?,
+        mailboxes => several(&auth, &cx, mailboxes, &search, &mut explained).await?,
     }
     Ok(explained)
 }
@@ -105,9 +108,8 @@ async fn one(s: &mut Selected, cx: &Cx, body: &CommandBody, search: &SearchComma
     if let Some(arrange::Found { positions, arranged, .. }) = arranged {
         let mut told = None;
         if let (Some(returns), Arranged::Order(order)) = (returns, arranged) {
-            let called: Vec<u32> =
-                numbers::numbers(s.view.sequence_numbers(), search.by, &positions).collect();
-            told = Some(written(cx, &arrange::answer::esearch(returns, &order, search.by, &called)));
+            let called = arrange::answer::called(s.view.sequence_numbers(), search.by, &positions, &order);
+            told = Some(written(cx, &arrange::answer::esearch(returns, &order, search.by, called)));
         }
         return Ok(One { found: positions.len(), answer: told, relevancy: Vec::new() });
     }
@@ -152,28 +154,21 @@ fn of_tiers(hits: &Hits, scores: &[u8]) -> Relevancy {
 
 /// As ESEARCH and `trawl search` do it.
 async fn several(
-    core: &Rc<CoreState>,
-    account: &AccountRef,
-    names: &[String],
+    auth: &Authenticated,
+    cx: &Cx,
+    mailboxes: &[MailboxId],
     search: &SearchCommand,
     explained: &mut Explained,
 ) -> Result<(), Refused> {
-    let mut observer = explaining();
-    for names in names.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
-        let Some((mut named, mut cx)) = named_glimpses(core, account, names).await else { continue };
-        let mut all: Vec<&mut Selected> = named.iter_mut().map(|(_, selected)| selected).collect();
-        let Some(first) = all.first() else { continue };
-        let search = filters::expanded(&first.auth, &cx.core, search).map_err(said)?.into_owned();
-        explained.program = readable::shown(&search, None);
-        explained.messages += all.iter().map(|s| u64::from(s.view.len())).sum::<u64>();
-        cx.observer = observer;
+    for (nth, some) in mailboxes.chunks(SEARCH_TOGETHER_MAILBOXES_MAX).enumerate() {
         let began = cx.micros();
-        let found = cx.observed(Family::Tool, find_each(&mut all, &cx, &search)).await.map_err(said)?;
+        let found = together::find(None, auth, (some, nth), cx, search);
+        let found = cx.observed(Family::Tool, found).await.map_err(said)?;
         explained.total_us += cx.micros().saturating_sub(began);
-        explained.found += found.iter().flatten().map(|hits| hits.positions.len()).sum::<u64>();
-        observer = std::mem::take(&mut cx.observer);
+        explained.messages += found.messages;
+        explained.found += found.count();
     }
-    finish(explained, &observer, Vec::new());
+    finish(explained, &cx.observer, Vec::new());
     Ok(())
 }
 

@@ -6,18 +6,16 @@
 use std::fmt::Write;
 use std::rc::Rc;
 
-use futures_lite::future::yield_now;
-use roaring::RoaringBitmap;
 use trawl_index::extract::fields;
 use trawl_index::mime::header;
 use trawl_store::log::Address;
-use trawl_store::types::{Uid, ZonedTime};
+use trawl_store::state::mailbox::Mailbox;
+use trawl_store::types::{MailboxId, MessageNumber, Uid, ZonedTime};
 
 use super::protocol::Hit;
 use crate::command::list::pattern::Pattern;
-use crate::command::search::filters;
-use crate::command::search::fuzzy::Hits;
-use crate::command::search::together::find_each;
+use crate::command::search::together::{self, FoundIn, RowHits};
+use crate::command::search::{filters, places};
 use crate::core::AccountRef;
 use crate::limits::{CONTROL_HIT_TEXT_CHARS_MAX, CONTROL_HITS_MAX, SEARCH_TOGETHER_MAILBOXES_MAX};
 use crate::observe::Observer;
@@ -27,7 +25,7 @@ use crate::response::status::Refusal;
 use crate::runtime::state::CoreState;
 use crate::session::io::{Cancel, Input, Patience};
 use crate::session::reader::Reader;
-use crate::session::{Connection, Cx, Link, Selected};
+use crate::session::{Authenticated, Connection, Cx, Link};
 use crate::wire::ast::{CommandBody, Day, SearchCommand, Tag};
 use crate::wire::date::civil_from_day;
 use crate::wire::fragment::Policy;
@@ -46,23 +44,48 @@ pub async fn search(
 ) -> Result<(Vec<Hit>, u64), Refused> {
     let command = parse(program)?;
     let (mut hits, mut total) = (Vec::new(), 0);
-    let names = mailboxes_named(core, &account, mailbox)?;
-    for names in names.chunks(SEARCH_TOGETHER_MAILBOXES_MAX) {
-        let Some((mut named, cx)) = named_glimpses(core, &account, names).await else { continue };
-        let mut all: Vec<&mut Selected> = named.iter_mut().map(|(_, selected)| selected).collect();
-        let Some(first) = all.first() else { continue };
-        let command = filters::expanded(&first.auth, &cx.core, &command).map_err(said)?;
-        let found = cx.observed(Family::Tool, find_each(&mut all, &cx, &command)).await.map_err(said)?;
-        for ((name, selected), found) in named.iter().zip(found) {
-            let Some(Hits { positions, .. }) = found else { continue };
-            total += positions.len();
+    let mailboxes = mailboxes_named(core, &account, mailbox)?;
+    let (auth, cx) = nobody(core, &account)?;
+    let command = filters::expanded(&auth, &cx.core, &command).map_err(said)?;
+    for (nth, some) in mailboxes.chunks(SEARCH_TOGETHER_MAILBOXES_MAX).enumerate() {
+        let search = together::find(None, &auth, (some, nth), &cx, &command);
+        let found = cx.observed(Family::Tool, search).await.map_err(said)?;
+        total += found.count();
+        for (mailbox, messages) in newest(found, some, &cx, max.min(CONTROL_HITS_MAX)).await.map_err(said)? {
             let room = max.min(CONTROL_HITS_MAX).saturating_sub(hits.len());
-            if room > 0 && !positions.is_empty() {
-                hits.extend(show(selected, name, &positions, room).await?);
+            let messages = messages.get(..room).unwrap_or(&messages);
+            if !messages.is_empty() {
+                hits.extend(show(&auth, mailbox, messages).await?);
             }
         }
     }
     Ok((hits, total))
+}
+
+/// The newest messages that were found in each mailbox, newest first, in the order of mailboxes; not many more than `most`.
+async fn newest(
+    found: FoundIn,
+    of: &[MailboxId],
+    cx: &Cx,
+    most: usize,
+) -> Result<Vec<(MailboxId, Vec<(Uid, MessageNumber)>)>, Refusal> {
+    let mut all = Vec::new();
+    for (mut s, hits) in found.opened {
+        let numbers = places::numbers(&mut s, cx).await?;
+        let positions = hits.positions.iter().rev().take(most);
+        let message = |at: u32| Some((s.view.uid(at + 1)?, MessageNumber(numbers.number(at))));
+        all.push((s.mailbox, positions.filter_map(message).collect()));
+    }
+    for (row, places) in found.rows {
+        for (part, runs) in RowHits::of(&row, &places).iter() {
+            let positions = runs.iter().rev().flat_map(|run| run.clone().rev()).take(most);
+            let message = |at: u32| Some((part.uids.at(at)?, MessageNumber(part.number(at)?)));
+            all.push((part.mailbox, positions.filter_map(message).collect()));
+        }
+    }
+    let at = |mailbox: &MailboxId| of.iter().position(|known| known == mailbox);
+    all.sort_by_cached_key(|(mailbox, _)| at(mailbox));
+    Ok(all)
 }
 
 /// The program as the argument of a SEARCH.
@@ -88,60 +111,35 @@ fn gone() -> Refused {
     "there is no such account".to_owned()
 }
 
-/// The mailboxes that are meant: all of them, those that a pattern of LIST names, or one, which must be there.
+/// The mailboxes that are meant, in the order of their names: all of them, those that a pattern of LIST names, or one, which must be there.
 pub(super) fn mailboxes_named(
     core: &CoreState,
     account: &AccountRef,
     mailbox: Option<&str>,
-) -> Result<Vec<String>, Refused> {
+) -> Result<Vec<MailboxId>, Refused> {
     let shard = core.core.shard(account.shard).ok_or_else(gone)?;
     let pattern = mailbox.map(Pattern::new);
-    let names = shard.with_account(account.account, |account| {
+    let mailboxes = shard.with_account(account.account, |account| {
         // A name that is one exactly is not a pattern.
-        let exact =
-            mailbox.and_then(|name| account.mailbox_named(name)).map(|mailbox| mailbox.name().to_string());
-        let is_meant = |name: &str| match (&exact, &pattern) {
-            (Some(exact), _) => name == exact,
+        let exact = mailbox.and_then(|name| account.mailbox_named(name)).map(|mailbox| mailbox.id());
+        let is_meant = |mailbox: &Mailbox| match (&exact, &pattern) {
+            (Some(exact), _) => mailbox.id() == *exact,
             // One that is longer than any that makes sense names none.
-            (None, Some(pattern)) => pattern.as_ref().is_some_and(|pattern| pattern.matches(name)),
+            (None, Some(pattern)) => pattern.as_ref().is_some_and(|pattern| pattern.matches(mailbox.name())),
             (None, None) => true,
         };
-        let names = account.mailboxes().map(|mailbox| mailbox.name().to_string());
-        names.filter(|name| is_meant(name)).collect::<Vec<String>>()
+        let meant = account.mailboxes().filter(|mailbox| is_meant(mailbox));
+        meant.map(Mailbox::id).collect::<Vec<MailboxId>>()
     });
-    match (names.ok_or_else(gone)?, mailbox) {
-        (names, Some(mailbox)) if names.is_empty() => Err(format!("there is no mailbox {mailbox:?}")),
-        (names, _) => Ok(names),
+    match (mailboxes.ok_or_else(gone)?, mailbox) {
+        (mailboxes, Some(mailbox)) if mailboxes.is_empty() => Err(format!("there is no mailbox {mailbox:?}")),
+        (mailboxes, _) => Ok(mailboxes),
     }
 }
 
-/// Mailboxes by name, and what all of them are searched with; one that is no more by now is passed over.
-pub(super) async fn named_glimpses<'a>(
-    core: &Rc<CoreState>,
-    account: &AccountRef,
-    names: &'a [String],
-) -> Option<(Vec<(&'a String, Selected)>, Cx)> {
-    let (mut named, mut cx) = (Vec::new(), None);
-    for name in names {
-        let Ok((selected, its_cx)) = open(core, account, name) else { continue };
-        cx.get_or_insert(its_cx);
-        named.push((name, selected));
-        yield_now().await;
-    }
-    Some((named, cx?))
-}
-
-/// A mailbox as a session has it that nobody is connected to.
-pub(super) fn open(
-    core: &Rc<CoreState>,
-    account: &AccountRef,
-    name: &str,
-) -> Result<(Selected, Cx), Refused> {
+/// An account that nobody is connected to, and what it is searched with.
+pub(super) fn nobody(core: &Rc<CoreState>, account: &AccountRef) -> Result<(Authenticated, Cx), Refused> {
     let shard = core.core.shard(account.shard).ok_or_else(gone)?;
-    let no_such = || format!("there is no mailbox {name:?}");
-    let id = shard.with_account(account.account, |account| account.mailbox_named(name).map(|m| m.id()));
-    let id = id.ok_or_else(gone)?.ok_or_else(no_such)?;
-    let selected = Selected::glimpse(account, &shard, true, id).ok_or_else(no_such)?;
     let limits = &core.core.config.limits;
     let now = core.core.clock.monotonic();
     let silence = limits.idle_timeout.0;
@@ -154,31 +152,30 @@ pub(super) fn open(
         patience: Patience::new(silence, now + silence, limits.stall_timeout.0),
     };
     let Some(tag) = Tag::new(b"x") else { unreachable!("a letter is a tag") };
-    Ok((selected, Cx { link, tag, observer: Observer::default() }))
+    let auth = Authenticated::glimpse(account, &shard, true);
+    Ok((auth, Cx { link, tag, observer: Observer::default() }))
 }
 
-/// The newest of the messages found.
+/// Messages of a mailbox that were found.
 async fn show(
-    selected: &Selected,
-    mailbox: &str,
-    found: &RoaringBitmap,
-    room: usize,
+    auth: &Authenticated,
+    mailbox: MailboxId,
+    messages: &[(Uid, MessageNumber)],
 ) -> Result<Vec<Hit>, Refused> {
-    let newest: Vec<u32> = found.iter().rev().take(room).collect();
-    let known: Vec<(Uid, ZonedTime, Address)> = selected
-        .auth
+    let (name, known): (Option<String>, Vec<(Uid, ZonedTime, Address)>) = auth
         .look(|account| {
-            let one = |position: &u32| {
-                let uid = selected.view.uid(position + 1)?;
-                let row = selected.view.row(selected.mailbox_of(account)?, uid)?;
-                let facts = account.facts(row.message)?;
-                Some((uid, facts.internal, facts.address))
+            let one = |(uid, message): &(Uid, MessageNumber)| {
+                let facts = account.facts(*message)?;
+                Some((*uid, facts.internal, facts.address))
             };
-            newest.iter().filter_map(one).collect()
+            let name = account.mailbox(mailbox).map(|mailbox| mailbox.name().to_string());
+            (name, messages.iter().filter_map(one).collect())
         })
         .map_err(said)?;
+    // One that is no more has nothing to show.
+    let Some(name) = name else { return Ok(Vec::new()) };
     let addresses: Vec<Address> = known.iter().map(|(_, _, address)| *address).collect();
-    let headers = selected.auth.shard.read_headers(&addresses).await;
+    let headers = auth.shard.read_headers(&addresses).await;
     let hit = |((uid, internal, _), header): (&(Uid, ZonedTime, Address), _)| {
         let header: Vec<u8> = Result::unwrap_or_default(header);
         let field = |name: &str| {
@@ -186,7 +183,7 @@ async fn show(
             shortened(&field.map(|field| fields::decoded(&field).into_owned()).unwrap_or_default())
         };
         Hit {
-            mailbox: mailbox.to_owned(),
+            mailbox: name.clone(),
             uid: uid.get(),
             date: date(*internal),
             from: field("from"),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use trawl_index::arrange::{self, Algorithm, Criterion, Item, Pages, Stopped};
+use trawl_index::arrange::{self, Algorithm, Criterion, Item, Order, Pages, Stopped, Wanted};
 
 use super::SearchError;
 
@@ -20,15 +20,15 @@ pub struct ArrangeJob {
 }
 
 pub enum How {
-    Sort(Vec<Criterion>),
+    Sort(Vec<Criterion>, Wanted),
     /// With what the items are called in the answer.
     Thread(Algorithm, Vec<u32>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Arranged {
-    /// The indices of the items, in order.
-    Order(Vec<u32>),
+    /// The order of the items, as far as it was wanted.
+    Order(Order),
     /// The threads as a THREAD response has them.
     Threads(Vec<u8>),
 }
@@ -50,6 +50,12 @@ impl Arranged {
         }
         Some(threads)
     }
+
+    /// Of how many messages the order is known.
+    pub fn ordered(&self) -> Option<u64> {
+        let Arranged::Order(order) = self else { return None };
+        Some(order.known().into())
+    }
 }
 
 impl ArrangeJob {
@@ -58,7 +64,9 @@ impl ArrangeJob {
         let (items, pages) = (&self.items, &self.pages);
         let stop = || self.cancel.load(Ordering::Relaxed);
         let arranged = match &self.how {
-            How::Sort(criteria) => arrange::sort(items, pages, criteria, &stop).map(Arranged::Order),
+            How::Sort(criteria, wanted) => {
+                arrange::order(items, pages, criteria, *wanted, &stop).map(Arranged::Order)
+            }
             How::Thread(algorithm, numbers) => {
                 arrange::thread(items, pages, *algorithm, &stop).map(|threads| {
                     let mut out = Vec::with_capacity(items.len() * 9);

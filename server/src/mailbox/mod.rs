@@ -2,6 +2,7 @@
 
 pub mod arranged;
 pub mod contexts;
+pub mod joined;
 pub mod message_numbers;
 pub mod numbers;
 pub mod recent;

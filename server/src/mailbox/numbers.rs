@@ -37,6 +37,11 @@ impl SequenceNumbers {
         self.len == 0
     }
 
+    /// Octets of memory.
+    pub fn octets(&self) -> usize {
+        self.runs.capacity() * size_of::<Run>()
+    }
+
     fn end(&self, run: usize) -> u32 {
         self.runs.get(run + 1).map_or(self.len, |next| next.position)
     }

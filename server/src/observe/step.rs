@@ -44,6 +44,8 @@ pub enum Step {
     },
     /// One of several mailboxes.
     Mailbox { name: String, how: How, us: u64, steps: Vec<Step> },
+    /// Small mailboxes were looked at as one; of so many of them it was not known from before which messages they have.
+    Joined { mailboxes: u64, made: u64, us: u64, steps: Vec<Step> },
     /// Texts were looked at for several mailboxes together, which have so many messages that can match; a message that is in
     /// several of them is one.
     Together { mailboxes: u64, messages: u64, us: u64, steps: Vec<Step> },
@@ -61,6 +63,8 @@ pub enum Step {
         messages: u64,
         /// How many threads they are.
         threads: Option<u64>,
+        /// Of how many messages the order was made; fewer where only one end of it is asked for, or none of it.
+        ordered: Option<u64>,
         on_lane: bool,
         /// For memory, and for a lane.
         waited_room_us: u64,
@@ -166,7 +170,7 @@ pub fn bound(steps: &mut [Step], room: &mut usize) -> bool {
         is_whole &= match step {
             Step::Tier { program, steps, .. } => keep(program, room) & bound(steps, room),
             Step::Mailbox { name, steps, .. } => keep(name, room) & bound(steps, room),
-            Step::Together { steps, .. } => bound(steps, room),
+            Step::Together { steps, .. } | Step::Joined { steps, .. } => bound(steps, room),
             Step::Words { words, .. } => words.iter_mut().fold(true, |whole, Word { word, like }| {
                 like.iter_mut().fold(whole & keep(word, room), |whole, like| whole & keep(like, room))
             }),

@@ -90,6 +90,7 @@ pub fn astring(out: &mut Vec<u8>, bytes: &[u8]) {
 /// `mailbox`: modified UTF-7 for rev1; UTF-8, quoted when it is not an atom, after ENABLE.
 pub fn mailbox(out: &mut Vec<u8>, name: &str, encoding: NameEncoding) {
     match encoding {
+        NameEncoding::ModifiedUtf7 if mutf7::is_plain(name) => astring(out, name.as_bytes()),
         NameEncoding::ModifiedUtf7 => astring(out, mutf7::encode(name).as_bytes()),
         NameEncoding::Utf8 => {
             let controls = name.bytes().any(|b| matches!(b, 0 | b'\r' | b'\n'));

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use trawl_store::shard::Shard;
 use trawl_store::state::account::Account;
 use trawl_store::state::mailbox::Mailbox;
 use trawl_store::types::{Flags, MailboxId, Uid, UidValidity};
@@ -10,7 +9,7 @@ use trawl_store::uid_set::UidSet;
 
 use super::Authenticated;
 use crate::command::search::places::Places;
-use crate::core::{AccountRef, Core};
+use crate::core::Core;
 use crate::mailbox::contexts::Contexts;
 use crate::mailbox::recent;
 use crate::mailbox::view::View;
@@ -37,19 +36,13 @@ pub struct Selected {
 
 impl Selected {
     /// A mailbox as a session sees it that has just opened it read-only, and that nobody is connected to; `None`: there is none.
-    pub fn glimpse(account: &AccountRef, shard: &Shard, rev2: bool, mailbox: MailboxId) -> Option<Selected> {
-        let lease = shard.lease(account.account, mailbox)?;
-        let opened = shard.with_account(account.account, |account| {
+    pub fn glimpse(of: &Authenticated, mailbox: MailboxId) -> Option<Selected> {
+        let lease = of.shard.lease(of.id(), mailbox)?;
+        let opened = of.shard.with_account(of.id(), |account| {
             account.mailbox(mailbox).map(|mailbox| (mailbox.uid_validity(), View::new(mailbox, lease)))
         });
         let (uid_validity, view) = opened.flatten()?;
-        let auth = Authenticated {
-            account: account.clone(),
-            shard: shard.clone(),
-            rev2,
-            known_annotations: None,
-            ticket: Box::new(()),
-        };
+        let auth = Authenticated::glimpse(&of.account, &of.shard, of.rev2);
         let (saved, places, contexts) = (UidSet::new(), Places::default(), Contexts::default());
         Some(Selected { auth, mailbox, uid_validity, read_only: true, view, saved, places, contexts })
     }

@@ -591,4 +591,61 @@ impl SearchKey {
             _ => false,
         }
     }
+
+    /// Whether it has to be looked at anew for each mailbox what it means: numbers of messages, flags that a mailbox numbers
+    /// itself, names of mailboxes.
+    pub fn is_by_mailbox(&self) -> bool {
+        match self {
+            SearchKey::And(keys) => keys.iter().any(SearchKey::is_by_mailbox),
+            SearchKey::Or(a, b) => a.is_by_mailbox() || b.is_by_mailbox(),
+            SearchKey::Not(key) | SearchKey::Fuzzy(key) => key.is_by_mailbox(),
+            SearchKey::Query(query) => query.key.as_ref().is_ok_and(SearchKey::is_by_mailbox),
+            SearchKey::Sequence(_)
+            | SearchKey::Uid(_)
+            | SearchKey::New
+            | SearchKey::Old
+            | SearchKey::Recent
+            | SearchKey::Keyword(_)
+            | SearchKey::Unkeyword(_)
+            | SearchKey::Filter(_)
+            | SearchKey::In(_) => true,
+            SearchKey::All
+            | SearchKey::Answered
+            | SearchKey::Deleted
+            | SearchKey::Draft
+            | SearchKey::Flagged
+            | SearchKey::Seen
+            | SearchKey::Unanswered
+            | SearchKey::Undeleted
+            | SearchKey::Undraft
+            | SearchKey::Unflagged
+            | SearchKey::Unseen
+            | SearchKey::Before(_)
+            | SearchKey::On(_)
+            | SearchKey::Since(_)
+            | SearchKey::SentBefore(_)
+            | SearchKey::SentOn(_)
+            | SearchKey::SentSince(_)
+            | SearchKey::SavedBefore(_)
+            | SearchKey::SavedOn(_)
+            | SearchKey::SavedSince(_)
+            | SearchKey::SaveDateSupported
+            | SearchKey::EmailId(_)
+            | SearchKey::ThreadId(_)
+            | SearchKey::Older(_)
+            | SearchKey::Younger(_)
+            | SearchKey::Larger(_)
+            | SearchKey::Smaller(_)
+            | SearchKey::Bcc(_)
+            | SearchKey::Cc(_)
+            | SearchKey::From(_)
+            | SearchKey::To(_)
+            | SearchKey::Subject(_)
+            | SearchKey::Body(_)
+            | SearchKey::Text(_)
+            | SearchKey::Header { .. }
+            | SearchKey::Attachment
+            | SearchKey::FileName(_) => false,
+        }
+    }
 }

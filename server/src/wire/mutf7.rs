@@ -4,6 +4,11 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
+/// Whether a name is written as it is.
+pub fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'&')
+}
+
 /// Printable US-ASCII stands for itself, `&` is `&-`, everything else is UTF-16 in modified BASE64 between `&` and `-`.
 pub fn encode(name: &str) -> String {
     let mut out = String::with_capacity(name.len());

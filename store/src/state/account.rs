@@ -62,6 +62,10 @@ impl Account {
     pub fn mailbox_named(&self, name: &str) -> Option<&Mailbox> {
         self.mailboxes.get(self.names.get(names::folded(name).as_str())?)
     }
+    /// Mailboxes from `from` on, ascending by id: those that were made later come later.
+    pub fn mailboxes_from(&self, from: MailboxId) -> impl Iterator<Item = &Mailbox> {
+        self.mailboxes.range(from..).map(|(_, mailbox)| mailbox)
+    }
     /// All mailboxes, ascending by name.
     pub fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
         self.names.values().filter_map(|id| self.mailboxes.get(id))

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use futures_lite::future;
 use roaring::RoaringBitmap;
-use trawl_index::arrange::{Algorithm, By, Criterion};
+use trawl_index::arrange::{Algorithm, By, Criterion, Order, Wanted};
 use trawl_store::uid_set::UidSet;
 
 use super::context;
@@ -50,24 +50,27 @@ async fn answered_sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Resul
     let Found { positions, relevancy, arranged } = sorted?;
     let Arranged::Order(order) = arranged else { return Err(SearchError::Failed.into()) };
     let view = s.view.sequence_numbers();
-    let called: Vec<u32> = numbers::numbers(view, search.by, &positions).collect();
+    let called = answer::called(view, search.by, &positions, &order);
     let Some(returns) = search.returns else {
-        let hits = order.iter().filter_map(|&item| called.get(item as usize).copied());
+        let hits = order.items().filter_map(called);
         cx.out.with(|out| encode::numbers(out, "SORT", hits));
         return Ok(());
     };
     let returns = search::answer::or_all(returns);
     if !search::answer::only_saves(returns) {
-        let mut esearch = answer::esearch(returns, &order, search.by, &called);
+        let mut esearch = answer::esearch(returns, &order, search.by, called);
         if returns.relevancy {
-            let scores = order.iter().filter_map(|&item| relevancy.get(item as usize).copied()).collect();
-            esearch.relevancy = Some(search::answer::relevancy(returns, scores));
+            let score = |item: u32| relevancy.get(item as usize).copied();
+            esearch.relevancy = Some(match returns.partial {
+                Some(partial) => answer::part(&order, partial).filter_map(score).collect(),
+                None => order.items().filter_map(score).collect(),
+            });
         }
         cx.out.with(|out| encode::esearch(out, &cx.tag, &esearch));
     }
     if returns.update {
         let uids: Vec<u32> = numbers::numbers(view, Numbers::Uid, &positions).collect();
-        let order = order.iter().filter_map(|&item| uids.get(item as usize).copied()).collect();
+        let order = order.items().filter_map(|item| uids.get(item as usize).copied()).collect();
         let found = context::Found { positions: &positions, sorted: Some((criteria, order)) };
         context::keep(s, cx, &search, found, false);
     }
@@ -111,9 +114,26 @@ pub async fn sorted(
 ) -> Result<Found, Refusal> {
     let returns_relevancy = search.returns.is_some_and(|returns| returns.relevancy);
     let by_relevancy = criteria.iter().any(|criterion| criterion.by == By::Relevancy);
+    let wanted = answer::wanted(search.returns);
+    if wanted == (Wanted { first: 0, last: 0 }) {
+        // How many there are, and which: no order is asked for.
+        let positions = search::find(s, cx, search).await?.positions;
+        let messages = positions.len();
+        let arranged = Arranged::Order(Order::unknown(u32::try_from(messages).unwrap_or(u32::MAX)));
+        cx.observer.tell(|| Step::Arranged {
+            messages,
+            threads: None,
+            ordered: Some(0),
+            on_lane: false,
+            waited_room_us: 0,
+            waited_us: 0,
+            worked_us: 0,
+        });
+        return Ok(Found { positions, relevancy: Vec::new(), arranged });
+    }
     let needs =
         Needs { entries: entries::are_needed(criteria), relevancy: returns_relevancy || by_relevancy };
-    found(s, cx, search, needs, |_, _| How::Sort(criteria.to_vec())).await
+    found(s, cx, search, needs, |_, _| How::Sort(criteria.to_vec(), wanted)).await
 }
 
 /// What was found, as threads; filters are expanded.
@@ -180,7 +200,7 @@ pub(super) async fn arranged(
     let (mut items, pages) = entries::gather(s, cx, positions, needs_entries).await?;
     items.iter_mut().zip(relevancy).for_each(|(item, score)| item.relevancy = *score);
     let inline_max = match how {
-        How::Sort(_) => SORT_INLINE_MESSAGES_MAX,
+        How::Sort(..) => SORT_INLINE_MESSAGES_MAX,
         How::Thread(..) => THREAD_INLINE_MESSAGES_MAX,
     };
     let cancel = Arc::new(AtomicBool::new(false));
@@ -204,6 +224,7 @@ pub(super) async fn arranged(
     cx.observer.tell(|| Step::Arranged {
         messages: positions.len(),
         threads: answer.threads(),
+        ordered: answer.ordered(),
         on_lane,
         waited_room_us,
         waited_us: waited,

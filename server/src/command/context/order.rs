@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use roaring::RoaringBitmap;
-use trawl_index::arrange::{Criterion, compare};
+use trawl_index::arrange::{Criterion, Wanted, compare};
 
 use super::judge::positions;
 use crate::command::arrange::{arranged, entries};
@@ -61,11 +61,11 @@ async fn sorted(
     uids: &RoaringBitmap,
 ) -> Result<Vec<u32>, Refusal> {
     let positions = positions(s, uids);
-    let how = How::Sort(criteria.to_vec());
+    let how = How::Sort(criteria.to_vec(), Wanted::ALL);
     let arranged = arranged(s, cx, &positions, how, entries::are_needed(criteria), &[]).await?;
     let Arranged::Order(order) = arranged else { return Err(SearchError::Failed.into()) };
     let uids: Vec<u32> = numbers::numbers(s.view.sequence_numbers(), Numbers::Uid, &positions).collect();
-    Ok(order.iter().filter_map(|item| uids.get(*item as usize).copied()).collect())
+    Ok(order.items().filter_map(|item| uids.get(item as usize).copied()).collect())
 }
 
 /// Looks for all places at once: each round compares each message with the one in the middle of where it can be.

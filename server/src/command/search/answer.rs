@@ -2,6 +2,8 @@
 //!
 //! Pure: from the positions found to the values of a response.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use super::numbers;
@@ -59,6 +61,43 @@ pub fn esearch(returns: SearchReturn, found: &RoaringBitmap, by: Numbers, view: 
     }
 }
 
+/// The same of runs of positions, which ascend and do not touch.
+pub fn esearch_of(
+    returns: SearchReturn,
+    runs: &[Range<u32>],
+    by: Numbers,
+    view: &SequenceNumbers,
+) -> ESearch {
+    let ranges = |runs: &[Range<u32>]| numbers::ranges_of(view, by, runs.iter().cloned());
+    let one = |at: Option<u32>| {
+        let range = at.map(|at| numbers::ranges_of(view, by, std::iter::once(at..at.saturating_add(1))));
+        range?.first().map(|range| *range.start())
+    };
+    let count: u32 = runs.iter().map(|run| run.end - run.start).sum();
+    ESearch {
+        uid: by == Numbers::Uid,
+        min: one(runs.first().map(|run| run.start).filter(|_| returns.min)),
+        max: one(runs.last().map(|run| run.end.saturating_sub(1)).filter(|_| returns.max)),
+        count: returns.count.then_some(count),
+        all: returns.all.then(|| ranges(runs)),
+        partial: returns.partial.map(|partial| (partial, ranges(&part_of(runs, partial.of(count))))),
+        relevancy: None,
+    }
+}
+
+/// The positions with these places among those of the runs.
+fn part_of(runs: &[Range<u32>], places: Range<u32>) -> Vec<Range<u32>> {
+    let mut before = 0;
+    let part = runs.iter().filter_map(|run| {
+        let len = run.end - run.start;
+        let (from, to) =
+            (places.start.saturating_sub(before).min(len), places.end.saturating_sub(before).min(len));
+        before += len;
+        (from < to).then(|| run.start + from..run.start + to)
+    });
+    part.collect()
+}
+
 /// The scores that are answered: of the part that was asked for, else of all results (RFC 6203 4). `scores` are in their order.
 pub fn relevancy(returns: SearchReturn, scores: Vec<u8>) -> Vec<u8> {
     let Some(partial) = returns.partial else { return scores };
@@ -71,6 +110,7 @@ mod tests {
     use super::*;
     use crate::response::encode;
     use crate::wire::ast::Tag;
+    use proptest::prelude::*;
     use trawl_store::types::Uid;
 
     fn set(numbers: &[u32]) -> RoaringBitmap {
@@ -166,6 +206,24 @@ mod tests {
             answer(asked(1, 2), Numbers::Sequence, &[]),
             "* ESEARCH (TAG \"A1\") PARTIAL (1:2 NIL)\r\n"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_answered_like_the_positions_in_them(
+            held in prop::collection::btree_set(1u32..90, 0..60), found in prop::collection::btree_set(0u32..60, 0..40),
+            first in 1i64..20, second in 1i64..20, from_end: bool, by_uid: bool,
+        ) {
+            let view = SequenceNumbers::new(&held.iter().filter_map(|n| Uid::new(*n)).collect());
+            let found: RoaringBitmap = found.into_iter().filter(|at| *at < view.len()).collect();
+            let mut positions = found.iter();
+            let runs: Vec<_> =
+                std::iter::from_fn(|| positions.next_range()).map(|run| *run.start()..run.end() + 1).collect();
+            let sign = if from_end { -1 } else { 1 };
+            let returns = SearchReturn { partial: partial(sign * first, sign * second), ..EVERY };
+            let by = if by_uid { Numbers::Uid } else { Numbers::Sequence };
+            prop_assert_eq!(esearch_of(returns, &runs, by, &view), esearch(returns, &found, by, &view));
+        }
     }
 
     #[test]

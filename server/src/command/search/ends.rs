@@ -1,17 +1,14 @@
 //! Searches of which only the first or the last results are wanted: MIN, MAX (RFC 4731 3.1), PARTIAL (RFC 9394 3.1).
 //!
-//! Texts are looked at from that end on, in a few growing steps, until there are enough; if that does not help, all others are, none
+//! Texts, or rows where nothing else is asked about, are looked at from that end on, in a few growing steps, until there are enough; if that does not help, all others are, none
 //! twice. What must hold: the answer is the one that is made of all results.
 
 use roaring::RoaringBitmap;
-use trawl_index::query::Node;
 
-use super::text;
-use crate::limits::SEARCH_END_STEPS;
 use crate::observe::metrics::Phase;
 use crate::observe::step::Step;
 use crate::response::status::Refusal;
-use crate::session::{Cx, Selected};
+use crate::session::Cx;
 use crate::wire::ast::SearchReturn;
 
 /// Where results are counted from.
@@ -33,23 +30,23 @@ pub fn wanted(returns: SearchReturn) -> Option<Vec<(End, u64)>> {
     (!(all || count || relevancy || update || wanted.is_empty())).then_some(wanted)
 }
 
-/// Those of the positions `candidates` that match `node`: at least so many from these ends, or all.
+/// Those of the positions `candidates` that match, as `look` finds among some of them: at least so many from these ends, or all.
 pub async fn find(
-    s: &mut Selected,
     cx: &Cx,
-    node: &Node,
     candidates: RoaringBitmap,
     wanted: &[(End, u64)],
+    steps: [u32; 2],
+    mut look: impl AsyncFnMut(RoaringBitmap) -> Result<RoaringBitmap, Refusal>,
 ) -> Result<RoaringBitmap, Refusal> {
     let (mut found, mut rest) = (RoaringBitmap::new(), candidates);
     let (began, mut looks, mut all) = (cx.micros(), 0, false);
     for &(end, enough) in wanted {
         let mut here = 0;
-        for step in SEARCH_END_STEPS {
+        for step in steps {
             if here < enough && rest.len() > u64::from(step) {
                 let some = take(&mut rest, end, step);
                 let start = cx.micros();
-                let new = text::find(s, cx, node, some).await?;
+                let new = look(some).await?;
                 cx.took(Phase::EndStep, cx.micros().saturating_sub(start));
                 looks += 1;
                 here += new.len();
@@ -61,7 +58,7 @@ pub async fn find(
             }
         }
         if here < enough {
-            found |= text::find(s, cx, node, std::mem::take(&mut rest)).await?;
+            found |= look(std::mem::take(&mut rest)).await?;
             all = true;
             break;
         }

@@ -9,6 +9,7 @@ pub mod documented;
 pub mod ends;
 pub mod filters;
 pub mod fuzzy;
+pub mod joined;
 pub mod numbers;
 pub mod places;
 pub mod plan;
@@ -37,7 +38,7 @@ use self::state::{Evaluation, SearchRow};
 use self::within::Within;
 use super::context::{self, Found};
 use crate::lanes::search::SearchError;
-use crate::limits::{INPROGRESS_MS, SEARCH_WINDOW_MESSAGES};
+use crate::limits::{INPROGRESS_MS, SEARCH_END_STEPS, SEARCH_STATE_END_STEPS, SEARCH_WINDOW_MESSAGES};
 use crate::mailbox::view::View;
 use crate::observe::metrics::{Family, Phase};
 use crate::observe::step::Step;
@@ -132,9 +133,33 @@ pub async fn find_patiently(s: &mut Selected, cx: &Cx, command: &SearchCommand) 
 pub async fn find_wanted(s: &mut Selected, cx: &Cx, command: &SearchCommand) -> Result<Hits, Refusal> {
     let wanted = command.returns.and_then(ends::wanted).filter(|_| !command.key.is_fuzzy());
     let Some(wanted) = wanted else { return find_patiently(s, cx, command).await };
-    let positions = match resolve_exactly(s, cx, command).await? {
-        Rest::Found(positions) => positions,
-        Rest::Text { node, candidates } => ends::find(s, cx, &node, candidates, &wanted).await?,
+    let fuzz = Fuzz { tier: Tier::Exact, similar: &HashMap::new() };
+    let began = cx.micros();
+    let program = compile(s, cx, command, fuzz)?;
+    let positions = if program.has_text() || program.state.is_empty() {
+        let rest = evaluate(s, cx, program, None).await?;
+        tell_state(s, cx, &rest, began);
+        match rest {
+            Rest::Found(positions) => positions,
+            Rest::Text { node, candidates } => {
+                let look = async |some| text::find(s, cx, &node, some).await;
+                ends::find(cx, candidates, &wanted, SEARCH_END_STEPS, look).await?
+            }
+        }
+    } else {
+        let mut all = RoaringBitmap::new();
+        all.insert_range(program.reach(s.view.len()));
+        let (mark, look) = (cx.observer.mark(), async |some: RoaringBitmap| {
+            match evaluate(s, cx, program.clone().among(some.clone()), Some(&some)).await? {
+                Rest::Found(positions) => Ok(positions),
+                Rest::Text { .. } => Err(SearchError::Failed.into()),
+            }
+        });
+        let positions = ends::find(cx, all, &wanted, SEARCH_STATE_END_STEPS, look).await?;
+        let ends = cx.observer.since(mark);
+        tell_state(s, cx, &Rest::Found(positions.clone()), began);
+        ends.into_iter().for_each(|step| cx.observer.tell(|| step));
+        positions
     };
     Ok(Hits { positions, tiers: Vec::new() })
 }
@@ -246,7 +271,7 @@ async fn evaluate(
             look(s, |account, mailbox| {
                 if shows_as_is(&s.view, mailbox) {
                     for block in mailbox.blocks(window.start, window.end) {
-                        evaluation.block(&block, |message| account.facts(message));
+                        evaluation.block(0, &block, |message| account.facts(message));
                     }
                     return;
                 }
@@ -292,7 +317,11 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Re
         };
         Program::new(&command.key, &context)
     })?;
-    program.map_err(|refused| match refused {
+    program.map_err(refused)
+}
+
+fn refused(refused: Refused) -> Refusal {
+    match refused {
         Refused::Charset => Refusal::no(Code::BadCharset(CHARSETS.to_vec()), "This charset is not known"),
         Refused::Needle => Refusal::bad(None, "A string is not valid in its charset"),
         Refused::Filter => Refusal::no(Code::ServerBug, "A filter was not expanded"),
@@ -303,7 +332,7 @@ fn compile(s: &Selected, cx: &Cx, command: &SearchCommand, fuzz: Fuzz<'_>) -> Re
             let name = printable(&quoted(&name));
             Refusal::no(Code::NonExistent, format!("There is no mailbox {name} that in: could mean"))
         }
-    })
+    }
 }
 
 /// Looks at the selected mailbox and its account.
@@ -333,6 +362,21 @@ fn view_rows<'a>(
         while rows.next_if(|row| row.uid < uid).is_some() {}
         (uid, rows.next_if(|row| row.uid == uid).or_else(|| view.row(mailbox, uid)))
     })
+}
+
+/// Lets others run from time to time. What something costs is counted in rows of a mailbox that are looked at.
+#[derive(Default)]
+pub(super) struct Pace(u32);
+
+impl Pace {
+    pub async fn spend(&mut self, cx: &Cx, cost: u32) -> Result<(), Refusal> {
+        self.0 = self.0.saturating_add(cost);
+        if self.0 < SEARCH_WINDOW_MESSAGES as u32 {
+            return Ok(());
+        }
+        self.0 = 0;
+        breathe(cx).await
+    }
 }
 
 /// Lets others run; stops when the client is gone.

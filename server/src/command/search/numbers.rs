@@ -2,7 +2,7 @@
 //!
 //! Both ascend with positions, so that one pass over positions and the runs of the view does; nothing is looked up.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use roaring::RoaringBitmap;
 use trawl_store::uid_set::UidSet;
@@ -33,17 +33,28 @@ pub fn numbers<'a>(
 
 /// The same as ranges that ascend and do not touch.
 pub fn ranges(view: &SequenceNumbers, by: Numbers, positions: &RoaringBitmap) -> Vec<RangeInclusive<u32>> {
+    let mut found = positions.iter();
+    let runs = std::iter::from_fn(|| found.next_range());
+    ranges_of(view, by, runs.map(|run| *run.start()..run.end().saturating_add(1)))
+}
+
+/// The same of runs of positions, which ascend.
+pub fn ranges_of(
+    view: &SequenceNumbers,
+    by: Numbers,
+    runs: impl Iterator<Item = Range<u32>>,
+) -> Vec<RangeInclusive<u32>> {
     let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
     let mut add = |low: u32, high: u32| match ranges.last_mut() {
         Some(last) if last.end().checked_add(1) == Some(low) => *last = *last.start()..=high,
         _ => ranges.push(low..=high),
     };
-    let mut found = positions.iter();
-    while let Some(range) = found.next_range() {
-        let (low, end) = (*range.start(), range.end().saturating_add(1));
+    for run in runs {
         match by {
-            Numbers::Sequence => add(low + 1, end),
-            Numbers::Uid => view.slice(low, end).for_each(|(low, high)| add(low.get(), high.get())),
+            Numbers::Sequence => add(run.start + 1, run.end),
+            Numbers::Uid => {
+                view.slice(run.start, run.end).for_each(|(low, high)| add(low.get(), high.get()));
+            }
         }
     }
     ranges

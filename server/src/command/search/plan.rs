@@ -115,6 +115,11 @@ impl Program {
         Program { tree: Tree::And(trees), ..self }
     }
 
+    /// Whether it asks about texts.
+    pub fn has_text(&self) -> bool {
+        has_text(&self.tree)
+    }
+
     /// Positions outside of this range do not match, whatever rows and texts say: no row there need be read.
     pub fn reach(&self, messages: u32) -> Range<u32> {
         let mut universe = RoaringBitmap::new();
@@ -147,6 +152,15 @@ impl Program {
                 if candidates.is_empty() { Rest::Found(candidates) } else { Rest::Text { node, candidates } }
             }
         }
+    }
+}
+
+fn has_text(tree: &Tree) -> bool {
+    match tree {
+        Tree::Everything | Tree::Nothing | Tree::Known(_) | Tree::State(_) => false,
+        Tree::Text(_) => true,
+        Tree::Not(tree) => has_text(tree),
+        Tree::And(trees) | Tree::Or(trees) => trees.iter().any(has_text),
     }
 }
 

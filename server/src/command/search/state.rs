@@ -89,7 +89,7 @@ fn midnight(day: i32) -> i64 {
 
 impl StateKey {
     /// Whether the mailbox's row decides it, not the facts of the message.
-    fn is_on_row(&self) -> bool {
+    pub fn is_on_row(&self) -> bool {
         matches!(self, StateKey::Has(_) | StateKey::Lacks(_) | StateKey::Is(_)) || self.saved().is_some()
     }
 
@@ -222,9 +222,19 @@ impl Evaluation {
         }
     }
 
-    /// The same over a block of the mailbox itself, whose positions are those of the view.
-    pub fn block(&mut self, block: &RowBlock<'_>, facts: impl Fn(MessageNumber) -> Option<MessageFacts>) {
-        let first = block.first();
+    /// There are so many positions from now on.
+    pub fn grow(&mut self, messages: u32) {
+        self.words.iter_mut().for_each(|words| words.resize(messages.div_ceil(64) as usize, 0));
+    }
+
+    /// The same over a block of the mailbox itself, whose positions are those of the view, from `start` on.
+    pub fn block(
+        &mut self,
+        start: u32,
+        block: &RowBlock<'_>,
+        facts: impl Fn(MessageNumber) -> Option<MessageFacts>,
+    ) {
+        let first = start + block.first();
         for (key, words) in self.keys.iter().zip(&mut self.words) {
             let mut bits = BitRun { words, first };
             match key {
@@ -266,6 +276,18 @@ impl Evaluation {
                 self.known.push((position, Facts::new(internal, sent_day, size, thread)));
             }
         }
+        for (key, words) in self.keys.iter().zip(&mut self.words) {
+            key.on_facts(words, &self.known);
+        }
+    }
+
+    /// The same over facts of messages, whose numbers are their positions; keys on rows are not evaluated.
+    pub fn messages(&mut self, facts: impl Iterator<Item = (u32, MessageFacts)>) {
+        self.known.clear();
+        self.known.extend(facts.map(|(message, facts)| {
+            let MessageFacts { internal, sent_day, size, thread, .. } = facts;
+            (message, Facts::new(internal, sent_day, size, thread))
+        }));
         for (key, words) in self.keys.iter().zip(&mut self.words) {
             key.on_facts(words, &self.known);
         }
@@ -437,7 +459,7 @@ mod tests {
             let required: Vec<usize> = (0..keys.len()).filter(|_| requires).take(1).collect();
             let mut by_blocks = Evaluation::new(keys.clone(), &required, messages);
             for first in (0..messages).step_by(window as usize) {
-                mailbox.blocks(first, first.saturating_add(window)).for_each(|block| by_blocks.block(&block, facts));
+                mailbox.blocks(first, first.saturating_add(window)).for_each(|block| by_blocks.block(0, &block, facts));
             }
             let both = by_rows.finish().into_iter().zip(by_blocks.finish());
             for (key, (by_rows, by_blocks)) in keys.iter().zip(both) {

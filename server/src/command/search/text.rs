@@ -121,7 +121,7 @@ pub async fn find(
     find_on(Ground::Of(s), cx, node, positions).await
 }
 
-/// The messages among `messages`, by number, that match `node`, which has no state.
+/// The messages among `messages`, by number, that match `node`, whose state bitmaps hold numbers.
 pub async fn find_numbers(
     auth: &Authenticated,
     cx: &Cx,
