@@ -1,7 +1,7 @@
 //! Searches of which only the first or the last results are wanted: MIN, MAX (RFC 4731 3.1), PARTIAL (RFC 9394 3.1).
 //!
-//! Texts, or rows where nothing else is asked about, are looked at from that end on, in a few growing steps, until there are enough; if that does not help, all others are, none
-//! twice. What must hold: the answer is the one that is made of all results.
+//! Texts, or rows where nothing else is asked about, are looked at from that end on, in a few growing steps, until there are enough;
+//! if that does not help, all others are, none twice. What must hold: the answer is the one that is made of all results.
 
 use roaring::RoaringBitmap;
 
