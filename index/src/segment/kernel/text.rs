@@ -41,8 +41,11 @@ pub fn map_ascii(text: &[u8], after_space: &mut bool, out: &mut Vec<u8>) -> usiz
 
 fn map_into(text: &[u8], after_space: &mut bool, out: &mut [u8]) -> (usize, usize) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
+    if is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("lzcnt")
+    {
+        // SAFETY: the processor has what it uses.
         return unsafe { avx2::map_into(text, after_space, out) };
     }
     each_chunk(text, after_space, out, plain::map)
@@ -172,7 +175,7 @@ mod avx2 {
     }
 
     /// # Safety
-    /// The processor has AVX2.
+    /// The processor has AVX2, BMI1 and LZCNT (where the last is missing its instruction means another).
     #[target_feature(enable = "avx2,bmi1,lzcnt")]
     pub unsafe fn map_into(text: &[u8], after_space: &mut bool, out: &mut [u8]) -> (usize, usize) {
         super::each_chunk(text, after_space, out, |chunk| map(chunk))
