@@ -346,13 +346,13 @@ impl Builder {
             Some((Meeting::Joint, key)) => {
                 if self.options.joints {
                     self.batch.joints.push(key);
-                    self.joints.expect(key);
+                    self.joints.look_ahead(key);
                 }
                 self.implied_space(doc);
             }
             Some((_, key)) if self.options.edges != Edges::None => {
                 self.batch.edges.push(key);
-                self.edges.expect(key);
+                self.edges.look_ahead(key);
             }
             _ => {}
         }

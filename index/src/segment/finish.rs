@@ -175,7 +175,7 @@ fn vocabulary(
     // Where entries begin in `blob`, in which they stand side by side: all that follows reads them there.
     let (mut blob, mut starts) = (Vec::new(), Vec::with_capacity(order.ids.len() + 1));
     for (ord, &id) in order.ids.iter().enumerate() {
-        interner.expect(order.ids.get(ord + AHEAD).copied(), order.ids.get(ord + AHEAD / 2).copied());
+        interner.look_ahead(order.ids.get(ord + AHEAD).copied(), order.ids.get(ord + AHEAD / 2).copied());
         starts.push(blob.len() as u32);
         blob.extend_from_slice(interner.bytes(id));
         blob.push(END);

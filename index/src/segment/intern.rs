@@ -206,7 +206,7 @@ impl Interner {
             };
             (octets << 8 >> 8 | (len.min(255) as u64) << 56, hash)
         };
-        self.table.expect(hash as u32);
+        self.table.look_ahead(hash as u32);
         Ask { first, hash: hash as u32, start: start as u32, len: len as u32, tag }
     }
 
@@ -217,10 +217,10 @@ impl Interner {
             let mut likely = [u32::MAX; BATCH];
             for (likely, ask) in likely.iter_mut().zip(asked) {
                 *likely = self.table.first(ask.hash).unwrap_or(u32::MAX);
-                self.expect(Some(*likely), None);
+                self.look_ahead(Some(*likely), None);
             }
             for (&likely, _) in likely.iter().zip(asked).filter(|(_, ask)| ask.len as usize >= SHORT) {
-                self.expect(None, Some(likely));
+                self.look_ahead(None, Some(likely));
             }
             for ask in asked {
                 let token = &text[ask.start as usize..][..ask.len as usize];
@@ -270,7 +270,7 @@ impl Interner {
     /// The octets of tokens are read soon: what is known of `first` is on its way from memory then, and the octets of `then`, of which
     /// that was said before.
     #[inline]
-    pub fn expect(&self, first: Option<u32>, then: Option<u32>) {
+    pub fn look_ahead(&self, first: Option<u32>, then: Option<u32>) {
         if let Some(entry) = first.and_then(|id| self.entries.get(id as usize)) {
             prefetch_one(entry);
         }

@@ -119,10 +119,10 @@ impl Numbered {
         // The slots of the next batch are on their way while one is looked up.
         let (mut hashes, mut next) = ([0; BATCH], [0; BATCH]);
         let mut batches = keys.chunks(BATCH).peekable();
-        self.expect(batches.peek().copied().unwrap_or_default(), &mut next);
+        self.look_ahead(batches.peek().copied().unwrap_or_default(), &mut next);
         while let Some(keys) = batches.next() {
             std::mem::swap(&mut hashes, &mut next);
-            self.expect(batches.peek().copied().unwrap_or_default(), &mut next);
+            self.look_ahead(batches.peek().copied().unwrap_or_default(), &mut next);
             let hashes = &hashes[..keys.len()];
             let likely = hashes.iter().filter_map(|&hash| self.lists.get(self.table.first(hash)? as usize));
             likely.for_each(prefetch_one);
@@ -134,10 +134,10 @@ impl Numbered {
     }
 
     /// Hashes keys and asks for their slots.
-    fn expect(&self, keys: &[u64], hashes: &mut [u32; BATCH]) {
+    fn look_ahead(&self, keys: &[u64], hashes: &mut [u32; BATCH]) {
         for (hash, &key) in hashes.iter_mut().zip(keys) {
             *hash = self.hasher.hash_one(key) as u32;
-            self.table.expect(*hash);
+            self.table.look_ahead(*hash);
         }
     }
 
@@ -232,7 +232,7 @@ impl Gathered {
 
     /// The key is added soon: its slot is on its way from memory then.
     #[inline]
-    pub fn expect(&self, key: u64) {
+    pub fn look_ahead(&self, key: u64) {
         if let Some(slot) = self.slots.get(self.hash(key) & (self.slots.len() - 1)) {
             prefetch_one(slot);
         }
@@ -329,7 +329,7 @@ mod tests {
         let (mut gathered, mut numbered) = (Gathered::default(), Numbered::default());
         for doc in 1..200u16 {
             let keys: Vec<u64> = (0..90u64).map(|n| n * n * u64::from(doc % 50) % 7919).collect();
-            keys[..70].iter().for_each(|&key| gathered.expect(key));
+            keys[..70].iter().for_each(|&key| gathered.look_ahead(key));
             gathered.add_all(&keys[..70], doc);
             keys[70..].iter().for_each(|&key| gathered.add(key, doc));
             keys[..9].iter().for_each(|&key| numbered.add(key, doc));

@@ -37,7 +37,7 @@ pub fn grown(len: usize) -> usize {
 impl Table {
     /// Asks for what a lookup of this hash reads first, so that it does not wait for it.
     #[inline]
-    pub fn expect(&self, hash: u32) {
+    pub fn look_ahead(&self, hash: u32) {
         if let Some(slot) = self.slots.get(hash as usize & (self.slots.len() - 1)) {
             prefetch_one(slot);
         }
@@ -113,7 +113,7 @@ mod tests {
             assert_eq!(table.find(hash, key, |found| found == number), None);
             table.insert(hash, key, number);
         }
-        (0..9000).for_each(|hash| table.expect(hash));
+        (0..9000).for_each(|hash| table.look_ahead(hash));
         for number in 0..5000u32 {
             let (hash, key) = (number / 3 % 700, u64::from(number / 2));
             assert_eq!(table.find(hash, key, |found| found == number), Some(number));

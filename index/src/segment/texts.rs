@@ -56,7 +56,7 @@ impl Written {
                 *number = ranks[id as usize];
                 if *number == NONE {
                     *number = LITERAL | id;
-                    interner.expect(Some(id), None);
+                    interner.look_ahead(Some(id), None);
                 }
             }
             for &number in &numbers {
