@@ -62,7 +62,7 @@ pub async fn search(
     Ok((hits, total))
 }
 
-/// The newest messages that were found in each mailbox, newest first, in the order of mailboxes; not many more than `most`.
+/// The newest messages that were found, newest first, at most `most` of each mailbox, in the order of mailboxes.
 async fn newest(
     found: FoundIn,
     of: &[MailboxId],

@@ -137,6 +137,7 @@ mod tests {
         assert_eq!(saved(SearchReturn { partial: partial(false, 2, 3), min: true, ..save }), [5, 6, 9]);
         assert_eq!(saved(SearchReturn { partial: partial(false, 2, 3), count: true, ..save }), [5, 6, 8, 9]);
     }
+
     #[test]
     fn no_more_is_ordered_than_is_shown() {
         let none = SearchReturn::default();
