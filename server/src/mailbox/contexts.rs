@@ -52,6 +52,12 @@ impl DocumentsSeen {
         let first = documents.iter().next().map(|entry| entry.serial);
         DocumentsSeen { first, next: documents.next_serial() }
     }
+
+    /// Whether texts were forgotten until `now`, of those that there were or of those that came and went meanwhile: serials are used in
+    /// turn and never again.
+    pub fn were_forgotten(self, now: DocumentsSeen) -> bool {
+        now.first.unwrap_or(now.next) > self.first.unwrap_or(self.next)
+    }
 }
 
 /// One result that is kept up to date.
@@ -396,6 +402,23 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn texts_that_came_and_went_were_forgotten() {
+        let seen = |first: Option<u32>, next| DocumentsSeen { first, next };
+        let cases = [
+            (seen(None, 0), seen(None, 0), false),
+            (seen(None, 3), seen(Some(3), 5), false),
+            (seen(Some(1), 3), seen(Some(1), 5), false),
+            (seen(Some(1), 3), seen(None, 3), true),
+            (seen(Some(1), 3), seen(Some(3), 4), true),
+            (seen(None, 3), seen(None, 4), true),
+            (seen(None, 3), seen(Some(4), 5), true),
+        ];
+        for (before, now, forgotten) in cases {
+            assert_eq!(before.were_forgotten(now), forgotten, "{before:?} {now:?}");
         }
     }
 

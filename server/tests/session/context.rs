@@ -348,6 +348,15 @@ struct Cast {
 }
 
 impl Cast {
+    fn new(world: &World) -> Cast {
+        Cast {
+            clients: (0..3).map(|_| world.select("ann", "INBOX")).collect(),
+            watched: Watched::default(),
+            truth: world.select("ann", "INBOX"),
+            shard: world.shard.clone(),
+        }
+    }
+
     async fn command(&mut self, who: usize, command: &str) {
         // The message with UID 1 stays.
         let lines = self.clients[who].command(command).await;
@@ -474,12 +483,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
     ) {
         let world = World::new(seed);
-        let mut cast = Cast {
-            clients: (0..3).map(|_| world.select("ann", "INBOX")).collect(),
-            watched: Watched::default(),
-            truth: world.select("ann", "INBOX"),
-            shard: world.shard.clone(),
-        };
+        let mut cast = Cast::new(&world);
         world.run(async {
             cast.truth.ok("EXAMINE INBOX").await;
             for n in 0..=first {
@@ -499,12 +503,7 @@ proptest! {
 #[test]
 fn copies_follow_what_happened_meanwhile() {
     let world = World::new(71);
-    let mut cast = Cast {
-        clients: (0..3).map(|_| world.select("ann", "INBOX")).collect(),
-        watched: Watched::default(),
-        truth: world.select("ann", "INBOX"),
-        shard: world.shard.clone(),
-    };
+    let mut cast = Cast::new(&world);
     world.run(async {
         for n in 0..40 {
             cast.perform(&Step::Append { who: 1, what: n }).await;
@@ -701,4 +700,30 @@ fn what_is_read_in_documents_is_told_in_idle() {
         watched.check(&mut client, "forgotten", |_| false).await;
         assert!(watched.copies[0].numbers.is_empty() && watched.copies[1].numbers.len() == 4);
     });
+}
+
+/// Texts of documents that come and go while results are brought up to date, one after the other.
+#[test]
+fn texts_that_come_and_go_leave_nothing_behind() {
+    for seed in 0..150 {
+        let world = World::new(seed);
+        let mut cast = Cast::new(&world);
+        world.run(async {
+            cast.truth.ok("EXAMINE INBOX").await;
+            for n in 0..10 {
+                cast.perform(&Step::Append { who: n % 3, what: n * 7 }).await;
+            }
+            for keys in [7, 8, 9, 6] {
+                let none = Vec::new();
+                cast.perform(&Step::Watch { keys, criteria: None, by_uid: false, meanwhile: none }).await;
+            }
+            cast.perform(&Step::Append { who: 1, what: seed as usize }).await;
+            let looks = |times| std::iter::repeat_n(Step::Look { who: 1, how: 0 }, times as usize);
+            let documents = |forget| Step::Documents { count: 20, word: 0, forget };
+            let meanwhile = looks(seed % 5).chain([documents(false)]);
+            let others = meanwhile.chain(looks(seed / 5 % 3)).chain([documents(true)]).collect();
+            cast.perform(&Step::Meanwhile { how: 0, others }).await;
+            cast.check("in the end").await;
+        });
+    }
 }

@@ -115,7 +115,7 @@ pub async fn since(
 ) -> Result<RoaringBitmap, Refusal> {
     let numbers = places::numbers(s, cx).await?;
     let mut positions = RoaringBitmap::new();
-    if before.first.is_some() && before.first != now.first {
+    if before.were_forgotten(now) {
         positions.insert_range(0..numbers.len());
         return Ok(positions);
     }
