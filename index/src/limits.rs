@@ -53,19 +53,19 @@ pub const HTML_ATTRIBUTES_MAX: usize = 500;
 pub const PREPARED_BYTES_MAX: usize = 64 << 20;
 
 /// Messages of one segment: document numbers fit into 16 bits while a segment is built, and a bit per message stays small
-/// enough (4 KB) for a query to hold many of them.
-pub const SEGMENT_MESSAGES_MAX: usize = 32 << 10;
+/// enough (8 KB) for a query to hold many of them.
+pub const SEGMENT_MESSAGES_MAX: usize = 60 << 10;
 
-/// Normalised text in one segment, in octets. Keeps what is read and written for one segment in a few hundred megabytes.
-pub const SEGMENT_TEXT_BYTES_MAX: usize = 256 << 20;
+/// Normalised text in one segment, in octets, where there is memory for it. Keeps what is read and written for one segment in a few
+/// hundred megabytes.
+pub const SEGMENT_TEXT_BYTES_MAX: usize = 512 << 20;
 
-/// Memory held by a builder after which it takes no further message: mail of ordinary words fills a segment before that.
-/// Finishing takes about half as much again; one message of [`PREPARED_BYTES_MAX`] may exceed it.
-pub const SEGMENT_BUILD_BYTES_MAX: usize = 448 << 20;
+/// Memory held by a builder after which it takes no further message, where there is memory for it (`account/bounds.rs`); one message of
+/// [`PREPARED_BYTES_MAX`] may exceed it.
+pub const SEGMENT_BUILD_BYTES_MAX: usize = 896 << 20;
 
-/// Memory of a builder up to which it is kept for the next segment while many are made one after the other: what ordinary mail takes
-/// to fill one, and what finishing it took.
-pub const SEGMENT_SPARE_BYTES_MAX: usize = 640 << 20;
+/// The same where memory is short.
+pub const SEGMENT_BUILD_BYTES_MIN: usize = 160 << 20;
 
 /// Steps of one search that a trace keeps: a program has few keys, an account few segments.
 pub const TRACE_STEPS_MAX: usize = 10_000;
@@ -103,10 +103,6 @@ pub const INDEX_BUILD_BYTES: u64 = 8 << 20;
 
 /// Messages that one build takes: as many as a segment holds, so that what comes in bulk is written once and not merged.
 pub const INDEX_BATCH_MESSAGES_MAX: usize = SEGMENT_MESSAGES_MAX;
-
-/// Bytes of normalised text that one build takes, nearly a full segment. One message may pass it. Memory is bounded by
-/// [`SEGMENT_BUILD_BYTES_MAX`].
-pub const INDEX_BATCH_TEXT_BYTES_MAX: u64 = 224 << 20;
 
 /// Octets of messages that are read together for a build; one message may pass it.
 pub const INDEX_READ_BYTES_MAX: u64 = 1 << 20;
@@ -195,7 +191,6 @@ const _: () = assert!(NESTING_DEPTH_MAX < PARTS_MAX);
 const _: () = assert!(MESSAGE_ID_BYTES_MAX < FIELD_BYTES_MAX);
 const _: () = assert!(SUMMARY_STRING_BYTES_MAX < SUMMARY_ITEM_BYTES_MAX);
 const _: () = assert!(INDEX_BATCH_MESSAGES_MAX <= SEGMENT_MESSAGES_MAX);
-const _: () = assert!(INDEX_BATCH_TEXT_BYTES_MAX < SEGMENT_TEXT_BYTES_MAX as u64);
 const _: () = assert!(INDEX_BUILD_MESSAGES <= INDEX_BATCH_MESSAGES_MAX as u64);
 const _: () = assert!(INDEX_BUILD_PRESSED_MESSAGES < INDEX_BUILD_MESSAGES);
 const _: () = assert!(DOCUMENT_ENTRY_BYTES_MAX <= DOCUMENT_INFLATED_BYTES_MAX);

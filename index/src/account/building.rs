@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use roaring::RoaringBitmap;
 
 use super::Tail;
+use super::bounds::Bounds;
 use super::snapshot;
 use super::work::{Content, Failure, Source, Wanted};
-use crate::limits::{
-    INDEX_BATCH_TEXT_BYTES_MAX, INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX, SEGMENT_SPARE_BYTES_MAX,
-};
+use crate::limits::{INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX};
 use crate::prepare::Prepared;
 use crate::scan::{Message, Stopped};
 use crate::segment::{BuildError, BuildOptions, Builder};
@@ -33,6 +32,7 @@ pub(super) fn forget_spare() {
 pub(super) struct Building<'a> {
     /// Messages that are known to make the builder panic.
     poison: &'a RoaringBitmap,
+    bounds: Bounds,
     builder: Builder,
     text: u64,
     docs: u32,
@@ -72,13 +72,15 @@ impl From<BuildError> for BuildFailure {
 }
 
 impl<'a> Building<'a> {
-    pub fn new(poison: &'a RoaringBitmap) -> Building<'a> {
+    pub fn new(poison: &'a RoaringBitmap, bounds: Bounds) -> Building<'a> {
         let builder = swap_spare(None).map_or_else(|| Builder::new(BuildOptions::default()), Builder::anew);
-        Building { poison, builder, text: 0, docs: 0, unvouched: 0, set_aside: Vec::new() }
+        Building { poison, bounds, builder, text: 0, docs: 0, unvouched: 0, set_aside: Vec::new() }
     }
 
     fn is_full(&self) -> bool {
-        self.builder.is_full() || self.text >= INDEX_BATCH_TEXT_BYTES_MAX
+        self.builder.is_full()
+            || self.builder.memory() >= self.bounds.builder()
+            || self.text >= self.bounds.batch_text()
     }
 
     /// Reads these messages and takes them until the segment is full; how many were taken or set aside.
@@ -156,7 +158,7 @@ impl<'a> Building<'a> {
 
     /// The segment; `more` follow at once.
     pub fn finish(self, more: bool, stop: &AtomicBool) -> Result<Made, BuildFailure> {
-        let Building { mut builder, text, docs, unvouched, set_aside, .. } = self;
+        let Building { bounds, mut builder, text, docs, unvouched, set_aside, .. } = self;
         if docs == 0 {
             return Ok(Made { content: None, unvouched, set_aside });
         }
@@ -166,7 +168,7 @@ impl<'a> Building<'a> {
             builder.finished_unless(&|| stop.load(Ordering::Relaxed))
         }));
         let bytes = bytes.map_err(|_| BuildFailure::Panicked(None))??;
-        if more && builder.held() < SEGMENT_SPARE_BYTES_MAX {
+        if more && builder.held() < bounds.spare() {
             swap_spare(Some(builder));
         }
         Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside })

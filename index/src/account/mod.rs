@@ -9,6 +9,7 @@
 //! One [`AccountIndex`] per folder at a time, which is enforced. Dropped, nothing of it stays in memory; snapshots that are
 //! still in use keep their segments.
 
+mod bounds;
 mod building;
 mod files;
 mod manifest;
@@ -29,6 +30,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use roaring::RoaringBitmap;
 
+pub use bounds::Bounds;
 pub use files::boot_id;
 use files::{Folder, Watch};
 use manifest::{BadManifest, Manifest};
@@ -119,6 +121,7 @@ pub struct AccountIndex {
     boot: String,
     tail: Tail,
     state: Mutex<State>,
+    bounds: Bounds,
     /// What the folder holds; locked for as long as something is done to it.
     worker: Mutex<Worker>,
     _claim: Claim,
@@ -202,11 +205,18 @@ impl AccountIndex {
             identity: *identity,
             boot: manifest::boot_name(boot),
             tail,
+            bounds: Bounds::default(),
             state: Mutex::new(state),
             worker: Mutex::new(Worker { manifest }),
             _claim: claim,
         };
         Ok((index, opened))
+    }
+
+    /// The same index, whose segments become as large as this says.
+    pub fn bounded(mut self, bounds: Bounds) -> AccountIndex {
+        self.bounds = bounds;
+        self
     }
 
     /// What may be searched now.
@@ -240,7 +250,7 @@ impl AccountIndex {
             .zip(&state.dead)
             .map(|(entry, dead)| policy::Size { docs: entry.docs, text: entry.text, dead: *dead })
             .collect();
-        match policy::next(tail, &sizes) {
+        match policy::next(tail, &sizes, self.bounds) {
             policy::Step::Nothing => None,
             policy::Step::Build => Some(Work::Build),
             policy::Step::Merge(range) => {
@@ -248,7 +258,9 @@ impl AccountIndex {
                     state.snapshot.entries()[range].iter().map(|entry| entry.serial).collect();
                 match serials == state.refused {
                     false => Some(Work::Merge(serials)),
-                    true => (policy::next(tail, &[]) == policy::Step::Build).then_some(Work::Build),
+                    true => {
+                        (policy::next(tail, &[], self.bounds) == policy::Step::Build).then_some(Work::Build)
+                    }
                 }
             }
         }

@@ -7,9 +7,10 @@
 //! Levels are powers of [`FANOUT`] below 1: a run of neighbours that are small for a level is merged once together they
 //! fill it.
 
+use super::bounds::Bounds;
 use crate::limits::{
     INDEX_BUILD_BYTES, INDEX_BUILD_MESSAGES, INDEX_BUILD_PRESSED_MESSAGES, SEGMENT_MESSAGES_MAX,
-    SEGMENT_TEXT_BYTES_MAX, SEGMENTS_WAITING_MAX,
+    SEGMENTS_WAITING_MAX,
 };
 
 /// What the policy knows of a segment.
@@ -53,28 +54,28 @@ const FULL: f64 = 7.0 / 8.0;
 const RUN_MAX: usize = 24;
 
 /// The next step for an account with this tail and these segments, oldest first.
-pub fn next(tail: TailSize, segments: &[Size]) -> Step {
+pub fn next(tail: TailSize, segments: &[Size], bounds: Bounds) -> Step {
     let least = if tail.pressed { INDEX_BUILD_PRESSED_MESSAGES } else { INDEX_BUILD_MESSAGES };
     let build = tail.messages >= least || tail.messages > 0 && tail.bytes >= INDEX_BUILD_BYTES;
     // A tail is searched more slowly than many segments, so it goes first; but not for ever.
     if build && segments.len() < SEGMENTS_WAITING_MAX {
         return Step::Build;
     }
-    match merge(segments) {
+    match merge(segments, bounds) {
         Some(range) => Step::Merge(range),
         None if build => Step::Build,
         None => Step::Nothing,
     }
 }
 
-fn weight(size: &Size) -> f64 {
+fn weight(size: &Size, bounds: Bounds) -> f64 {
     let live = f64::from(size.docs.saturating_sub(size.dead));
     let share = if size.docs == 0 { 0.0 } else { live / f64::from(size.docs) };
-    (live / SEGMENT_MESSAGES_MAX as f64).max(size.text as f64 * share / SEGMENT_TEXT_BYTES_MAX as f64)
+    (live / SEGMENT_MESSAGES_MAX as f64).max(size.text as f64 * share / bounds.text() as f64)
 }
 
-fn merge(segments: &[Size]) -> Option<std::ops::Range<usize>> {
-    let weights: Vec<f64> = segments.iter().map(weight).collect();
+fn merge(segments: &[Size], bounds: Bounds) -> Option<std::ops::Range<usize>> {
+    let weights: Vec<f64> = segments.iter().map(|size| weight(size, bounds)).collect();
     for level in (0..=LEVELS).rev() {
         let full = FANOUT.powi(-level);
         for run in runs(&weights, full / 2.0) {
@@ -139,11 +140,12 @@ fn pack(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{INDEX_BATCH_MESSAGES_MAX, INDEX_BATCH_TEXT_BYTES_MAX};
+    use crate::limits::INDEX_BATCH_MESSAGES_MAX;
 
     /// An account as the indexing sees it: messages come, steps are done as the policy says.
     #[derive(Default)]
     struct Account {
+        bounds: Bounds,
         tail: Vec<(u64, u64)>,
         tail_bytes: u64,
         segments: Vec<Size>,
@@ -163,12 +165,12 @@ mod tests {
             loop {
                 let tail =
                     TailSize { messages: self.tail.len() as u64, bytes: self.tail_bytes, pressed: false };
-                match next(tail, &self.segments) {
+                match next(tail, &self.segments, self.bounds) {
                     Step::Nothing => break,
                     Step::Build => {
                         let (mut n, mut text) = (0, 0);
                         for (_, t) in self.tail.iter().take(INDEX_BATCH_MESSAGES_MAX) {
-                            if n > 0 && text + t > INDEX_BATCH_TEXT_BYTES_MAX {
+                            if n > 0 && text + t > self.bounds.batch_text() {
                                 break;
                             }
                             (n, text) = (n + 1, text + t);
@@ -185,8 +187,7 @@ mod tests {
                             dead: 0,
                         });
                         assert!(
-                            merged.docs as usize <= SEGMENT_MESSAGES_MAX
-                                && merged.text <= SEGMENT_TEXT_BYTES_MAX as u64
+                            merged.docs as usize <= SEGMENT_MESSAGES_MAX && merged.text <= self.bounds.text()
                         );
                         self.written += u64::from(merged.docs);
                         self.segments.splice(range, [merged]);
@@ -248,7 +249,8 @@ mod tests {
         };
         let mut worst = 0.0f64;
         for _ in 0..60 {
-            let mut account = Account::default();
+            let bounds = Bounds::of_memory(random(3 << 30));
+            let mut account = Account { bounds, ..Account::default() };
             let largest = 1 << random(24);
             let burst = 1 + random(15);
             let mut total = 0u64;
@@ -261,8 +263,8 @@ mod tests {
                 account.work();
             }
             let text: u64 = account.segments.iter().map(|size| size.text).sum();
-            let whole = (account.messages / SEGMENT_MESSAGES_MAX as u64
-                + text / SEGMENT_TEXT_BYTES_MAX as u64) as usize;
+            let whole =
+                (account.messages / SEGMENT_MESSAGES_MAX as u64 + text / account.bounds.text()) as usize;
             assert!(
                 account.segments.len() <= 2 * whole + 40,
                 "{} segments, {whole} full ones",
@@ -278,12 +280,12 @@ mod tests {
     fn dead_messages_are_dropped_in_time() {
         let full = Size { docs: SEGMENT_MESSAGES_MAX as u32, text: 1 << 20, dead: 0 };
         let half_dead = Size { dead: full.docs / 2 + 1, ..full };
-        let none = TailSize::default();
-        assert_eq!(next(none, &[full, full]), Step::Nothing);
-        assert_eq!(next(none, &[full, half_dead, full]), Step::Merge(1..2));
-        assert_eq!(next(none, &[half_dead, half_dead]), Step::Merge(0..2), "two halves make a whole");
-        assert_eq!(next(none, &[Size { dead: full.docs, ..full }]), Step::Merge(0..1));
-        assert_eq!(next(none, &[]), Step::Nothing);
+        let next = |segments: &[Size]| super::next(TailSize::default(), segments, Bounds::default());
+        assert_eq!(next(&[full, full]), Step::Nothing);
+        assert_eq!(next(&[full, half_dead, full]), Step::Merge(1..2));
+        assert_eq!(next(&[half_dead, half_dead]), Step::Merge(0..2), "two halves make a whole");
+        assert_eq!(next(&[Size { dead: full.docs, ..full }]), Step::Merge(0..1));
+        assert_eq!(next(&[]), Step::Nothing);
     }
 
     #[test]
@@ -294,9 +296,9 @@ mod tests {
             (1, INDEX_BUILD_BYTES, Step::Build),
             (0, INDEX_BUILD_BYTES, Step::Nothing),
         ] {
-            assert_eq!(next(TailSize { messages, bytes, pressed: false }, &[]), expected);
+            assert_eq!(next(TailSize { messages, bytes, pressed: false }, &[], Bounds::default()), expected);
         }
-        let pressed = |messages| next(TailSize { messages, bytes: 1, pressed: true }, &[]);
+        let pressed = |messages| next(TailSize { messages, bytes: 1, pressed: true }, &[], Bounds::default());
         assert_eq!(pressed(INDEX_BUILD_PRESSED_MESSAGES - 1), Step::Nothing);
         assert_eq!(pressed(INDEX_BUILD_PRESSED_MESSAGES), Step::Build);
     }

@@ -198,7 +198,7 @@ impl AccountIndex {
         let mut poison = RoaringBitmap::new();
         let mut wanted = wanted;
         loop {
-            let mut building = Building::new(&poison);
+            let mut building = Building::new(&poison, self.bounds);
             let made = building.take_all(wanted, source, self.tail(), stop);
             let finished = made.and_then(|taken| {
                 // So many make another build, whatever their size.

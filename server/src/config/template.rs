@@ -19,7 +19,8 @@ pub const TEMPLATE: &str = r##"# Configuration of trawl. Every key is shown with
 # over text reads the messages, and answers the same.
 #enabled = true
 # Memory that the indexes of all accounts which are in use may take together, beside the page cache; most of it is texts of messages
-# that are in no index yet. A quarter as much may be taken besides by what SORT and THREAD compare of messages.
+# that are in no index yet. A quarter as much may be taken besides by what SORT and THREAD compare of messages, and as much again, about,
+# while indexes are made: with more memory an index has fewer and larger parts, which are searched faster.
 # 0: an eighth of the machine's memory (or its cgroup's), at least 256 MiB.
 #memory = "0"
 # Threads that make indexes, at the lowest priority. 0: one for every two cores.

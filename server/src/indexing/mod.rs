@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trawl_index::account::work::Source;
-use trawl_index::account::{AccountIndex, Identity, boot_id};
+use trawl_index::account::{AccountIndex, Bounds, Identity, boot_id};
 use trawl_store::types::{AccountId, ShardId};
 
 use self::backlog::{Backlog, Task};
@@ -70,6 +70,8 @@ pub struct Settings {
     pub epoch: u32,
     /// Memory that open indexes may use together, bytes.
     pub memory_bytes: u64,
+    /// Threads that make segments. All of them together take as much memory again as the indexes may use, about.
+    pub lanes: usize,
     /// Accounts are queued when enough has arrived, not only when asked for.
     pub on_arrival: bool,
 }
@@ -84,6 +86,7 @@ pub trait AccountSource: Source {
 /// See the module.
 pub struct Indexing {
     settings: Settings,
+    bounds: Bounds,
     boot: String,
     pub registry: Registry,
     pub backlog: Backlog,
@@ -117,6 +120,7 @@ impl Indexing {
     pub fn new(settings: Settings) -> Indexing {
         Indexing {
             registry: Registry::new(settings.memory_bytes),
+            bounds: Bounds::of_memory(settings.memory_bytes / settings.lanes.max(1) as u64),
             settings,
             boot: boot_id(),
             backlog: Backlog::default(),
@@ -135,8 +139,10 @@ impl Indexing {
     /// The index of an account; opens it, which is for lanes.
     pub fn open(&self, key: IndexKey, source: &mut dyn Source) -> std::io::Result<Arc<AccountIndex>> {
         let path = self.settings.store.join(folder(key));
-        let opened =
-            self.registry.open(key, || AccountIndex::open(&path, &self.identity(key), &self.boot, source));
+        let opened = self.registry.open(key, || {
+            let (index, found) = AccountIndex::open(&path, &self.identity(key), &self.boot, source)?;
+            Ok((index.bounded(self.bounds), found))
+        });
         match opened {
             Ok((index, None)) => Ok(index),
             Ok((index, Some(found))) => {

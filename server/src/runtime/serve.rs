@@ -169,6 +169,7 @@ fn indexing(
         store_uuid: meta.uuid,
         epoch: meta.epoch,
         memory_bytes: config.index.memory_effective(),
+        lanes: config.index.lanes_effective(),
         on_arrival: options.network,
     };
     let (opener, threads) = runtime_indexing::opener()?;

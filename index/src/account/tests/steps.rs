@@ -123,21 +123,21 @@ fn a_message_that_makes_the_indexing_panic_is_found() {
 
 #[test]
 fn a_merge_drops_what_is_gone() {
-    let mut log = Log::new(200, 50);
+    let mut log = Log::new(280, 70);
     let (_dir, path) = folder();
     let (index, _) = open(&path, BOOT, &mut log);
     build_all(&index, &mut log);
-    assert_eq!(index.needs(200, 0, false), None);
-    log.gone.extend(50..90);
-    log.gone.extend(100..150);
+    assert_eq!(index.needs(280, 0, false), None);
+    log.gone.extend(70..120);
+    log.gone.extend(140..210);
     index.count_dead(&log.live().unwrap());
-    let Some(Work::Merge(serials)) = index.needs(200, 0, false) else { panic!("nothing to do") };
+    let Some(Work::Merge(serials)) = index.needs(280, 0, false) else { panic!("nothing to do") };
     assert_eq!(serials, [1]);
     let done = index.work(Work::Merge(serials), &mut log, &GO).unwrap();
-    assert_eq!(done.docs, (90..100).filter(|m| m % 13 != 5).count() as u32);
-    let Some(Work::Merge(serials)) = index.needs(200, 0, false) else { panic!("nothing to do") };
+    assert_eq!(done.docs, (120..140).filter(|m| m % 13 != 5).count() as u32);
+    let Some(Work::Merge(serials)) = index.needs(280, 0, false) else { panic!("nothing to do") };
     assert_eq!(index.work(Work::Merge(serials), &mut log, &GO).unwrap().docs, 0);
-    assert_eq!(index.needs(200, 0, false), None);
+    assert_eq!(index.needs(280, 0, false), None);
     assert_eq!(index.snapshot().covered(), &log.coverable());
     assert_exact(&index.snapshot(), &log, "merged");
     let segment = index.snapshot().entries()[0].serial;
