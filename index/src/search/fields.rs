@@ -1,6 +1,7 @@
 //! Header fields, verified by their templates: what holds for a template is found out once and holds for every message that has
 //! it, so that a message is a walk over some dozens of numbers. Only where a slot decides are the slots of a field looked at.
 
+use super::sparse::Sparse;
 use super::{Cx, Halt};
 use crate::bits::Bits;
 use crate::prepare::Area;
@@ -57,8 +58,12 @@ pub(super) struct Fields<'a, J> {
     judge: J,
     /// Templates that can match, if that is known.
     among: Option<Bits>,
-    /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet. Empty before any was judged.
-    known: Vec<u32>,
+    /// By template what was found: its slots, and a verdict in the lower bits; 0 is not known yet.
+    known: Sparse,
+    /// Documents that were looked at.
+    looked_at: u32,
+    /// How many slots fields have that are passed over, by template; made when it pays.
+    passed: Vec<u8>,
     /// Templates judged since the stop flag was looked at.
     judged: u32,
 }
@@ -69,13 +74,16 @@ const DEPENDS: u32 = 3;
 const VERDICT_BITS: u32 = 2;
 const REASON_BITS: u32 = 4;
 const SLOTS_SHIFT: u32 = VERDICT_BITS + REASON_BITS;
+/// So many documents take longer than a table of all templates.
+const PASSED_FROM: u32 = if cfg!(test) { 3 } else { 128 };
 /// Templates between two looks at the stop flag; each takes some hundred nanoseconds.
 const JUDGED_MAX: u32 = 1024;
 
 impl<'a, J: Judge> Fields<'a, J> {
     /// Other templates than those of `among` never match.
     pub fn new(segment: &'a Segment, cx: Cx<'a>, judge: J, among: Option<Bits>) -> Fields<'a, J> {
-        Fields { segment, cx, judge, among, known: Vec::new(), judged: 0 }
+        let known = Sparse::new(segment.templates().len());
+        Fields { segment, cx, judge, among, known, looked_at: 0, passed: Vec::new(), judged: 0 }
     }
 
     /// What [`Fields::has`] reads of a document.
@@ -85,11 +93,21 @@ impl<'a, J: Judge> Fields<'a, J> {
 
     pub fn has(&mut self, doc: u32) -> Result<bool, Halt> {
         self.cx.check()?;
+        self.looked_at = self.looked_at.saturating_add(1);
+        if self.looked_at == PASSED_FROM
+            && let Some(among) = &self.among
+        {
+            self.passed = self.segment.templates().slots_but_of(among);
+        }
         let literals = self.segment.literals(doc, Area::Head);
         // Reasons that were asked for, and those that hold.
         let (mut asked, mut hold) = (0u8, 0u8);
         let mut fields = self.segment.fields(doc);
-        while let Some(number) = fields.number() {
+        loop {
+            if !self.passed.is_empty() {
+                fields.pass_over(&self.passed);
+            }
+            let Some(number) = fields.number() else { break };
             let number = number?;
             if self.among.as_ref().is_some_and(|among| !among.contains(number)) {
                 fields.pass(self.segment.templates().slots(number)?);
@@ -125,9 +143,9 @@ impl<'a, J: Judge> Fields<'a, J> {
 
     #[inline]
     fn known(&mut self, number: u32) -> Result<u32, Halt> {
-        match self.known.get(number as usize) {
-            Some(&known) if known != 0 => Ok(known),
-            _ => self.judge(number),
+        match self.known.get(number) {
+            0 => self.judge(number),
+            known => Ok(known),
         }
     }
 
@@ -143,10 +161,7 @@ impl<'a, J: Judge> Fields<'a, J> {
             Verdict::Depends(reasons) => DEPENDS | u32::from(reasons) << VERDICT_BITS,
         };
         let known = template.slots << SLOTS_SHIFT | verdict;
-        if self.known.is_empty() {
-            self.known.resize(self.segment.templates().len() as usize, 0);
-        }
-        if let Some(place) = self.known.get_mut(number as usize) {
+        if let Some(place) = self.known.get_mut(number) {
             *place = known;
         }
         Ok(known)

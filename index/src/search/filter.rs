@@ -209,7 +209,13 @@ impl Run<'_> {
                 self.cx.check()?;
                 let mut rest = left.clone();
                 rest.and_not(&found);
-                found.or(&self.literals_at_edge(scope.area(), bytes, rightmost, rest)?);
+                if scope.area() == Area::Head {
+                    // A template names the literal that it would have to be, which is looked at alone.
+                    self.segment.literal_candidates(Area::Head, bytes, &mut rest);
+                    found.or(&rest);
+                } else {
+                    found.or(&self.literals_at_edge(scope.area(), bytes, rightmost, rest)?);
+                }
                 found.and(left);
                 Ok(found)
             },

@@ -21,6 +21,13 @@ pub(super) const MANY: u32 = if cfg!(test) { 8 } else { 256 };
 /// Vocabulary entries that are looked at, for each document, to say which documents have one in a slot.
 const ENTRIES_PER_DOC: usize = 8;
 
+/// Literals of a document that are looked at one by one; if it is asked for more, all of them are looked through.
+const ASKED_ALONE: u32 = if cfg!(test) { 2 } else { 4 };
+
+/// Octets of a token with which few documents have a literal that begins or ends so: all of these are looked through, which takes less
+/// time than to find the one in the slot. A shorter one is at the edge of a literal in most documents.
+const LOOKED_THROUGH_LEN: usize = 2;
+
 /// What tells whether the slots of a document can hold an edge; found out when it is asked for.
 pub(super) struct InSlot<'a> {
     segment: &'a Segment,
@@ -41,6 +48,9 @@ pub(super) struct InSlot<'a> {
     /// Which literals of a document are such ones: of the last document that was asked for.
     found: Vec<usize>,
     found_of: Option<u32>,
+    /// How many literals of a document were looked at alone: of the last one that was asked for.
+    asked: u32,
+    asked_of: Option<u32>,
 }
 
 impl<'a> InSlot<'a> {
@@ -98,6 +108,8 @@ impl<'a> InSlot<'a> {
             entries,
             found,
             found_of: None,
+            asked: 0,
+            asked_of: None,
         }
     }
 
@@ -153,6 +165,10 @@ impl<'a> InSlot<'a> {
         found.and(within);
         let mut literals = self.literals().unwrap_or(within).clone();
         literals.and(within);
+        if self.token.len() < LOOKED_THROUGH_LEN {
+            found.or(&literals);
+            return Ok(found);
+        }
         literals.and_not(&found);
         let all: Vec<u32> = literals.iter().collect();
         self.segment.search_literals(&all, Area::Head, &self.literal, &Columns::default(), |doc, have| {
@@ -162,6 +178,12 @@ impl<'a> InSlot<'a> {
             cx.check()
         })?;
         Ok(found)
+    }
+
+    /// Whether vocabulary entries and the signature of literals say that a document may have it in a slot.
+    pub fn is_candidate(&self, doc: u32) -> Result<bool, Halt> {
+        let by_literals = self.literals().is_none_or(|docs| docs.contains(doc));
+        Ok(by_literals || self.entries()?.is_none_or(|entries| entries.contains(doc)))
     }
 
     /// Whether it may stand in a slot of this kind.
@@ -203,6 +225,17 @@ impl<'a> InSlot<'a> {
 
     /// Whether the literal that a code in the slots stands for is such a one.
     fn is_at(&mut self, doc: u32, slots: &Text<'_>, at: usize) -> bool {
+        if self.literals().is_some_and(|docs| !docs.contains(doc)) {
+            return false;
+        }
+        if self.asked_of != Some(doc) {
+            (self.asked_of, self.asked) = (Some(doc), 0);
+        }
+        if self.asked < ASKED_ALONE {
+            self.asked += 1;
+            let (before, behind) = slots.literals_beside(at, self.segment.slots(doc));
+            return slots.literals.nth_has(before, behind, self.literal.needle());
+        }
         let found = self.literals_of(doc, slots.literals);
         !found.is_empty() && found.contains(&slots.number_of_literal(at))
     }

@@ -22,6 +22,7 @@ mod several;
 mod side;
 mod similar;
 mod single;
+mod sparse;
 mod starts;
 mod state;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 
 use super::Halt;
 use super::facts::{Codes, Pattern};
-use super::fields::Fields;
+use super::fields::{Fields, of_fields};
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
@@ -76,7 +76,14 @@ impl Run<'_> {
                 if scope.area() == Area::Head {
                     let mut judge = values::Several::new(self, scope, needle, pattern, &found);
                     let matching = judge.narrow(self.cx, needle, &mut found)?;
-                    let among = judge.among();
+                    if found.is_empty() {
+                        return Ok(matching);
+                    }
+                    let of_field = || match scope {
+                        Scope::Field(name) => Some(of_fields(self.segment, &[name], &[false])),
+                        _ => None,
+                    };
+                    let among = judge.among().or_else(of_field);
                     let mut fields = Fields::new(self.segment, self.cx, judge, among);
                     let reads = fields.reads();
                     self.segment.try_retain(&mut found, reads, |doc| fields.has(doc))?;

@@ -7,7 +7,6 @@ use memchr::memmem::Finder;
 use super::Halt;
 use super::fields::{Fields, of_fields};
 use super::head::InLiterals;
-use super::in_slot::MANY;
 use super::needle::Needle;
 use super::run::Run;
 use super::scope::Scope;
@@ -20,6 +19,8 @@ use crate::tokens::Class;
 
 /// Shorter needles are in so many entries that all of them are only looked for if the frequent ones leave much.
 const SHORT: usize = 3;
+/// Candidates for which it is asked first which documents have any literal in a field.
+const FEW_CANDIDATES: u32 = if cfg!(test) { 2 } else { 16 };
 /// Nanoseconds, measured: to read an octet of codes back, to find an entry and add its list.
 const READ: u64 = 12;
 const ENTRY: u64 = 60;
@@ -125,18 +126,23 @@ impl Run<'_> {
             &docs,
             || {
                 let mut candidates = docs.clone();
-                if let Scope::Field(name) | Scope::Pseudo(name) = scope {
+                let columns = self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
+                if let Scope::Field(name) | Scope::Pseudo(name) = scope
+                    && candidates.count() >= FEW_CANDIDATES
+                {
                     let mut some = Bits::new(docs.len());
                     self.add(terms::Field::Head, &terms::literal(name), &mut some)?;
                     candidates.and(&some);
                 }
-                let columns = self.segment.literal_candidates(scope.area(), needle.bytes(), &mut candidates);
                 self.have_literals(scope, needle, &columns, &mut candidates)?;
                 if let Scope::Field(name) = scope {
                     let (segment, finder) = (self.segment, needle.finder());
                     let judge = InLiterals { segment, scope, finder, found: Vec::new() };
-                    let among = (candidates.count() >= MANY).then(|| of_fields(segment, &[name], &[false]));
-                    let mut fields = Fields::new(self.segment, self.cx, judge, among);
+                    if candidates.is_empty() {
+                        return Ok(candidates);
+                    }
+                    let among = of_fields(segment, &[name], &[false]);
+                    let mut fields = Fields::new(self.segment, self.cx, judge, Some(among));
                     let reads = fields.reads();
                     self.segment.try_retain(&mut candidates, reads, |doc| fields.has(doc))?;
                     return Ok(candidates);

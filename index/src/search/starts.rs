@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::fields::Verdict;
+use super::sparse::Sparse;
 use super::values::OTHER;
 use crate::bits::Bits;
 
@@ -10,6 +11,9 @@ use crate::bits::Bits;
 const STARTS_MAX: usize = if cfg!(test) { 3 } else { 4096 };
 /// Runs that are told apart.
 const RUNS_MAX: usize = if cfg!(test) { 2 } else { 16 };
+
+/// No whole token stands in a slot.
+const NO_RUN: usize = 0;
 
 /// A token of a template.
 #[derive(Clone, Copy)]
@@ -22,7 +26,7 @@ pub(super) struct Start {
     pub left_in_slot: bool,
     /// Why it may begin here; 0: whatever the slots are.
     pub reason: u8,
-    /// Which run fills the slots of whole tokens, if it is kept.
+    /// Which run fills the slots of whole tokens, if it is kept: [`NO_RUN`], or one more than where it is kept.
     run: Option<u8>,
 }
 
@@ -34,12 +38,11 @@ impl Start {
 
 /// See the module.
 pub(super) struct Starts {
-    templates: u32,
     /// Those of one template side by side.
     all: Vec<Start>,
     ranges: Vec<Range<usize>>,
-    /// By template one more than where among the ranges its own is; 0 if it has none. Empty before there is any.
-    range_of: Vec<u32>,
+    /// By template one more than where among the ranges its own is; 0 if it has none.
+    range_of: Sparse,
     /// Templates with more places than are kept.
     many: Bits,
     /// Codes that fill slots side by side.
@@ -49,18 +52,15 @@ pub(super) struct Starts {
 impl Starts {
     /// For so many templates.
     pub fn new(templates: u32) -> Starts {
-        let (all, ranges, range_of, runs) = Default::default();
-        Starts { templates, all, ranges, range_of, many: Bits::new(templates), runs }
+        let (all, ranges, runs) = Default::default();
+        Starts { all, ranges, range_of: Sparse::new(templates), many: Bits::new(templates), runs }
     }
 
     /// Adds a place to a template; those of one are added one behind the other. `run` are the codes that have to fill its slots where whole
     /// tokens stand.
     pub fn add(&mut self, number: u32, mut start: Start, run: &[u8]) {
         let at = self.all.len();
-        if self.range_of.is_empty() {
-            self.range_of.resize(self.templates as usize, 0);
-        }
-        let Some(place) = self.range_of.get_mut(number as usize) else { return };
+        let Some(place) = self.range_of.get_mut(number) else { return };
         if *place == 0 || *place as usize != self.ranges.len() {
             self.ranges.push(at..at);
             *place = self.ranges.len() as u32;
@@ -71,11 +71,25 @@ impl Starts {
             return;
         }
         range.end = at + 1;
-        if self.runs.len() < RUNS_MAX && !self.runs.iter().any(|known| known == run) {
-            self.runs.push(run.to_vec());
-        }
-        start.run = self.runs.iter().position(|known| known == run).and_then(|run| u8::try_from(run).ok());
+        start.run = self.kept_run(run);
         self.all.push(start);
+    }
+
+    /// Which run it is, if it is kept.
+    fn kept_run(&mut self, run: &[u8]) -> Option<u8> {
+        // Most often nothing has to stand in slots, and comparing nothing takes long.
+        let known = if run.is_empty() {
+            Some(NO_RUN)
+        } else {
+            self.runs.iter().position(|known| known == run).map(|at| at + 1)
+        };
+        let place = known.or_else(|| {
+            (self.runs.len() < RUNS_MAX).then(|| {
+                self.runs.push(run.to_vec());
+                self.runs.len()
+            })
+        });
+        place.and_then(|place| u8::try_from(place).ok())
     }
 
     /// Those of a template; `None`: there are more, so that every token has to be looked at.
@@ -84,7 +98,7 @@ impl Starts {
     }
 
     fn kept(&self, number: u32) -> Range<usize> {
-        let place = self.range_of.get(number as usize).and_then(|place| place.checked_sub(1));
+        let place = self.range_of.get(number).checked_sub(1);
         place.and_then(|place| self.ranges.get(place as usize)).cloned().unwrap_or_default()
     }
 
@@ -94,7 +108,10 @@ impl Starts {
 
     /// The codes that have to fill slots, if they are kept.
     pub fn run(&self, start: &Start) -> Option<&[u8]> {
-        start.run.and_then(|run| self.runs.get(usize::from(run))).map(Vec::as_slice)
+        match usize::from(start.run?) {
+            NO_RUN => Some(&[]),
+            place => self.runs.get(place - 1).map(Vec::as_slice),
+        }
     }
 
     /// What a template says that has these.

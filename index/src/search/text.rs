@@ -48,6 +48,14 @@ impl<'a> Text<'a> {
         count_literals(self.before) + count_literals(codes)
     }
 
+    /// How many literals of the document stand before the one that the code at `place` stands for, and how many behind it; `all` are
+    /// all codes of the document.
+    pub fn literals_beside(&self, place: usize, all: &[u8]) -> (usize, usize) {
+        let place = self.before.len() + place;
+        let count = |codes: Option<&[u8]>| count_literals(codes.unwrap_or_default());
+        (count(all.get(..place)), count(all.get(place + 1..)))
+    }
+
     /// Where the first literal from a place on is.
     fn turn_to(&mut self, place: usize) -> Option<usize> {
         let literals = self.literals.get();

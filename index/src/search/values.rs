@@ -85,10 +85,14 @@ impl Default for Runs {
 impl Runs {
     fn add(&mut self, run: &[u8]) {
         let Runs::Known(runs) = self else { return };
+        if run.is_empty() {
+            *self = Runs::Any;
+            return;
+        }
         if runs.iter().any(|known| known == run) {
             return;
         }
-        if run.is_empty() || runs.len() == RUNS_MAX {
+        if runs.len() == RUNS_MAX {
             *self = Runs::Any;
         } else {
             runs.push(run.to_vec());
@@ -441,6 +445,9 @@ impl<'a> Several<'a> {
     /// Whether whole tokens of the needle fill their slots; `slots` are those from the start on. `None`: it is not known.
     fn run_stands(&self, start: &Start, slots: &[u8]) -> Option<bool> {
         let run = self.starts.run(start)?;
+        if run.is_empty() {
+            return Some(true);
+        }
         let left = if start.left_in_slot { behind_codes(slots, 1) } else { Some(0) };
         Some(left.and_then(|left| slots.get(left..)).is_some_and(|slots| slots.starts_with(run)))
     }
@@ -540,14 +547,14 @@ impl Judge for Several<'_> {
             .any(|(reason, templates)| reason & (LEFT | RIGHT | BOTH) != 0 && !templates.is_empty())
     }
 
-    fn may(&mut self, doc: u32, literals: &Literals<'_>, reason: u8) -> Result<bool, Halt> {
-        let has = |in_slot: &mut Option<InSlot<'_>>| {
-            in_slot.as_mut().map_or(Ok(true), |in_slot| in_slot.may_be_in(doc, literals))
+    fn may(&mut self, doc: u32, _: &Literals<'_>, reason: u8) -> Result<bool, Halt> {
+        let has = |in_slot: &Option<InSlot<'_>>| {
+            in_slot.as_ref().map_or(Ok(true), |in_slot| in_slot.is_candidate(doc))
         };
         Ok(match reason {
-            LEFT => has(&mut self.left)?,
-            RIGHT => has(&mut self.right)?,
-            BOTH => has(&mut self.left)? && has(&mut self.right)?,
+            LEFT => has(&self.left)?,
+            RIGHT => has(&self.right)?,
+            BOTH => has(&self.left)? && has(&self.right)?,
             _ => true,
         })
     }

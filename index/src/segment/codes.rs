@@ -85,6 +85,22 @@ pub fn next(codes: &[u8], at: &mut usize) -> Option<u32> {
     None
 }
 
+/// The same as [`next`], for codes of lengths that cannot be predicted: without a branch for each octet.
+#[inline]
+pub fn next_mixed(codes: &[u8], at: &mut usize) -> Option<u32> {
+    let Some(octets) = codes.get(*at..).and_then(<[u8]>::first_chunk::<4>) else { return next(codes, at) };
+    let octets = u32::from_le_bytes(*octets);
+    // The octet that ends the code, from 0 on.
+    let last = (octets & 0x8080_8080).trailing_zeros() / 8;
+    if last >= 4 {
+        return None;
+    }
+    let code = octets.swap_bytes() >> (24 - 8 * last);
+    let rest = code & 0x7f | code >> 1 & 0x3f80 | code >> 2 & 0x1f_c000 | code >> 3 & 0xfe0_0000;
+    *at += last as usize + 1;
+    Some(rest + ZONES[last as usize])
+}
+
 /// The ranks of a run of codes; ends early where the run is damaged.
 pub fn ranks(codes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     let mut at = 0;
@@ -110,6 +126,9 @@ mod tests {
             assert!(run[run.len() - 1] >= 128 && run[before..run.len() - 1].iter().all(|&b| b < 128));
         }
         assert_eq!(ranks(&run).collect::<Vec<_>>(), all);
+        let mut at = 0;
+        let mixed: Vec<u32> = std::iter::from_fn(|| next_mixed(&run, &mut at)).collect();
+        assert_eq!(mixed, all);
     }
 
     #[test]
@@ -131,5 +150,8 @@ mod tests {
         assert_eq!(ranks(&[1, 2, 3, 4, 5, 6]).count(), 0);
         assert_eq!(ranks(&[0x81, 1]).collect::<Vec<_>>(), [1]);
         assert_eq!(ranks(&[]).count(), 0);
+        for damaged in [&[1, 2, 3, 4, 5, 6][..], &[1, 2, 3, 4], &[1, 2], &[]] {
+            assert_eq!(next_mixed(damaged, &mut 0), None);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod head;
 mod intern;
 mod inverted;
 pub(crate) mod kernel;
+mod landmarks;
 mod lists;
 mod merge;
 mod narrow;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
-use super::kernel::{Symbols, Units, count_symbols, find_any, find_symbols, find_three};
+use super::kernel::{Symbols, Units, behind_literals, count_symbols, find_any, find_symbols, find_three};
 
 /// Symbols; three of them make a number below 64,000.
 pub const SYMBOLS: u16 = 40;
@@ -25,6 +25,12 @@ const RUN: usize = 24;
 
 /// In the table below, for octets that have no symbol.
 const NO_SYMBOL: u8 = 0x80;
+
+/// What [`END`] is among symbols.
+const END_SYMBOL: u8 = SYMBOL[END as usize];
+
+/// Numbers in which ends are counted at once.
+const STEPS: [usize; 2] = [64, 16];
 
 const SYMBOL: [u8; 256] = {
     let mut table = [NO_SYMBOL; 256];
@@ -45,7 +51,7 @@ pub fn pack(octets: &[u8], out: &mut Vec<u8>) {
     out.reserve(octets.len() + 2);
     out.push(PLAIN);
     // So that what begins a literal can be looked for as what follows the end of another.
-    let mut open = Open { number: u16::from(SYMBOL[usize::from(END)]), held: 1 };
+    let mut open = Open { number: u16::from(END_SYMBOL), held: 1 };
     let mut rest = octets;
     while let [octet, behind @ ..] = rest {
         // Many octets at once where the number that is begun has one symbol, as it has at the start.
@@ -210,6 +216,34 @@ pub fn which(packed: &[u8], finder: &Finder<'_>, out: &mut Vec<usize>) {
     }
 }
 
+/// Whether the literal before which there are `before` others, and `behind` behind it, has the needle at its start or end: where [`END`]
+/// stands in the needle, at its start, its end or both.
+pub fn nth_has(packed: &[u8], before: usize, behind: usize, needle: &[u8]) -> bool {
+    let at_start = needle.first() == Some(&END);
+    let Some(numbers) = Numbers::of(packed) else {
+        let octets = plain(packed).unwrap_or_default();
+        // The octet before the first literal ends one as well.
+        let start = behind_literals(octets, before + 1);
+        return start.is_some_and(|start| {
+            let octets = octets.get(start.saturating_sub(1)..).unwrap_or_default();
+            match at_start {
+                true => octets.starts_with(needle),
+                false => behind_literals(octets, 2)
+                    .and_then(|end| octets.get(..end))
+                    .is_some_and(|octets| octets.ends_with(needle)),
+            }
+        });
+    };
+    let end = if at_start { before } else { before + 1 };
+    let end_behind = if at_start { behind + 1 } else { behind };
+    let found = if end <= end_behind { numbers.nth_end(end) } else { numbers.nth_last_end(end_behind) };
+    found.is_some_and(|end| {
+        let symbols = needle.iter().map(|&octet| symbols_of(octet).count()).sum::<usize>();
+        let start = if at_start { Some(end) } else { (end + 1).checked_sub(symbols) };
+        start.is_some_and(|start| numbers.have(start, needle))
+    })
+}
+
 /// Symbols of an octet.
 fn symbols_of(octet: u8) -> impl Iterator<Item = u8> {
     let symbol = SYMBOL[usize::from(octet)];
@@ -276,16 +310,50 @@ impl<'a> Numbers<'a> {
 
     /// Ends of literals among some symbols.
     fn ends(&self, symbols: Range<usize>) -> usize {
-        let end = u16::from(SYMBOL[usize::from(END)]);
         // Whole numbers first, those at either side symbol by symbol.
         let (from, to) = (symbols.start.div_ceil(3), symbols.end / 3);
         let one_by_one =
-            |symbols: Range<usize>| symbols.filter(|&at| self.symbol(at).map(u16::from) == Some(end)).count();
+            |symbols: Range<usize>| symbols.filter(|&at| self.symbol(at) == Some(END_SYMBOL)).count();
         if from >= to {
             return one_by_one(symbols);
         }
-        let whole = self.numbers.get(from..to).map_or(0, |numbers| count_symbols(numbers, end));
+        let whole = self.numbers.get(from..to).map_or(0, |numbers| count_symbols(numbers, END_SYMBOL.into()));
         whole + one_by_one(symbols.start..from * 3) + one_by_one(to * 3..symbols.end)
+    }
+
+    /// Where the end is before which there are `n`.
+    fn nth_end(&self, mut n: usize) -> Option<usize> {
+        let mut first = 0;
+        let mut rest = self.numbers;
+        // From many numbers at once to few.
+        for step in STEPS {
+            while let Some((some, behind)) = rest.split_at_checked(step) {
+                let ends = count_symbols(some, END_SYMBOL.into());
+                if ends > n {
+                    break;
+                }
+                (first, rest, n) = (first + step, behind, n - ends);
+            }
+        }
+        (first * 3..self.len).filter(|&at| self.symbol(at) == Some(END_SYMBOL)).nth(n)
+    }
+
+    /// Where the end is behind which there are `n`.
+    fn nth_last_end(&self, mut n: usize) -> Option<usize> {
+        let mut rest = self.numbers;
+        for step in STEPS {
+            while let Some((before, some)) =
+                rest.len().checked_sub(step).and_then(|at| rest.split_at_checked(at))
+            {
+                let ends = count_symbols(some, END_SYMBOL.into());
+                if ends > n {
+                    break;
+                }
+                (rest, n) = (before, n - ends);
+            }
+        }
+        let last = (rest.len() * 3).min(self.len);
+        (0..last).rev().filter(|&at| self.symbol(at) == Some(END_SYMBOL)).nth(n)
     }
 
     fn symbol(&self, at: usize) -> Option<u8> {
@@ -391,6 +459,18 @@ mod tests {
             for other in [&b"ABC"[..], b"0", b"ZZ", b"ZZ9Z", b"QXQXQXQ", "é".as_bytes(), "Aé".as_bytes(), "ééééééé".as_bytes(), b"AB\xff", b"\xffA"] {
                 let finder = Finder::new(other);
                 prop_assert_eq!(has(&packed, &finder), finder.find(&whole).is_some());
+                if other.contains(&END) {
+                    let literals: Vec<&[u8]> = octets.split_inclusive(|&octet| octet == END).collect();
+                    let ended: Vec<_> = literals.iter().filter(|literal| literal.ends_with(&[END])).collect();
+                    for (n, &literal) in ended.iter().enumerate() {
+                        let literal = [&[END], *literal].concat();
+                        let expected = match other[0] {
+                            END => literal.starts_with(other),
+                            _ => literal.ends_with(other),
+                        };
+                        prop_assert_eq!(nth_has(&packed, n, ended.len() - n - 1, other), expected);
+                    }
+                }
                 let mut found = Vec::new();
                 which(&packed, &finder, &mut found);
                 found.dedup();
@@ -407,6 +487,9 @@ mod tests {
         fn damage_is_survived(octets in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = (unpack(&octets), has(&octets, &Finder::new(b"ABC")));
             which(&octets, &Finder::new(b"AB"), &mut Vec::new());
+            let _ = [(0, 3), (3, 0), (700, 0), (0, 700)].map(|(before, behind)| {
+                [&b"\xffA"[..], b"B\xff", b""].map(|needle| nth_has(&octets, before, behind, needle))
+            });
         }
     }
 }

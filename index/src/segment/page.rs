@@ -41,6 +41,12 @@ impl Literals<'_> {
         packed::which(self.packed, octets, out);
     }
 
+    /// Whether the literal before which there are so many has octets at its start, with 0xff before them, or at its end, with 0xff behind
+    /// them; `behind` are those behind it.
+    pub fn nth_has(&self, before: usize, behind: usize, octets: &[u8]) -> bool {
+        packed::nth_has(self.packed, before, behind, octets)
+    }
+
     /// Whether some octets are among them: a part of one, perhaps with 0xff before or behind. Does not unpack them.
     pub fn have(&self, octets: &Finder<'_>) -> bool {
         packed::has(self.packed, octets)

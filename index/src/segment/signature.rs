@@ -23,6 +23,8 @@ const HEADER_LEN: usize = 16;
 const COMMON_SHARE: f32 = 0.4;
 /// Rows that are on their way from memory while one is looked at.
 const ROWS_AHEAD: usize = 4;
+/// What it costs to look at an item that a needle may be in, in lines of the cache that are read of rows: a guess.
+const ITEM_LINES: usize = 24;
 
 /// Octets of a gram.
 pub const GRAM: usize = 3;
@@ -454,10 +456,19 @@ impl Signature {
 
     /// Clears the bits of columns that cannot have it.
     fn and_into(&self, needle: &[u8], words: &mut [u64]) {
-        // Rows lie anywhere: the next ones are on their way while one is looked at.
-        let rows: Vec<&[u8]> = self.rows_of(needle).collect();
+        // Rows lie anywhere: the next ones are on their way while one is looked at. Those of common grams stand first and are the
+        // emptiest, those of grams with a digit last.
+        let mut rows: Vec<&[u8]> = self.rows_of(needle).collect();
+        rows.sort_unstable_by_key(|row| row.as_ptr());
+        rows.dedup_by_key(|row| row.as_ptr());
+        let row_lines = self.stride.div_ceil(64);
         rows.iter().take(ROWS_AHEAD).for_each(|row| prefetch(row));
         for (n, row) in rows.iter().enumerate() {
+            // A long needle has many rows, of which some leave nearly nothing: what is left is sooner looked at than the other rows.
+            let left = words.iter().filter(|&&word| word != 0).count();
+            if left * ITEM_LINES <= (rows.len() - n) * row_lines {
+                return;
+            }
             if let Some(next) = rows.get(n + ROWS_AHEAD) {
                 prefetch(next);
             }

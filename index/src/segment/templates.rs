@@ -158,6 +158,17 @@ impl Templates {
         }
     }
 
+    /// How many slots templates have, by number, where those of `among` have [`MANY_SLOTS`]: for [`Fields::pass_over`].
+    pub fn slots_but_of(&self, among: &Bits) -> Vec<u8> {
+        let mut slots = self.slots.as_slice().to_vec();
+        for number in among.iter() {
+            if let Some(slots) = slots.get_mut(number as usize) {
+                *slots = MANY_SLOTS;
+            }
+        }
+        slots
+    }
+
     pub fn get(&self, number: u32) -> Result<Template<'_>, Damaged> {
         const DAMAGED: Damaged = Damaged("template");
         let range = self.offsets.range(number, self.codes.len());
@@ -308,7 +319,22 @@ impl<'a> Fields<'a> {
     #[inline]
     pub fn number(&mut self) -> Option<Result<u32, Damaged>> {
         (self.at < self.numbers.len())
-            .then(|| codes::next(self.numbers, &mut self.at).ok_or(Damaged("fields")))
+            .then(|| codes::next_mixed(self.numbers, &mut self.at).ok_or(Damaged("fields")))
+    }
+
+    /// Passes over fields up to one of whose template `slots` says [`MANY_SLOTS`] or nothing; of others it says how many slots they have.
+    #[inline]
+    pub fn pass_over(&mut self, slots: &[u8]) {
+        let mut next = self.at;
+        while let Some(number) = codes::next_mixed(self.numbers, &mut next) {
+            match slots.get(number as usize) {
+                Some(&slots) if slots < MANY_SLOTS => {
+                    self.pending = self.pending.saturating_add(slots.into())
+                }
+                _ => return,
+            }
+            self.at = next;
+        }
     }
 
     /// Passes over so many slots.

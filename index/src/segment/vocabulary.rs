@@ -10,6 +10,7 @@ use tantivy::directory::OwnedBytes;
 use super::ahead::Ahead;
 use super::bundle::{Bundle, Numbers, Piece};
 use super::kernel::{nth, prefetch};
+use super::landmarks::{Landmarks, key, last_key};
 use super::narrow::Narrow;
 use super::ranks::{RARE, Ranks};
 use super::signature::Signature;
@@ -40,6 +41,8 @@ pub struct Vocabulary {
     terms: OwnedBytes,
     offsets: Numbers,
     reversed: Narrow,
+    /// In the order of terms, and in that of reversed ones.
+    landmarks: [Landmarks; 2],
     ranks: Ranks,
     signature: Signature,
     ahead: Arc<Ahead>,
@@ -75,6 +78,7 @@ impl Vocabulary {
             terms,
             offsets,
             reversed: Narrow::open(OwnedBytes::empty(), 0),
+            landmarks: [Landmarks::new(len), Landmarks::default()],
             ranks: Ranks::open(bundle, len),
             signature: Signature::open(
                 bundle.piece(Piece::TermSignature),
@@ -91,6 +95,7 @@ impl Vocabulary {
         vocabulary.names = vocabulary.lower_bound(0..len, |term| term < &[PSEUDO][..]);
         vocabulary.first_name = vocabulary.lower_bound(vocabulary.names..len, |term| term < &[NAME][..]);
         vocabulary.reversed = Narrow::open(bundle.piece(Piece::Reversed), vocabulary.names);
+        vocabulary.landmarks[1] = Landmarks::new(vocabulary.names);
         for which in Which::ALL {
             vocabulary.pseudo[which as usize] = vocabulary.entry(&pseudo_term(which));
         }
@@ -190,8 +195,10 @@ impl Vocabulary {
 
     /// Ords of the tokens that begin with `start`.
     pub fn prefix(&self, start: &[u8]) -> Range<u32> {
-        let first = self.lower_bound(0..self.names, |term| term < start);
-        first..self.lower_bound(first..self.names, |term| term.starts_with(start))
+        let near = self.near(start);
+        let (from, to) = (near.start.min(self.names), near.end.min(self.names));
+        let first = self.lower_bound(from..to, |term| term < start);
+        first..self.lower_bound(first..to, |term| term.starts_with(start))
     }
 
     /// Positions, in the order of reversed terms, of the tokens that end with `end`.
@@ -200,8 +207,13 @@ impl Vocabulary {
             let term = self.term(self.reversed(position));
             term.iter().rev().cmp(end.iter().rev()) == Ordering::Less
         };
-        let first = partition(0..self.names, before);
-        first..partition(first..self.names, |position| self.term(self.reversed(position)).ends_with(end))
+        let backwards = || end.iter().rev().copied();
+        let near = self.landmarks[1].around(key(backwards()), last_key(backwards()), |position| {
+            key(self.term(self.reversed(position)).iter().rev().copied())
+        });
+        let to = near.end;
+        let first = partition(near, before);
+        first..partition(first..to, |position| self.term(self.reversed(position)).ends_with(end))
     }
 
     /// The ord at a position in the order of reversed terms, in which the names stand last.
@@ -295,12 +307,18 @@ impl Vocabulary {
 
     /// Octets of memory beside the mapping.
     pub(super) fn memory(&self) -> usize {
-        self.ranks.memory()
+        self.ranks.memory() + self.landmarks.iter().map(Landmarks::memory).sum::<usize>()
     }
 
     fn entry(&self, term: &[u8]) -> Option<u32> {
-        let ord = self.lower_bound(0..self.len, |other| other < term);
+        let ord = self.lower_bound(self.near(term), |other| other < term);
         (ord < self.len && self.term(ord) == term).then_some(ord)
+    }
+
+    /// A range in which the first entry is that is not before some octets, and those that begin with them; its end may be that one.
+    fn near(&self, octets: &[u8]) -> Range<u32> {
+        let first = || octets.iter().copied();
+        self.landmarks[0].around(key(first()), last_key(first()), |ord| key(self.term(ord).iter().copied()))
     }
 
     /// The first ord of the range for which `before` is false.
