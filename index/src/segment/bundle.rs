@@ -116,12 +116,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// For about so many octets: more are slower, because they are moved.
+    #[cfg(test)]
     pub fn with_capacity(octets: usize) -> Writer {
         Writer::in_memory_of(Vec::new(), octets)
     }
 
-    /// The same in the memory of a file before, if that has nearly so much.
+    /// For about so many octets: more are slower, because they are moved. In the memory of a file before, if that has nearly so much.
     pub fn in_memory_of(before: Vec<u8>, octets: usize) -> Writer {
         let mut out = if before.capacity() < octets / 4 * 3 { Vec::with_capacity(octets) } else { before };
         out.clear();
