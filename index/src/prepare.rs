@@ -115,11 +115,20 @@ enum Tag {
     Pseudo(Which),
 }
 
+/// Octets of a header for each text that is made of it, about.
+const FIELD_BYTES_GUESS: usize = 64;
+
 impl Prepared {
     /// Takes a message apart. Looks at `stop` at least every few hundred microseconds.
     pub fn new(message: &Message<'_>, stop: &AtomicBool) -> Result<Prepared, Stopped> {
-        let buffer = Vec::with_capacity(message.header.len());
-        let mut collect = Collect { out: Prepared::default(), buffer, ..Collect::default() };
+        // Of a body that is longer than the header mostly a part is text.
+        let header = message.header.len().min(PREPARED_BYTES_MAX);
+        let texts = Vec::with_capacity(header / FIELD_BYTES_GUESS);
+        let mut collect = Collect {
+            out: Prepared { texts, ..Prepared::default() },
+            buffer: Vec::with_capacity(header + message.body.len().min(header)),
+            ..Collect::default()
+        };
         let walked = collect.message(message, stop);
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped);

@@ -28,6 +28,13 @@ pub(super) fn forget_spare() {
     drop(swap_spare(None));
 }
 
+/// Keeps the memory of a segment that is written for the next one, if there is one.
+pub(super) fn keep(octets: Vec<u8>) {
+    if let Some(builder) = SPARE.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        builder.leave(octets);
+    }
+}
+
 /// See the module.
 pub(super) struct Building<'a> {
     /// Messages that are known to make the builder panic.

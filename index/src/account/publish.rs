@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::building;
 use super::manifest::{Entry, Manifest};
 use super::snapshot::{self, Content, OpenError, Snapshot};
 use super::work::Failure;
@@ -44,6 +45,7 @@ impl AccountIndex {
                 serial.checked_add(1).ok_or(Failure::Io(io::ErrorKind::StorageFull.into()))?;
             let written = snapshot::write_segment(&self.folder, serial, &content, stop);
             added = Some(written.map_err(|error| self.failed(error))?.ok_or(Failure::Stopped)?);
+            building::keep(content.bytes);
         }
         manifest.serial = worker.manifest.serial;
         let entries = added.iter().map(|(entry, _)| *entry);

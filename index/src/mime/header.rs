@@ -62,10 +62,9 @@ pub struct Fields<'a> {
     at: usize,
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
-
-    fn next(&mut self) -> Option<Field<'a>> {
+impl<'a> Fields<'a> {
+    /// Where the next field is, which is not looked at.
+    pub(super) fn next_range(&mut self) -> Option<Range<usize>> {
         let start = self.at;
         let rest = self.header.get(start..)?;
         if rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
@@ -82,9 +81,24 @@ impl<'a> Iterator for Fields<'a> {
             }
         }
         self.at = start + end;
-        let whole = &rest[..end];
+        Some(start..start + end)
+    }
+
+    /// The field in a range of [`Fields::next_range`].
+    pub(super) fn field(&self, range: Range<usize>) -> Field<'a> {
+        let whole = &self.header[range.clone()];
         let (name, value) = split(whole).unwrap_or((b"", whole));
-        Some(Field { name, value: trim(value), range: start..start + end })
+        Field { name, value: trim(value), range }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        let range = self.next_range()?;
+        Some(self.field(range))
     }
 }
 

@@ -113,11 +113,17 @@ impl Parser<'_> {
         let index = self.parts.len();
         let mut content_type = None;
         let (mut encoding, mut disposition) = (None, None);
-        for (n, field) in fields(header).enumerate() {
-            if n % STOP_EVERY == 0 {
+        let (mut fields, mut seen) = (fields(header), 0);
+        while let Some(range) = fields.next_range() {
+            if seen % STOP_EVERY == 0 {
                 self.stopped()?;
             }
-            // Most fields are told apart by their length alone.
+            seen += 1;
+            // Most fields are told apart by their first octet, others by their length.
+            if !matches!(header[range.start], b'c' | b'C') {
+                continue;
+            }
+            let field = fields.field(range);
             if field.name.len() == 12 && content_type.is_none() && field.is(b"content-type") {
                 content_type = Some(params::split(&field.unfolded()));
             } else if field.name.len() == 25 && encoding.is_none() && field.is(b"content-transfer-encoding") {

@@ -13,7 +13,9 @@ use super::numbered::{Gathered, Streams};
 use super::terms;
 use super::vocabulary::{name_term_into, pseudo_term};
 use super::{BuildError, BuildOptions, Edges};
-use crate::limits::{SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX};
+use crate::limits::{
+    SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_SPARE_BYTES_MAX, SEGMENT_TEXT_BYTES_MAX,
+};
 use crate::prepare::{Area, Kind, Prepared};
 use crate::tokens::each_but_spaces;
 
@@ -45,6 +47,8 @@ pub struct Builder {
     before: Option<(u32, Ending)>,
     batch: Batch,
     pub(super) room: Room,
+    /// A segment before this one that is of no use but for its memory.
+    pub(super) octets: Vec<u8>,
 }
 
 /// Tokens of the current message and area on their way; kept for their memory.
@@ -102,6 +106,15 @@ impl Builder {
             before: None,
             batch: Batch::default(),
             room: Room::default(),
+            octets: Vec::new(),
+        }
+    }
+
+    /// Leaves the octets of a segment that are not needed any more: the next one is made in their memory, unless all that is held would
+    /// become more than [`SEGMENT_SPARE_BYTES_MAX`].
+    pub fn leave(&mut self, octets: Vec<u8>) {
+        if self.held() + octets.len() < SEGMENT_SPARE_BYTES_MAX {
+            self.octets = octets;
         }
     }
 
@@ -163,7 +176,7 @@ impl Builder {
     pub fn held(&self) -> usize {
         let streams = self.streams.iter().chain([&self.body]).map(Streams::held).sum::<usize>();
         let gathered = [&self.pairs, &self.joints, &self.edges].map(Gathered::held).iter().sum::<usize>();
-        self.interner.held() + streams + gathered + self.room.held()
+        self.interner.held() + streams + gathered + self.room.held() + self.octets.len()
     }
 
     /// Octets of memory that so much takes when it comes to be bit by bit; what a builder before left does not count.

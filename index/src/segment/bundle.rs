@@ -116,23 +116,37 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// For about so many octets: more are slower, because they are moved.
+    #[cfg(test)]
     pub fn with_capacity(octets: usize) -> Writer {
-        let mut out = Vec::with_capacity(octets);
+        Writer::in_memory_of(Vec::new(), octets)
+    }
+
+    /// For about so many octets: more are slower, because they are moved. In the memory of a file before, if that has nearly so much.
+    pub fn in_memory_of(before: Vec<u8>, octets: usize) -> Writer {
+        let mut out = if before.capacity() < octets / 4 * 3 { Vec::with_capacity(octets) } else { before };
+        out.clear();
         out.resize(HEADER_LEN, 0);
         Writer { out, entries: Vec::new() }
     }
 
     pub fn piece(&mut self, piece: Piece, bytes: &[u8]) {
-        self.out.resize(self.out.len().next_multiple_of(ALIGN), 0);
-        let at = self.out.len() as u64;
-        self.out.extend_from_slice(bytes);
-        self.entries.push((piece as u32, at, bytes.len() as u64, crc32fast::hash(bytes)));
+        self.written(piece, |out| out.extend_from_slice(bytes));
     }
 
     pub fn numbers(&mut self, piece: Piece, numbers: impl IntoIterator<Item = u32>) {
-        let bytes: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
-        self.piece(piece, &bytes);
+        self.written(piece, |out| {
+            numbers.into_iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+        });
+    }
+
+    /// A piece of the octets that `write` appends to the file: large ones need no memory of their own.
+    pub fn written<T>(&mut self, piece: Piece, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.out.resize(self.out.len().next_multiple_of(ALIGN), 0);
+        let at = self.out.len();
+        let result = write(&mut self.out);
+        let bytes = &self.out[at..];
+        self.entries.push((piece as u32, at as u64, bytes.len() as u64, crc32fast::hash(bytes)));
+        result
     }
 
     pub fn finish(mut self, docs: u32) -> Vec<u8> {

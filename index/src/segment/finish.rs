@@ -47,7 +47,7 @@ impl Builder {
         let go_on = || if stop() { Err(BuildError::Stopped) } else { Ok(()) };
         go_on()?;
         // Somewhat more than a segment has of what it is made from.
-        let mut out = Writer::with_capacity(self.memory() / 2);
+        let mut out = Writer::in_memory_of(std::mem::take(&mut self.octets), self.memory() / 2);
         let docs = self.docs();
         out.numbers(Piece::Messages, self.messages.iter().copied());
         out.numbers(Piece::Unvouched, self.unvouched.iter().copied());
@@ -195,7 +195,7 @@ fn vocabulary(
     let offsets = starts[..starts.len() - 1].iter().step_by(OFFSETS_STEP as usize).chain(starts.last());
     out.piece(Piece::Terms, &blob);
     out.numbers(Piece::TermOffsets, offsets.copied());
-    out.piece(Piece::TermSignature, &signature.finish().0);
+    out.written(Piece::TermSignature, |out| signature.finish_into(out));
 
     let tokens = order.tokens;
     let mut reversed: Vec<(u64, u32)> =

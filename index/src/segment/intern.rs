@@ -118,6 +118,14 @@ pub struct Ask {
     tag: Tag,
 }
 
+impl Ask {
+    /// Whether its slot has the whole token.
+    #[inline]
+    fn is_short(&self) -> bool {
+        (self.len as usize) < SHORT
+    }
+}
+
 /// Numbers distinct tokens.
 #[derive(Default)]
 pub struct Interner {
@@ -213,18 +221,21 @@ impl Interner {
     /// Numbers of tokens of a text, appended to `ids`.
     pub fn numbers(&mut self, asked: &[Ask], text: &[u8], ids: &mut Vec<u32>) {
         for asked in asked.chunks(BATCH) {
-            // What lookups come upon first; mostly it is the right one.
+            // What lookups come upon first: mostly nothing else has to be looked at.
             let mut likely = [u32::MAX; BATCH];
             for (likely, ask) in likely.iter_mut().zip(asked) {
-                *likely = self.table.first(ask.hash).unwrap_or(u32::MAX);
+                *likely = self.table.first_of(ask.hash, ask.first).unwrap_or(u32::MAX);
                 self.look_ahead(Some(*likely), None);
             }
-            for (&likely, _) in likely.iter().zip(asked).filter(|(_, ask)| ask.len as usize >= SHORT) {
+            for (&likely, _) in likely.iter().zip(asked).filter(|(_, ask)| !ask.is_short()) {
                 self.look_ahead(None, Some(likely));
             }
-            for ask in asked {
-                let token = &text[ask.start as usize..][..ask.len as usize];
-                let id = self.number(ask, token);
+            for (&likely, ask) in likely.iter().zip(asked) {
+                let id = if likely != u32::MAX && ask.is_short() {
+                    likely
+                } else {
+                    self.number(ask, &text[ask.start as usize..][..ask.len as usize])
+                };
                 ids.push(id);
             }
         }
@@ -234,7 +245,7 @@ impl Interner {
     fn number(&mut self, ask: &Ask, token: &[u8]) -> u32 {
         let Interner { table, entries, octets, .. } = self;
         let is = |id: u32| {
-            (ask.len as usize) < SHORT || {
+            ask.is_short() || {
                 let entry = &entries[id as usize];
                 &octets[entry.start as usize..][..entry.len as usize] == token
             }
@@ -245,18 +256,20 @@ impl Interner {
         }
     }
 
+    /// Apart from the loops that look tokens up, which are tight without it.
+    #[inline(never)]
     fn insert(&mut self, ask: &Ask, token: &[u8]) -> u32 {
         let id = self.entries.len() as u32;
         let start = self.octets.len() as u32;
         self.octets.extend_from_slice(token);
-        let text = if ask.tag == Tag::Name { None } else { std::str::from_utf8(token).ok() };
+        let [tail, start_ends] = if ask.tag == Tag::Name { [None; 2] } else { terms::ends_of(token) };
         let mut number = |ends: Option<Ends>| self.ends.number(ends.unwrap_or((terms::NONE, terms::NONE)));
         self.entries.push(Entry {
             start,
             len: token.len() as u32,
             occurrences: 0,
-            tail: number(text.and_then(terms::tail)),
-            start_ends: number(text.and_then(terms::start)),
+            tail: number(tail),
+            start_ends: number(start_ends),
             last_doc: 0,
             body_doc: 0,
             body_docs: 0,

@@ -73,11 +73,6 @@ impl Streams {
         })
     }
 
-    /// Octets of all numbers.
-    pub fn octets(&self) -> usize {
-        self.units.len() * 2
-    }
-
     /// Octets of memory that is held.
     pub fn held(&self) -> usize {
         self.units.capacity() * 2 + self.ends.capacity() * size_of::<usize>()

@@ -304,8 +304,8 @@ impl Writer {
         (self.is_continued, self.used) = (false, 0);
     }
 
-    /// The table, and which items the columns behind those of all items continue; they begin at a multiple of 64.
-    pub fn finish(mut self) -> (Vec<u8>, Vec<u32>) {
+    /// Appends the table, and says which items the columns behind those of all items continue; they begin at a multiple of 64.
+    pub fn finish_into(mut self, out: &mut Vec<u8>) -> Vec<u32> {
         let rows = self.items.rows();
         let mut parts = [&mut self.items, &mut self.more];
         parts
@@ -314,8 +314,8 @@ impl Writer {
             .for_each(|columns| columns.flush());
         let words: usize = parts.iter().map(|columns| columns.words()).sum();
         let head = [self.rows.letters, self.rows.others, words as u32 * 64, self.common.len() as u32];
-        let mut out: Vec<u8> = head.into_iter().flat_map(u32::to_le_bytes).collect();
-        self.common.write(&mut out);
+        out.extend(head.into_iter().flat_map(u32::to_le_bytes));
+        self.common.write(out);
         let start = out.len();
         out.resize(start + rows * words * 8, 0);
         let table = &mut out[start..];
@@ -334,11 +334,19 @@ impl Writer {
             }
             first += columns.words();
         }
-        (out, self.continued)
+        self.continued
+    }
+
+    /// The same apart.
+    #[cfg(test)]
+    fn finish(self) -> (Vec<u8>, Vec<u32>) {
+        let mut table = Vec::new();
+        let continued = self.finish_into(&mut table);
+        (table, continued)
     }
 }
 
-/// Reads what [`Writer::finish`] made.
+/// Reads what [`Writer::finish_into`] made.
 #[derive(Clone, Debug)]
 pub struct Signature {
     /// The grams with a row each.

@@ -49,6 +49,13 @@ impl Table {
         self.slots[hash as usize & (self.slots.len() - 1)].number.checked_sub(1)
     }
 
+    /// The same if it has this key.
+    #[inline]
+    pub fn first_of(&self, hash: u32, key: u64) -> Option<u32> {
+        let slot = &self.slots[hash as usize & (self.slots.len() - 1)];
+        if slot.key == key && slot.hash == hash { slot.number.checked_sub(1) } else { None }
+    }
+
     /// The number of a key for which `is` holds.
     #[inline]
     pub fn find(&self, hash: u32, key: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
@@ -119,6 +126,7 @@ mod tests {
             assert_eq!(table.find(hash, key, |found| found == number), Some(number));
         }
         assert_eq!(table.find(1, 2, |_| false), None);
+        assert_eq!((table.first_of(0, 0), table.first_of(0, 1), table.first_of(3, 0)), (Some(0), None, None));
         assert!(table.memory() >= 5000 * 16);
         table.clear();
         assert_eq!((table.find(0, 0, |_| true), table.first(0)), (None, None));

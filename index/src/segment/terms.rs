@@ -125,6 +125,25 @@ pub fn start(token: &str) -> Option<Ends> {
     Some((chars.next()?, chars.next().unwrap_or(NONE)))
 }
 
+/// [`tail`] and [`start`] of a token that is given as octets.
+pub fn ends_of(token: &[u8]) -> [Option<Ends>; 2] {
+    // Octets that are ASCII are characters whatever stands beside them: mostly nothing else has to be looked at.
+    let ascii = |near: u8, far: u8| {
+        (near.is_ascii() && far.is_ascii()).then_some((char::from(near), char::from(far)))
+    };
+    let [last, first] = match *token {
+        [one] => [ascii(one, NONE as u8); 2],
+        [first, second, .., before, last] => [ascii(last, before), ascii(first, second)],
+        [first, .., last] => [ascii(last, token[token.len() - 2]), ascii(first, token[1])],
+        [] => [None; 2],
+    };
+    if last.is_some() && first.is_some() {
+        return [last, first];
+    }
+    let text = std::str::from_utf8(token).ok();
+    [text.and_then(tail), text.and_then(start)]
+}
+
 /// [`Field::Joint`]: area, last character of the left word, first of the right word, then the second last of the left, then
 /// the second of the right. Leave out the last one or two to get a prefix of what they could be.
 pub fn joint(area: Area, left: Ends, right: Ends) -> Term {
@@ -192,6 +211,10 @@ mod tests {
             edge_before(Area::Head, start("\u{10ffff}").unwrap(), tail("😀😀").unwrap()).len(),
             2 + 4 + 4 + 1 + 4
         );
+        for token in ["", "A", "AB", "ABC", "ABCD", "Ä", "AÄ", "ÄA", "ABÄ", "ÄBC", "日本", "A日B", "ABCDEFÄ"]
+        {
+            assert_eq!(ends_of(token.as_bytes()), [tail(token), start(token)], "{token:?}");
+        }
         let widest = ('\u{10ffff}', '\u{10ffff}');
         assert_eq!(edge_before(Area::Body, widest, widest).len(), 18);
         assert_eq!(tail(""), None);

@@ -370,8 +370,9 @@ proptest! {
     ) {
         let mut builder = Builder::new(options);
         numbered(&before).iter().for_each(|(&number, prepared)| builder.push(number, prepared).unwrap());
-        builder.finished_unless(&|| false).unwrap();
+        let file = builder.finished_unless(&|| false).unwrap();
         let mut builder = builder.anew();
+        builder.leave(file);
         numbered(&messages).iter().for_each(|(&number, prepared)| builder.push(number, prepared).unwrap());
         let again = builder.finish().unwrap();
         check(&open(again.clone()), &numbered(&messages), options);

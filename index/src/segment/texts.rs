@@ -19,10 +19,8 @@ use crate::prepare::Area;
 const BODY_COLUMN_BYTES: usize = if cfg!(test) { 24 } else { 512 };
 const HEAD_COLUMN_BYTES: usize = 6 << 10;
 
-/// Codes and literals of an area.
+/// The literals of an area whose codes are written.
 struct Written {
-    codes: Vec<u8>,
-    code_offsets: Vec<u32>,
     /// The literals of all documents, each with [`END`] behind it.
     literals: Vec<u8>,
     /// Where those of each document end.
@@ -30,11 +28,24 @@ struct Written {
 }
 
 impl Written {
-    fn new(builder: &Builder, ranks: &[u32], area: Area) -> Result<Written, BuildError> {
+    fn new(builder: &Builder, ranks: &[u32], area: Area, out: &mut Writer) -> Result<Written, BuildError> {
+        let [codes, code_offsets, ..] = pieces(area);
+        let (written, offsets) = out.written(codes, |out| Written::codes(builder, ranks, area, out))?;
+        out.numbers(code_offsets, offsets);
+        Ok(written)
+    }
+
+    /// Appends the codes; with the literals says where the codes of each document begin.
+    fn codes(
+        builder: &Builder,
+        ranks: &[u32],
+        area: Area,
+        codes: &mut Vec<u8>,
+    ) -> Result<(Written, Vec<u32>), BuildError> {
         let (stream, interner) = (&builder.streams[area as usize], &builder.interner);
         let docs = builder.messages.len();
+        let first = codes.len();
         // An octet before the first code, so that it is seen to begin there.
-        let mut codes = Vec::with_capacity(stream.octets() + 1);
         codes.push(0x80);
         let (mut code_offsets, mut ends) = (Vec::with_capacity(docs + 1), Vec::with_capacity(docs));
         code_offsets.push(1);
@@ -61,19 +72,19 @@ impl Written {
             }
             for &number in &numbers {
                 if number & LITERAL == 0 {
-                    codes::push(number, &mut codes);
+                    codes::push(number, codes);
                     continue;
                 }
                 let id = number & !LITERAL;
                 let word = interner.tag(id) == Tag::Word;
-                codes::push(if word { codes::LITERAL_WORD } else { codes::LITERAL_SEPARATOR }, &mut codes);
+                codes::push(if word { codes::LITERAL_WORD } else { codes::LITERAL_SEPARATOR }, codes);
                 literals.extend_from_slice(interner.bytes(id));
                 literals.push(END);
             }
-            code_offsets.push(u32::try_from(codes.len()).map_err(|_| BuildError::Full)?);
+            code_offsets.push(u32::try_from(codes.len() - first).map_err(|_| BuildError::Full)?);
             ends.push(literals.len());
         }
-        Ok(Written { codes, code_offsets, literals, ends })
+        Ok((Written { literals, ends }, code_offsets))
     }
 
     /// The literals of a document.
@@ -82,27 +93,27 @@ impl Written {
         &self.literals[start..self.ends[doc]]
     }
 
-    /// Writes it; `each` is called with every document, its literals, and these packed.
+    /// Writes them; `each` is called with every document, its literals, and these packed.
     fn write(
         &self,
         area: Area,
         out: &mut Writer,
         mut each: impl FnMut(usize, &[u8], &[u8]),
     ) -> Result<(), BuildError> {
-        let mut packed = Vec::with_capacity(self.literals.len() / 4 * 3 + 8 * self.ends.len());
-        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
-        offsets.push(0);
-        for doc in 0..self.ends.len() {
-            let start = packed.len();
-            packed::pack(self.of(doc), &mut packed);
-            each(doc, self.of(doc), &packed[start..]);
-            offsets.push(u32::try_from(packed.len()).map_err(|_| BuildError::Full)?);
-        }
-        let [codes, code_table, literal_piece, literal_table] = pieces(area);
-        out.piece(codes, &self.codes);
-        out.numbers(code_table, self.code_offsets.iter().copied());
-        out.piece(literal_piece, &packed);
-        out.numbers(literal_table, offsets);
+        let [.., literals, literal_offsets] = pieces(area);
+        let offsets = out.written(literals, |packed| -> Result<Vec<u32>, BuildError> {
+            let first = packed.len();
+            let mut offsets = Vec::with_capacity(self.ends.len() + 1);
+            offsets.push(0);
+            for doc in 0..self.ends.len() {
+                let start = packed.len();
+                packed::pack(self.of(doc), packed);
+                each(doc, self.of(doc), &packed[start..]);
+                offsets.push(u32::try_from(packed.len() - first).map_err(|_| BuildError::Full)?);
+            }
+            Ok(offsets)
+        })?;
+        out.numbers(literal_offsets, offsets);
         Ok(())
     }
 }
@@ -116,7 +127,7 @@ pub(super) fn write(builder: &Builder, ranks: &[u32], out: &mut Writer) -> Resul
     let docs = builder.messages.len() as u32;
     let options = builder.options;
     let new = |grams, bits, column, common| signature::Writer::new(grams, docs, bits, column, common);
-    let written = Written::new(builder, ranks, Area::Body)?;
+    let written = Written::new(builder, ranks, Area::Body, out)?;
     let mut grams = Grams::default();
     grams.count_all(&written.literals);
     let mut body = new(grams, options.bits_per_gram, BODY_COLUMN_BYTES, Common::default());
@@ -127,14 +138,13 @@ pub(super) fn write(builder: &Builder, ranks: &[u32], out: &mut Writer) -> Resul
         body.end_item();
     })?;
     drop(written);
-    let (table, continued) = body.finish();
-    out.piece(Piece::BodySignature, &table);
+    let continued = out.written(Piece::BodySignature, |out| body.finish_into(out));
     out.numbers(Piece::BodyContinued, continued);
     out.numbers(Piece::BodyContinuedAt, places);
     // Head and pseudo fields share a signature: addresses have hardly any literals, and names of files stand in the head as well.
-    let addresses = Written::new(builder, ranks, Area::Pseudo)?;
+    let addresses = Written::new(builder, ranks, Area::Pseudo, out)?;
     addresses.write(Area::Pseudo, out, |_, _, _| {})?;
-    let written = Written::new(builder, ranks, Area::Head)?;
+    let written = Written::new(builder, ranks, Area::Head, out)?;
     let mut grams = Grams::default();
     grams.count_all(&written.literals);
     grams.count_all(&addresses.literals);
@@ -144,8 +154,7 @@ pub(super) fn write(builder: &Builder, ranks: &[u32], out: &mut Writer) -> Resul
         head.tokens(&[literals, addresses.of(doc)]);
         head.end_item();
     })?;
-    let (table, continued) = head.finish();
-    out.piece(Piece::HeadSignature, &table);
+    let continued = out.written(Piece::HeadSignature, |out| head.finish_into(out));
     out.numbers(Piece::HeadContinued, continued);
     Ok(())
 }
