@@ -29,9 +29,9 @@ pub(super) fn forget_spare() {
 }
 
 /// Keeps the memory of a segment that is written for the next one, if there is one.
-pub(super) fn keep(octets: Vec<u8>) {
+pub(super) fn keep(octets: Vec<u8>, bounds: Bounds) {
     if let Some(builder) = SPARE.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-        builder.leave(octets);
+        builder.leave(octets, bounds.spare());
     }
 }
 

@@ -45,7 +45,7 @@ impl AccountIndex {
                 serial.checked_add(1).ok_or(Failure::Io(io::ErrorKind::StorageFull.into()))?;
             let written = snapshot::write_segment(&self.folder, serial, &content, stop);
             added = Some(written.map_err(|error| self.failed(error))?.ok_or(Failure::Stopped)?);
-            building::keep(content.bytes);
+            building::keep(content.bytes, self.bounds);
         }
         manifest.serial = worker.manifest.serial;
         let entries = added.iter().map(|(entry, _)| *entry);

@@ -13,9 +13,7 @@ use super::numbered::{Gathered, Streams};
 use super::terms;
 use super::vocabulary::{name_term_into, pseudo_term};
 use super::{BuildError, BuildOptions, Edges};
-use crate::limits::{
-    SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_SPARE_BYTES_MAX, SEGMENT_TEXT_BYTES_MAX,
-};
+use crate::limits::{SEGMENT_BUILD_BYTES_MAX, SEGMENT_MESSAGES_MAX, SEGMENT_TEXT_BYTES_MAX};
 use crate::prepare::{Area, Kind, Prepared};
 use crate::tokens::each_but_spaces;
 
@@ -111,9 +109,9 @@ impl Builder {
     }
 
     /// Leaves the octets of a segment that are not needed any more: the next one is made in their memory, unless all that is held would
-    /// become more than [`SEGMENT_SPARE_BYTES_MAX`].
-    pub fn leave(&mut self, octets: Vec<u8>) {
-        if self.held() + octets.len() < SEGMENT_SPARE_BYTES_MAX {
+    /// become more than `held_max`.
+    pub fn leave(&mut self, octets: Vec<u8>, held_max: usize) {
+        if self.held() + octets.len() < held_max {
             self.octets = octets;
         }
     }

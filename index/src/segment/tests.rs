@@ -372,7 +372,7 @@ proptest! {
         numbered(&before).iter().for_each(|(&number, prepared)| builder.push(number, prepared).unwrap());
         let file = builder.finished_unless(&|| false).unwrap();
         let mut builder = builder.anew();
-        builder.leave(file);
+        builder.leave(file, usize::MAX);
         numbered(&messages).iter().for_each(|(&number, prepared)| builder.push(number, prepared).unwrap());
         let again = builder.finish().unwrap();
         check(&open(again.clone()), &numbered(&messages), options);
