@@ -280,7 +280,14 @@ impl AccountIndex {
             ..Done::default()
         };
         let manifest = worker.manifest.clone();
+        let all: u32 = segments.iter().map(|segment| segment.docs()).sum();
+        let mut messages = segments.iter().flat_map(|segment| segment.messages());
+        let (first, last) = (messages.next(), messages.last());
+        let first_and_last = first.map(|first| first..=last.unwrap_or(first)).filter(|_| docs < all);
         self.publish(worker, Change { replaced: range, segment: content, manifest, base, era }, stop)?;
+        if let Some(messages) = first_and_last {
+            self.forget_saved(messages);
+        }
         Ok(done)
     }
 }

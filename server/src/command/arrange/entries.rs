@@ -1,18 +1,33 @@
-//! What is compared of the messages that are arranged: from memory, else from their summaries in the log.
+//! What is compared of the messages that are arranged: from memory, else from what was saved beside the index, else from their summaries in
+//! the log.
 //!
-//! Read in batches with a yield between them; what one command holds is bounded by `index.memory`. A message that cannot be read, or
-//! of which nothing is left, is compared as one that says nothing, and is looked for again the next time.
+//! Much is read by lanes, in pieces of some milliseconds, a few of which are under way at once; little is read here, in batches with a
+//! yield between them. What one command holds is bounded by `index.memory`. A message that cannot be read, or of which nothing is left,
+//! is compared as one that says nothing, and is looked for again the next time.
 
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 
+use futures_lite::future;
 use roaring::RoaringBitmap;
+use trawl_index::account::AccountIndex;
+use trawl_index::arrange::saved::group;
 use trawl_index::arrange::{By, Criterion, Item, PAGE_MESSAGES, Page, Pages};
 use trawl_index::summary::{self, SummaryKeys};
+use trawl_store::LocalBoxFuture;
 use trawl_store::log::Address;
 use trawl_store::types::MessageNumber;
 
 use crate::command::search::{breathe, places, text::windows};
-use crate::limits::{ARRANGE_BATCH_MESSAGES, ARRANGE_STEP_BYTES_MAX};
+use crate::indexing::Of;
+use crate::lanes::entries::{EntriesJob, Read, SaveJob};
+use crate::lanes::{CancelOnDrop, SearchError};
+use crate::limits::{
+    ARRANGE_BATCH_MESSAGES, ARRANGE_LANE_MESSAGES, ARRANGE_SAVED_MESSAGES_MIN, ARRANGE_STEP_BYTES_MAX,
+};
 use crate::mailbox::arranged::AccountKey;
 use crate::observe::metrics::Phase;
 use crate::observe::step::Step;
@@ -31,7 +46,7 @@ pub async fn gather(
     positions: &RoaringBitmap,
     needs_entries: bool,
 ) -> Result<(Vec<Item>, Pages), Refusal> {
-    let (began, mut in_memory, mut were_read, mut read_us) = (cx.micros(), 0, 0, 0);
+    let (began, mut in_memory) = (cx.micros(), 0);
     let numbers = places::numbers(s, cx).await?;
     let account = (s.auth.account.shard, s.auth.id());
     let (mut items, mut pages) = (Vec::with_capacity(positions.len() as usize), Pages::default());
@@ -61,33 +76,154 @@ pub async fn gather(
                 }
             }
         })?;
-        if !unknown.is_empty() {
-            let start = cx.micros();
-            read(s, cx, account, &mut pages, &unknown).await?;
-            read_us += cx.micros().saturating_sub(start);
-            were_read += unknown.len() as u64;
-            unknown.clear();
-            let octets: u64 = pages.0.values().map(|page| page.memory() as u64).sum();
-            if octets > cx.core.config.index.memory_effective() {
-                cx.core.arranged.trim(account);
-                return Err(Refusal::no(
-                    Code::Limit,
-                    "Too much to be sorted at once; search for fewer messages",
-                ));
-            }
-        }
         breathe(cx).await?;
     }
+    let (mut saved, mut were_read, mut read_us) = (0, 0, 0);
+    if !unknown.is_empty() {
+        let start = cx.micros();
+        let all = unknown.len() as u64;
+        let read = read(s, cx, account, &mut pages, &mut unknown).await;
+        if read.is_err() {
+            cx.core.arranged.trim(account);
+        }
+        were_read = read?;
+        saved = all - were_read;
+        read_us = cx.micros().saturating_sub(start);
+    }
+    save(s, cx, account).await;
     cx.core.arranged.trim(account);
     let us = cx.micros().saturating_sub(began);
     cx.took(Phase::Gather, us);
     let messages = positions.len();
-    cx.observer.tell(|| Step::Gathered { messages, in_memory, read: were_read, read_us, us });
+    cx.observer.tell(|| Step::Gathered { messages, in_memory, saved, read: were_read, read_us, us });
     Ok((items, pages))
 }
 
-/// Reads the summaries of messages into pages, which are kept.
+/// Reads entries into pages, which are kept; how many came from the log.
 async fn read(
+    s: &Selected,
+    cx: &Cx,
+    account: AccountKey,
+    pages: &mut Pages,
+    unknown: &mut Vec<(u32, Address)>,
+) -> Result<u64, Refusal> {
+    // As they are in files, whatever the order of the mailbox.
+    unknown.sort_unstable_by_key(|(message, _)| *message);
+    if unknown.len() > ARRANGE_BATCH_MESSAGES {
+        if let Some(index) = cx.core.lanes.index(&s.auth.account, Of::Mail).await {
+            let saved = saved(&index, unknown).into_iter().map(|group| {
+                let index = Arc::clone(&index);
+                EntriesJob::Saved { index, group }
+            });
+            on_lanes(cx, account, pages, saved).await?;
+            unknown.retain(|(message, _)| !is_known(pages, *message));
+        }
+    }
+    let were_read = unknown.len() as u64;
+    let of_log: Vec<u32> = unknown.iter().map(|(message, _)| *message).collect();
+    if unknown.len() > ARRANGE_BATCH_MESSAGES {
+        let cancel = Arc::new(AtomicBool::new(false));
+        let _stop = CancelOnDrop(Arc::clone(&cancel));
+        let jobs = unknown.chunks(ARRANGE_LANE_MESSAGES).map(|wanted| EntriesJob::Log {
+            reader: s.auth.shard.lane_reader(),
+            wanted: wanted.to_vec(),
+            cancel: Arc::clone(&cancel),
+        });
+        on_lanes(cx, account, pages, jobs).await?;
+        unknown.retain(|(message, _)| !is_known(pages, *message));
+    }
+    read_here(s, cx, account, pages, unknown).await?;
+    cx.core.arranged.note_read(account, of_log.into_iter().filter(|message| is_known(pages, *message)));
+    Ok(were_read)
+}
+
+fn is_known(pages: &Pages, message: u32) -> bool {
+    pages.0.get(&(message / PAGE_MESSAGES)).is_some_and(|page| page.has(message))
+}
+
+/// The groups that were saved and of which so much is not known that reading their files is less work than reading summaries.
+fn saved(index: &AccountIndex, unknown: &[(u32, Address)]) -> Vec<u32> {
+    let mut groups: BTreeMap<u32, u32> = BTreeMap::new();
+    unknown.iter().for_each(|(message, _)| *groups.entry(group(*message)).or_default() += 1);
+    groups.retain(|group, unknown| *unknown >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group));
+    groups.into_keys().collect()
+}
+
+/// Does jobs on lanes, a few at a time, and keeps what comes of them for pages that are wanted.
+async fn on_lanes(
+    cx: &Cx,
+    account: AccountKey,
+    pages: &mut Pages,
+    jobs: impl Iterator<Item = EntriesJob>,
+) -> Result<(), Refusal> {
+    let mut jobs = jobs.fuse();
+    let mut under_way: Vec<LocalBoxFuture<'_, Result<Read, SearchError>>> = Vec::new();
+    loop {
+        // One more than there are lanes, so that none waits for this core.
+        while under_way.len() <= cx.core.config.runtime.lanes_effective()
+            && let Some(job) = jobs.next()
+        {
+            under_way.push(cx.core.lanes.entries(job));
+        }
+        if under_way.is_empty() {
+            return Ok(());
+        }
+        let first = poll_fn(|waker| {
+            let answers = under_way.iter_mut().enumerate();
+            let mut ready = answers.filter_map(|(at, answer)| match answer.as_mut().poll(waker) {
+                Poll::Ready(answer) => Some((at, answer)),
+                Poll::Pending => None,
+            });
+            ready.next().map_or(Poll::Pending, Poll::Ready)
+        });
+        let gone = async {
+            cx.cancel.wait().await;
+            (usize::MAX, Err(SearchError::Cancelled))
+        };
+        let (at, read) = future::or(first, gone).await;
+        for (number, page) in read? {
+            let Some(known) = pages.0.get_mut(&number) else { continue };
+            // Not shared with what is kept, so that it grows in place.
+            cx.core.arranged.take(account, number, known);
+            if known.known() == 0 {
+                *known = Arc::new(page);
+            } else {
+                Arc::make_mut(known).absorb(&page, |_| true);
+            }
+            cx.core.arranged.put(account, number, Arc::clone(known));
+        }
+        drop(under_way.swap_remove(at));
+        bounded(cx, pages)?;
+        breathe(cx).await?;
+    }
+}
+
+/// Refuses what one command may not hold.
+fn bounded(cx: &Cx, pages: &Pages) -> Result<(), Refusal> {
+    let octets: u64 = pages.0.values().map(|page| page.memory() as u64).sum();
+    if octets > cx.core.config.index.memory_effective() {
+        return Err(Refusal::no(Code::Limit, "Too much to be sorted at once; search for fewer messages"));
+    }
+    Ok(())
+}
+
+/// Has saved what was read from the log, where that is enough for a file.
+async fn save(s: &Selected, cx: &Cx, account: AccountKey) {
+    if !cx.core.arranged.is_due(account, ARRANGE_SAVED_MESSAGES_MIN) {
+        return;
+    }
+    let Some(index) = cx.core.lanes.index(&s.auth.account, Of::Mail).await else { return };
+    let next = index.snapshot().next();
+    for (group, pages) in cx.core.arranged.due(account, ARRANGE_SAVED_MESSAGES_MIN, next) {
+        if !cx.core.lanes.save(SaveJob { index: Arc::clone(&index), group, pages }) {
+            return;
+        }
+        cx.core.arranged.note_saved(account, group, next);
+    }
+}
+
+/// Reads the summaries of messages into pages, which are kept.
+async fn read_here(
     s: &Selected,
     cx: &Cx,
     account: AccountKey,
@@ -128,6 +264,7 @@ async fn read(
                 cx.core.arranged.put(account, number, Arc::clone(page));
             }
         }
+        bounded(cx, pages)?;
         breathe(cx).await?;
     }
     Ok(())
