@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use trawl_index::arrange::saved::{GROUP_PAGES, group};
+use trawl_index::arrange::saved::GROUP_PAGES;
 use trawl_index::arrange::{PAGE_MESSAGES, Page};
+use trawl_index::limits::SAVED_ENTRIES_BYTES_MAX;
 use trawl_store::types::{AccountId, ShardId};
 
 pub type AccountKey = (ShardId, AccountId);
@@ -46,17 +47,19 @@ impl Account {
         numbers.filter_map(|number| Some((number, self.pages.get(&number)?)))
     }
 
-    /// A file is written anew for a quarter of what is in it, so that what is written is in proportion to what was read.
+    /// A file is written anew for a quarter of what is in it, so that what is written is in proportion to what was read; and not at all
+    /// where it would be too large.
     fn due_from(&self, group: u32, entries_min: u32) -> u32 {
         let known: u32 = self.group(group).map(|(_, page)| page.known()).sum();
-        entries_min.max(known / 4)
+        let octets: usize = self.group(group).map(|(_, page)| page.memory()).sum();
+        if octets > SAVED_ENTRIES_BYTES_MAX { u32::MAX } else { entries_min.max(known / 4) }
     }
 
     /// How many messages of a group from `next` on are known.
     fn from(&self, group: u32, next: u32) -> u32 {
         let of_page = |(number, page): (u32, &Arc<Page>)| {
-            let slots = (0..PAGE_MESSAGES).filter(|slot| number * PAGE_MESSAGES + slot >= next);
-            slots.filter(|slot| page.has(*slot)).count() as u32
+            let below = next.saturating_sub(number * PAGE_MESSAGES).min(PAGE_MESSAGES);
+            (below..PAGE_MESSAGES).filter(|slot| page.has(*slot)).count() as u32
         };
         self.group(group).map(of_page).sum()
     }
@@ -100,11 +103,13 @@ impl Kept {
         state.octets = state.octets + octets - before;
     }
 
-    /// Counts messages whose entries were read from the log.
-    pub fn note_read(&self, account: AccountKey, messages: impl Iterator<Item = u32>) {
+    /// Counts messages whose entries were read from the log, by group.
+    pub fn note_read(&self, account: AccountKey, messages: impl Iterator<Item = (u32, u32)>) {
         let state = &mut *self.state.borrow_mut();
         let Some(of_account) = state.accounts.get_mut(&account) else { return };
-        messages.for_each(|message| *of_account.unsaved.entry(group(message)).or_default() += 1);
+        for (group, messages) in messages.filter(|(_, messages)| *messages > 0) {
+            *of_account.unsaved.entry(group).or_default() += messages;
+        }
     }
 
     /// Whether there is a group of which so many entries, and not much fewer than were saved, are in no file.
@@ -215,7 +220,7 @@ mod tests {
             of.absorb(&page(message), |_| true);
             kept.put(key(1), number, Arc::new(of));
         }
-        kept.note_read(key(1), [5, 5 + PAGE_MESSAGES, far, far + 1].into_iter());
+        kept.note_read(key(1), [(0, 2), (1, 2), (2, 0)].into_iter());
         assert!(kept.is_due(key(1), 2) && !kept.is_due(key(1), 3) && !kept.is_due(key(2), 1));
         assert_eq!(due(2, u32::MAX), [0, 1]);
         // Nothing is written for what may not be in a file yet.

@@ -13,7 +13,6 @@ use std::task::Poll;
 
 use futures_lite::future;
 use roaring::RoaringBitmap;
-use trawl_index::account::AccountIndex;
 use trawl_index::arrange::saved::group;
 use trawl_index::arrange::{By, Criterion, Item, PAGE_MESSAGES, Page, Pages};
 use trawl_index::summary::{self, SummaryKeys};
@@ -27,6 +26,7 @@ use crate::lanes::entries::{EntriesJob, Read, SaveJob};
 use crate::lanes::{CancelOnDrop, SearchError};
 use crate::limits::{
     ARRANGE_BATCH_MESSAGES, ARRANGE_LANE_MESSAGES, ARRANGE_SAVED_MESSAGES_MIN, ARRANGE_STEP_BYTES_MAX,
+    SEARCH_WINDOW_MESSAGES,
 };
 use crate::mailbox::arranged::AccountKey;
 use crate::observe::metrics::Phase;
@@ -107,20 +107,19 @@ async fn read(
     pages: &mut Pages,
     unknown: &mut Vec<(u32, Address)>,
 ) -> Result<u64, Refusal> {
-    // As they are in files, whatever the order of the mailbox.
-    unknown.sort_unstable_by_key(|(message, _)| *message);
     if unknown.len() > ARRANGE_BATCH_MESSAGES {
         if let Some(index) = cx.core.lanes.index(&s.auth.account, Of::Mail).await {
-            let saved = saved(&index, unknown).into_iter().map(|group| {
-                let index = Arc::clone(&index);
-                EntriesJob::Saved { index, group }
+            // Where less is missing, reading its summaries is less work than reading the file.
+            let saved = by_group(unknown).into_iter().filter(|(group, missing)| {
+                *missing >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group)
             });
-            on_lanes(cx, account, pages, saved).await?;
-            unknown.retain(|(message, _)| !is_known(pages, *message));
+            let jobs =
+                saved.map(|(group, _)| EntriesJob::Saved { index: Arc::clone(&index), group });
+            on_lanes(cx, account, pages, jobs).await?;
+            forget_known(cx, pages, unknown).await?;
         }
     }
-    let were_read = unknown.len() as u64;
-    let of_log: Vec<u32> = unknown.iter().map(|(message, _)| *message).collect();
+    let (were_read, mut of_log) = (unknown.len() as u64, by_group(unknown));
     if unknown.len() > ARRANGE_BATCH_MESSAGES {
         let cancel = Arc::new(AtomicBool::new(false));
         let _stop = CancelOnDrop(Arc::clone(&cancel));
@@ -130,23 +129,38 @@ async fn read(
             cancel: Arc::clone(&cancel),
         });
         on_lanes(cx, account, pages, jobs).await?;
-        unknown.retain(|(message, _)| !is_known(pages, *message));
+        forget_known(cx, pages, unknown).await?;
     }
     read_here(s, cx, account, pages, unknown).await?;
-    cx.core.arranged.note_read(account, of_log.into_iter().filter(|message| is_known(pages, *message)));
+    forget_known(cx, pages, unknown).await?;
+    for (group, left) in by_group(unknown) {
+        of_log.entry(group).and_modify(|read| *read = read.saturating_sub(left));
+    }
+    cx.core.arranged.note_read(account, of_log.into_iter());
     Ok(were_read)
 }
 
-fn is_known(pages: &Pages, message: u32) -> bool {
-    pages.0.get(&(message / PAGE_MESSAGES)).is_some_and(|page| page.has(message))
+/// How many of these messages each group has.
+fn by_group(messages: &[(u32, Address)]) -> BTreeMap<u32, u32> {
+    let mut groups = BTreeMap::new();
+    for run in messages.chunk_by(|(a, _), (b, _)| group(*a) == group(*b)) {
+        if let Some((message, _)) = run.first() {
+            *groups.entry(group(*message)).or_default() += run.len() as u32;
+        }
+    }
+    groups
 }
 
-/// The groups that were saved and of which so much is not known that reading their files is less work than reading summaries.
-fn saved(index: &AccountIndex, unknown: &[(u32, Address)]) -> Vec<u32> {
-    let mut groups: BTreeMap<u32, u32> = BTreeMap::new();
-    unknown.iter().for_each(|(message, _)| *groups.entry(group(*message)).or_default() += 1);
-    groups.retain(|group, unknown| *unknown >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group));
-    groups.into_keys().collect()
+/// Leaves those that are still not known.
+async fn forget_known(cx: &Cx, pages: &Pages, unknown: &mut Vec<(u32, Address)>) -> Result<(), Refusal> {
+    let mut left = Vec::new();
+    for window in unknown.chunks(SEARCH_WINDOW_MESSAGES) {
+        let entries = pages.entries(window.iter().map(|(message, _)| *message));
+        left.extend(window.iter().zip(entries).filter(|(_, entry)| entry.is_none()).map(|(one, _)| *one));
+        breathe(cx).await?;
+    }
+    *unknown = left;
+    Ok(())
 }
 
 /// Does jobs on lanes, a few at a time, and keeps what comes of them for pages that are wanted.
