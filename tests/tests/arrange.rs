@@ -112,8 +112,12 @@ fn a_mailbox_is_arranged_on_lanes() {
 fn saved(server: &Server) -> Vec<PathBuf> {
     let folders = std::fs::read_dir(server.store().join("index")).into_iter().flatten().flatten();
     let accounts = folders.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten());
-    let files = accounts.flat_map(|account| std::fs::read_dir(account.path()).into_iter().flatten().flatten());
-    files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "entries")).collect()
+    let files =
+        accounts.flat_map(|account| std::fs::read_dir(account.path()).into_iter().flatten().flatten());
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "entries"))
+        .collect()
 }
 
 /// Of how many messages what is compared came from files, and from the log.
@@ -130,24 +134,18 @@ fn what_was_compared_outlives_a_start() {
     server.user("anna");
     let mut client = Client::login(server.imap, "anna", PASSWORD);
     fill(&mut client);
+    // With the segments.
     server.tool(&["reindex", "anna", "--keep", "--wait"]);
-    client.ok("SELECT INBOX");
-    expect_all(&mut client);
-    // Written after the answer.
-    for _ in 0..600 {
-        if !saved(&server).is_empty() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let expect_saved = |server: &Server| {
+        let (of_files, of_log) = gathered(server);
+        assert!(of_files >= 900 && of_files + of_log == u64::from(MESSAGES), "{of_files} {of_log}");
+    };
     let start = |server: &mut Server| {
         server.stop();
         server.serve();
         Client::login(server.imap, "anna", PASSWORD)
     };
-    let mut client = start(&mut server);
-    let (of_files, of_log) = gathered(&server);
-    assert!(of_files >= 900 && of_files + of_log == u64::from(MESSAGES), "{of_files} {of_log}");
+    expect_saved(&server);
     client.ok("SELECT INBOX");
     expect_all(&mut client);
 
@@ -159,7 +157,22 @@ fn what_was_compared_outlives_a_start() {
         std::fs::write(&path, octets).unwrap();
     }
     let mut client = start(&mut server);
+    let damaged = saved(&server);
+    assert!(!damaged.is_empty());
+    let was = |path: &PathBuf| std::fs::read(path).unwrap_or_default();
+    let before: Vec<Vec<u8>> = damaged.iter().map(was).collect();
     assert_eq!(gathered(&server), (0, u64::from(MESSAGES)));
+    client.ok("SELECT INBOX");
+    expect_all(&mut client);
+    // What had to be read was saved, after the answer.
+    for _ in 0..600 {
+        if damaged.iter().map(was).ne(before.iter().cloned()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mut client = start(&mut server);
+    expect_saved(&server);
     client.ok("SELECT INBOX");
     expect_all(&mut client);
 }

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use super::work::{Source, Wanted};
 use super::{AccountIndex, Phase};
 use crate::arrange::{PAGE_MESSAGES, Page, saved};
-use crate::limits::SAVED_ENTRIES_BYTES_MAX;
+use crate::limits::{SAVED_ENTRIES_BYTES_MAX, SAVED_READ_MESSAGES};
+use crate::summary::{self, SummaryKeys};
 
 const END: &str = ".entries";
 
@@ -60,9 +62,8 @@ impl AccountIndex {
         let name = file_name(group, next);
         let read = self.folder.read(&name, SAVED_ENTRIES_BYTES_MAX);
         let pages = read.ok().flatten().and_then(|octets| saved::decode(&octets));
-        let is_one = |pages: &Vec<(u32, Page)>| {
-            pages.iter().all(|(number, _)| number / saved::GROUP_PAGES == group)
-        };
+        let is_one =
+            |pages: &Vec<(u32, Page)>| pages.iter().all(|(number, _)| number / saved::GROUP_PAGES == group);
         pages.filter(is_one).unwrap_or_else(|| {
             // Unless another one came meanwhile, of which nothing is known.
             let mut state = self.state();
@@ -88,7 +89,8 @@ impl AccountIndex {
         let before = self.saved(group);
         let before = before.iter().map(|(number, page)| (*number, page));
         for (number, page) in before.chain(pages.iter().map(|(number, page)| (*number, &**page))) {
-            let covered = |slot: u32| snapshot.covered().contains(number.saturating_mul(PAGE_MESSAGES) + slot);
+            let covered =
+                |slot: u32| snapshot.covered().contains(number.saturating_mul(PAGE_MESSAGES) + slot);
             all.entry(number).or_default().absorb(page, covered);
         }
         all.retain(|number, page| page.known() > 0 && number / saved::GROUP_PAGES == group);
@@ -109,6 +111,30 @@ impl AccountIndex {
             let _ = self.folder.remove(&file_name(group, stale));
         }
         Ok(if is_current { next } else { 0 })
+    }
+
+    /// Saves entries of messages that a segment was made of, so that not even the first SORT reads summaries. They were read a moment ago;
+    /// what cannot be read or written now is for SORT.
+    pub(super) fn save_built(&self, wanted: &[Wanted], source: &mut dyn Source, stop: &AtomicBool) {
+        for wanted in wanted.chunk_by(|a, b| saved::group(a.message) == saved::group(b.message)) {
+            let Some(group) = wanted.first().map(|first| saved::group(first.message)) else { continue };
+            let mut pages: BTreeMap<u32, Page> = BTreeMap::new();
+            for batch in wanted.chunks(SAVED_READ_MESSAGES) {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                for (wanted, stored) in batch.iter().zip(source.summaries(batch)) {
+                    let Some((summary::VERSION, octets)) = stored else { continue };
+                    let Ok(keys) = SummaryKeys::new(&octets) else { continue };
+                    pages.entry(wanted.message / PAGE_MESSAGES).or_default().insert(wanted.message, &keys);
+                }
+            }
+            let pages: Vec<(u32, Arc<Page>)> =
+                pages.into_iter().map(|(number, page)| (number, Arc::new(page))).collect();
+            if !pages.is_empty() && self.save(group, &pages, stop).is_err() {
+                return;
+            }
+        }
     }
 
     /// Removes what was saved of these messages, some of which are in no segment any more.
@@ -134,14 +160,17 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written() {
         assert_eq!(parse(&file_name(12, 200_000)), Some((12, 200_000)));
-        for name in ["1.seg", "1-2", "1.entries", "01-2.entries", "1--2.entries", "+1-2.entries", "1-2.entries.new"] {
+        for name in
+            ["1.seg", "1-2", "1.entries", "01-2.entries", "1--2.entries", "+1-2.entries", "1-2.entries.new"]
+        {
             assert_eq!(parse(name), None, "{name}");
         }
     }
 
     #[test]
     fn the_newest_files_that_the_manifest_vouches_for_are_used() {
-        let names = ["0-10.entries", "0-30.entries", "0-40.entries", "2-31.entries", "manifest"].map(str::to_owned);
+        let names =
+            ["0-10.entries", "0-30.entries", "0-40.entries", "2-31.entries", "manifest"].map(str::to_owned);
         let saved = Saved::among(&names, 30);
         let has: Vec<&String> = names.iter().filter(|name| saved.has(name)).collect();
         assert_eq!(has, ["0-30.entries"]);

@@ -82,7 +82,8 @@ mod tests {
     fn page(messages: &[u32]) -> Page {
         let mut page = Page::default();
         for message in messages {
-            let header = format!("Subject: {message}\r\nMessage-ID: <{message}@x>\r\nReferences: <1@x> <2@x>\r\n\r\n");
+            let header =
+                format!("Subject: {message}\r\nMessage-ID: <{message}@x>\r\nReferences: <1@x> <2@x>\r\n\r\n");
             let summary = Summary::build(header.as_bytes()).encode();
             page.insert(*message, &SummaryKeys::new(&summary).unwrap());
         }

@@ -209,7 +209,8 @@ mod tests {
     fn what_was_read_is_due_until_it_is_saved() {
         let kept = Kept::new(usize::MAX);
         let due = |min, next| -> Vec<u32> {
-            let mut groups: Vec<u32> = kept.due(key(1), min, next).into_iter().map(|(group, _)| group).collect();
+            let mut groups: Vec<u32> =
+                kept.due(key(1), min, next).into_iter().map(|(group, _)| group).collect();
             groups.sort_unstable();
             groups
         };

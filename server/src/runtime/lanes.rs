@@ -353,7 +353,9 @@ mod tests {
         let ((reads, reading), (hold, gate)) = (channel(), channel::<()>());
         let gate = Arc::new(Mutex::new(gate));
         let reader = || Endless { reads: reads.clone(), gate: Arc::clone(&gate) };
-        let (pools, threads) = LanePools::start_with(LANES, LaneDisks { store: PathBuf::new(), idle: Mutex::default() }, reader).unwrap();
+        let (pools, threads) =
+            LanePools::start_with(LANES, LaneDisks { store: PathBuf::new(), idle: Mutex::default() }, reader)
+                .unwrap();
         let (busy, other) = ((ShardId(0), AccountId(1)), (ShardId(0), AccountId(2)));
         let searches: Vec<SearchJob> = (0..4).map(|_| reading_job(busy, 8)).collect();
         for job in &searches {

@@ -40,7 +40,16 @@ fn what_segments_answer_for_is_saved_and_outlives_a_start() {
     assert_eq!(index.save(0, &[(0, page(0..90))], &GO).unwrap(), 0);
     build(&index, &mut log);
     assert_eq!(index.save(0, &[(0, page(0..20))], &GO).unwrap(), 60);
-    assert_eq!(index.save(0, &[(0, page(10..90)), (GROUP_PAGES, page(GROUP_PAGES * 1024..GROUP_PAGES * 1024 + 2))], &GO).unwrap(), 60);
+    assert_eq!(
+        index
+            .save(
+                0,
+                &[(0, page(10..90)), (GROUP_PAGES, page(GROUP_PAGES * 1024..GROUP_PAGES * 1024 + 2))],
+                &GO
+            )
+            .unwrap(),
+        60
+    );
     let covered = index.snapshot().covered().clone();
     assert_eq!(known(&index, 0), covered);
     assert!(index.has_saved(0) && !index.has_saved(1));
@@ -116,7 +125,11 @@ fn damaged_files_and_left_overs_are_nothing() {
     }
     let (index, _) = open(&path, BOOT, &mut log);
     assert_eq!(entries(&path), ["0-60.entries", "1-60.entries"]);
-    assert_eq!((known(&index, 0), known(&index, 1).len()), (log.coverable(), 0), "the other is of another group");
+    assert_eq!(
+        (known(&index, 0), known(&index, 1).len()),
+        (log.coverable(), 0),
+        "the other is of another group"
+    );
 }
 
 #[test]
@@ -138,4 +151,49 @@ fn a_full_disk_leaves_what_there_was() {
     full.store(false, Ordering::Relaxed);
     assert_eq!(index.save(0, &[(0, page(0..60))], &AtomicBool::new(true)).unwrap(), 0, "stopped");
     assert_eq!(known(&index, 0).max(), Some(19));
+}
+
+/// A log that has summaries, too.
+struct Summaries(Log);
+
+impl Source for Summaries {
+    fn known(&mut self, witness: Option<u32>) -> io::Result<Known> {
+        self.0.known(witness)
+    }
+    fn batch(&mut self, from: u32, messages_max: usize) -> io::Result<Batch> {
+        self.0.batch(from, messages_max)
+    }
+    fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>> {
+        self.0.read(wanted)
+    }
+    fn summaries(&mut self, wanted: &[Wanted]) -> Vec<Option<(u16, Vec<u8>)>> {
+        let stored = |message: u32| match message % 10 {
+            // Damaged, of another version, or not to be read.
+            1 => Some((crate::summary::VERSION, b"?".to_vec())),
+            2 => Some((crate::summary::VERSION - 1, Vec::new())),
+            3 => None,
+            _ => {
+                let message = format!("Subject: {message}\r\n\r\n");
+                Some((crate::summary::VERSION, Summary::build(message.as_bytes()).encode()))
+            }
+        };
+        wanted.iter().map(|wanted| stored(wanted.message)).collect()
+    }
+    fn live(&mut self) -> Option<RoaringBitmap> {
+        self.0.live()
+    }
+}
+
+#[test]
+fn a_build_saves_what_it_takes() {
+    let mut log = Summaries(Log::new(90, 60));
+    let (_dir, path) = folder();
+    let index = AccountIndex::open(&path, &IDENTITY, BOOT, &mut log).unwrap().0;
+    for next in [60, 90] {
+        index.work(Work::Build, &mut log, &GO).unwrap();
+        assert_eq!(entries(&path), [format!("0-{next}.entries")]);
+        let wanted: RoaringBitmap =
+            index.snapshot().covered().iter().filter(|message| !matches!(message % 10, 1..=3)).collect();
+        assert_eq!(known(&index, 0), wanted);
+    }
 }

@@ -110,11 +110,10 @@ async fn read(
     if unknown.len() > ARRANGE_BATCH_MESSAGES {
         if let Some(index) = cx.core.lanes.index(&s.auth.account, Of::Mail).await {
             // Where less is missing, reading its summaries is less work than reading the file.
-            let saved = by_group(unknown).into_iter().filter(|(group, missing)| {
-                *missing >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group)
-            });
-            let jobs =
-                saved.map(|(group, _)| EntriesJob::Saved { index: Arc::clone(&index), group });
+            let saved = by_group(unknown)
+                .into_iter()
+                .filter(|(group, missing)| *missing >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group));
+            let jobs = saved.map(|(group, _)| EntriesJob::Saved { index: Arc::clone(&index), group });
             on_lanes(cx, account, pages, jobs).await?;
             forget_known(cx, pages, unknown).await?;
         }
