@@ -56,7 +56,7 @@ impl Account {
     }
 
     /// How many messages of a group from `next` on are known.
-    fn from(&self, group: u32, next: u32) -> u32 {
+    fn known_from(&self, group: u32, next: u32) -> u32 {
         let of_page = |(number, page): (u32, &Arc<Page>)| {
             let below = next.saturating_sub(number * PAGE_MESSAGES).min(PAGE_MESSAGES);
             (below..PAGE_MESSAGES).filter(|slot| page.has(*slot)).count() as u32
@@ -125,7 +125,8 @@ impl Kept {
         let state = self.state.borrow();
         let Some(account) = state.accounts.get(&account) else { return Vec::new() };
         let due = account.unsaved.iter().filter(|(group, unsaved)| {
-            unsaved.saturating_sub(account.from(**group, next)) >= account.due_from(**group, entries_min)
+            unsaved.saturating_sub(account.known_from(**group, next))
+                >= account.due_from(**group, entries_min)
         });
         let pages = |group| account.group(group).map(|(number, page)| (number, Arc::clone(page))).collect();
         due.map(|(group, _)| (*group, pages(*group))).collect()
@@ -135,7 +136,7 @@ impl Kept {
     pub fn note_saved(&self, account: AccountKey, group: u32, next: u32) {
         let state = &mut *self.state.borrow_mut();
         let Some(of_account) = state.accounts.get_mut(&account) else { return };
-        match of_account.from(group, next) {
+        match of_account.known_from(group, next) {
             0 => _ = of_account.unsaved.remove(&group),
             left => _ = of_account.unsaved.insert(group, left),
         }

@@ -107,16 +107,16 @@ async fn read(
     pages: &mut Pages,
     unknown: &mut Vec<(u32, Address)>,
 ) -> Result<u64, Refusal> {
-    if unknown.len() > ARRANGE_BATCH_MESSAGES {
-        if let Some(index) = cx.core.lanes.index(&s.auth.account, Of::Mail).await {
-            // Where less is missing, reading its summaries is less work than reading the file.
-            let saved = by_group(unknown)
-                .into_iter()
-                .filter(|(group, missing)| *missing >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group));
-            let jobs = saved.map(|(group, _)| EntriesJob::Saved { index: Arc::clone(&index), group });
-            on_lanes(cx, account, pages, jobs).await?;
-            forget_known(cx, pages, unknown).await?;
-        }
+    if unknown.len() > ARRANGE_BATCH_MESSAGES
+        && let Some(index) = cx.core.lanes.index(&s.auth.account, Of::Mail).await
+    {
+        // Where less is missing, reading its summaries is less work than reading the file.
+        let saved = by_group(unknown)
+            .into_iter()
+            .filter(|(group, missing)| *missing >= ARRANGE_SAVED_MESSAGES_MIN && index.has_saved(*group));
+        let jobs = saved.map(|(group, _)| EntriesJob::Saved { index: Arc::clone(&index), group });
+        on_lanes(cx, account, pages, jobs).await?;
+        forget_known(cx, pages, unknown).await?;
     }
     let (were_read, mut of_log) = (unknown.len() as u64, by_group(unknown));
     if unknown.len() > ARRANGE_BATCH_MESSAGES {
