@@ -169,6 +169,7 @@ fn what_was_compared_outlives_a_start() {
         if damaged.iter().map(was).ne(before.iter().cloned()) {
             break;
         }
+        #[allow(clippy::disallowed_methods, reason = "no executor here: a test waits for a process")]
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let mut client = start(&mut server);
