@@ -27,6 +27,7 @@ use crate::indexing::Of;
 use crate::lanes::Timed;
 use crate::lanes::analyse::Budget;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
+use crate::lanes::entries::{EntriesJob, Read, SaveJob};
 use crate::lanes::search::{Found, SearchError, SearchJob};
 use crate::limits::{
     ANALYSE_BUDGET_BYTES_MAX, ARRANGE_BUDGET_BYTES_MAX, CONTEXTS_BUDGET_BYTES_MAX, SEARCH_ROWS_BYTES_MAX,
@@ -82,6 +83,16 @@ pub trait Lanes {
     fn search(&self, job: SearchJob) -> LocalBoxFuture<'_, Result<Found, SearchError>>;
     /// Messages in an order, or as threads.
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>>;
+    /// What SORT and THREAD compare; what is not given is for the caller to read.
+    fn entries(&self, job: EntriesJob) -> LocalBoxFuture<'_, Result<Read, SearchError>> {
+        let _ = job;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Saves it for the next start, after a while; `false`: too much waits for that.
+    fn save(&self, job: SaveJob) -> bool {
+        let _ = job;
+        false
+    }
     /// For each of some normalised words those of an index of the account that are spelled like it; none without an index.
     fn similar<'a>(
         &'a self,

@@ -100,6 +100,14 @@ pub const THREAD_INLINE_MESSAGES_MAX: usize = 32;
 pub const ARRANGE_BATCH_MESSAGES: usize = 256;
 /// Octets of summaries after which others run: one with a thousand long references is a megabyte.
 pub const ARRANGE_STEP_BYTES_MAX: usize = 256 << 10;
+/// Summaries that a lane reads for one command before others have their turn: some milliseconds.
+pub const ARRANGE_LANE_MESSAGES: usize = 2048;
+/// Entries of a group of pages (16,384 messages) that are missing in memory for its file to be read, and that are missing in its file for
+/// it to be written: reading the file takes as long as reading so many summaries.
+pub const ARRANGE_SAVED_MESSAGES_MIN: u32 = 256;
+/// Files with entries that wait to be written, and hold what goes into them, mostly three megabytes; others are written after a later
+/// command.
+pub const SAVING_QUEUE_JOBS_MAX: usize = 16;
 /// Searches that wait for their account's index to be opened; more do without.
 pub const INDEX_OPEN_QUEUE_MAX: usize = 1024;
 /// Mappings of open indexes, over all accounts: a process may have 65,530, and others need some.

@@ -4,6 +4,8 @@
 // A test that cannot get an answer has failed; it may say so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::PathBuf;
+
 use trawl_tests::client::Client;
 use trawl_tests::server::{PASSWORD, Server};
 
@@ -104,6 +106,76 @@ fn a_mailbox_is_arranged_on_lanes() {
     let left = numbers(&mut client, "UID SORT (DATE) UTF-8 ALL");
     assert_eq!(left.len(), (MESSAGES - 700) as usize);
     assert!(left.is_sorted_by_key(|uid| sent(uid - 1)) && left.iter().all(|uid| *uid > 700));
+}
+
+/// The files that have what was compared.
+fn saved(server: &Server) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(server.store().join("index")).into_iter().flatten().flatten();
+    let accounts = folders.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten());
+    let files =
+        accounts.flat_map(|account| std::fs::read_dir(account.path()).into_iter().flatten().flatten());
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "entries"))
+        .collect()
+}
+
+/// Of how many messages what is compared came from files, and from the log.
+fn gathered(server: &Server) -> (u64, u64) {
+    let told = server.tool(&["explain", "anna", "INBOX", "ALL", "--sort", "DATE", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
+    let step = told["steps"].as_array().unwrap().iter().find(|step| step["step"] == "gathered").unwrap();
+    (step["saved"].as_u64().unwrap(), step["read"].as_u64().unwrap())
+}
+
+#[test]
+fn what_was_compared_outlives_a_start() {
+    let mut server = Server::start();
+    server.user("anna");
+    let mut client = Client::login(server.imap, "anna", PASSWORD);
+    fill(&mut client);
+    // With the segments.
+    server.tool(&["reindex", "anna", "--keep", "--wait"]);
+    let expect_saved = |server: &Server| {
+        let (of_files, of_log) = gathered(server);
+        assert!(of_files >= 900 && of_files + of_log == u64::from(MESSAGES), "{of_files} {of_log}");
+    };
+    let start = |server: &mut Server| {
+        server.stop();
+        server.serve();
+        Client::login(server.imap, "anna", PASSWORD)
+    };
+    expect_saved(&server);
+    client.ok("SELECT INBOX");
+    expect_all(&mut client);
+
+    server.stop();
+    for path in saved(&server) {
+        let mut octets = std::fs::read(&path).unwrap();
+        let middle = octets.len() / 2;
+        octets[middle] ^= 1;
+        std::fs::write(&path, octets).unwrap();
+    }
+    let mut client = start(&mut server);
+    let damaged = saved(&server);
+    assert!(!damaged.is_empty());
+    let was = |path: &PathBuf| std::fs::read(path).unwrap_or_default();
+    let before: Vec<Vec<u8>> = damaged.iter().map(was).collect();
+    assert_eq!(gathered(&server), (0, u64::from(MESSAGES)));
+    client.ok("SELECT INBOX");
+    expect_all(&mut client);
+    // What had to be read was saved, after the answer.
+    for _ in 0..600 {
+        if damaged.iter().map(was).ne(before.iter().cloned()) {
+            break;
+        }
+        #[allow(clippy::disallowed_methods, reason = "no executor here: a test waits for a process")]
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mut client = start(&mut server);
+    expect_saved(&server);
+    client.ok("SELECT INBOX");
+    expect_all(&mut client);
 }
 
 /// Numbers of a set in the order in which it has them.

@@ -117,7 +117,8 @@ fn files(server: &Server) -> Vec<PathBuf> {
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
-    files.sort();
+    // Segments first.
+    files.sort_by_key(|path| (path.extension().is_none_or(|end| end != "seg"), path.clone()));
     files
 }
 

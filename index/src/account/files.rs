@@ -114,6 +114,12 @@ impl Folder {
         }
     }
 
+    /// Names of what there is.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
     /// Removes every file that is not wanted. Left-overs do no harm, so neither does a failure.
     pub fn keep_only(&self, wanted: &dyn Fn(&str) -> bool) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {

@@ -16,6 +16,7 @@ mod manifest;
 mod map;
 pub mod policy;
 mod publish;
+mod saved;
 mod snapshot;
 mod tail;
 pub mod work;
@@ -34,6 +35,7 @@ pub use bounds::Bounds;
 pub use files::boot_id;
 use files::{Folder, Watch};
 use manifest::{BadManifest, Manifest};
+use saved::Saved;
 pub use snapshot::Snapshot;
 pub use tail::Tail;
 use work::{Source, Work};
@@ -124,6 +126,8 @@ pub struct AccountIndex {
     bounds: Bounds,
     /// What the folder holds; locked for as long as something is done to it.
     worker: Mutex<Worker>,
+    /// Held while files of entries are written or removed: not together with what takes long.
+    saving: Mutex<()>,
     _claim: Claim,
 }
 
@@ -137,6 +141,7 @@ struct State {
     dead: Vec<u32>,
     /// Serials of segments that cannot be merged, by a fault of ours.
     refused: Vec<u32>,
+    saved: Saved,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,11 +189,17 @@ impl AccountIndex {
                 Err(error) => (empty, None, Opened::Discarded(error.reason()?)),
             },
         };
+        let mut saved = Saved::default();
         if matches!(opened, Opened::Discarded(_)) {
             folder.remove_all(MANIFEST)?;
         } else {
             let wanted: HashSet<String> = manifest.segments.iter().map(|entry| entry.file_name()).collect();
-            folder.keep_only(&|name| name == MANIFEST && opened != Opened::Nothing || wanted.contains(name));
+            if opened != Opened::Nothing {
+                saved = Saved::among(&folder.names(), manifest.next);
+            }
+            folder.keep_only(&|name| {
+                name == MANIFEST && opened != Opened::Nothing || wanted.contains(name) || saved.has(name)
+            });
         }
         let snapshot = snapshot.unwrap_or_default();
         let tail = Tail::default();
@@ -198,6 +209,7 @@ impl AccountIndex {
             era: 0,
             dead: vec![0; snapshot.segments().len()],
             refused: Vec::new(),
+            saved,
             snapshot: Arc::new(snapshot),
         };
         let index = AccountIndex {
@@ -208,6 +220,7 @@ impl AccountIndex {
             bounds: Bounds::default(),
             state: Mutex::new(state),
             worker: Mutex::new(Worker { manifest }),
+            saving: Mutex::default(),
             _claim: claim,
         };
         Ok((index, opened))
@@ -294,6 +307,7 @@ impl AccountIndex {
         state.era += 1;
         state.phase = Phase::Discarded;
         state.dead = Vec::new();
+        state.saved = Saved::default();
         let snapshot = std::mem::take(&mut state.snapshot);
         drop(state);
         // Freed after the lock.

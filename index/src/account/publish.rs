@@ -5,8 +5,8 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
 
 use super::building;
 use super::manifest::{Entry, Manifest};
@@ -121,6 +121,7 @@ impl AccountIndex {
 
     /// Removes what was discarded and begins anew.
     pub(super) fn clean(&self, worker: &mut Worker) -> Result<(), Failure> {
+        let _not_while_saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         self.folder.remove_all(MANIFEST).map_err(Failure::Io)?;
         // Serials go on: what is still mapped or left over keeps its name.
         worker.manifest =

@@ -15,6 +15,7 @@ use crate::scan::Message;
 
 mod crash;
 mod damage;
+mod saved;
 mod steps;
 
 thread_local! {

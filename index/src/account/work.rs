@@ -72,6 +72,11 @@ pub trait Source {
     fn batch(&mut self, from: u32, messages_max: usize) -> io::Result<Batch>;
     /// One answer for each, in order: what cannot be read is set aside.
     fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>>;
+    /// Summaries as stored, with their versions, one for each in order, for what SORT and THREAD compare; nothing where they cannot be read.
+    fn summaries(&mut self, wanted: &[Wanted]) -> Vec<Option<(u16, Vec<u8>)>> {
+        let _ = wanted;
+        Vec::new()
+    }
     /// The messages that are in some mailbox, if that is known: a merge drops the others.
     fn live(&mut self) -> Option<RoaringBitmap>;
 }
@@ -185,6 +190,7 @@ impl AccountIndex {
             Change { replaced: end..end, segment: made.content, manifest, base, era },
             stop,
         )?;
+        self.save_built(&batch.wanted[..taken], source, stop);
         Ok(done)
     }
 
@@ -280,7 +286,14 @@ impl AccountIndex {
             ..Done::default()
         };
         let manifest = worker.manifest.clone();
+        let all: u32 = segments.iter().map(|segment| segment.docs()).sum();
+        let mut messages = segments.iter().flat_map(|segment| segment.messages());
+        let (first, last) = (messages.next(), messages.last());
+        let first_and_last = first.map(|first| first..=last.unwrap_or(first)).filter(|_| docs < all);
         self.publish(worker, Change { replaced: range, segment: content, manifest, base, era }, stop)?;
+        if let Some(messages) = first_and_last {
+            self.forget_saved(messages);
+        }
         Ok(done)
     }
 }

@@ -87,6 +87,11 @@ impl<'a> Entry<'a> {
         Some(Entry { fixed, rest })
     }
 
+    /// How many octets it has.
+    pub(super) fn len(&self) -> usize {
+        FIXED + self.u16(17) * 8 + (0..TEXTS).map(|text| self.u16(19 + text * 2)).sum::<usize>()
+    }
+
     fn u16(&self, at: usize) -> usize {
         usize::from(u16::from_le_bytes([self.fixed[at], self.fixed[at + 1]]))
     }

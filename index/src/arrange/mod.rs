@@ -7,6 +7,7 @@ mod ends;
 mod entry;
 mod keys;
 mod page;
+pub mod saved;
 mod sort;
 mod thread;
 

@@ -52,6 +52,41 @@ impl Page {
         }
     }
 
+    /// How many messages are known.
+    pub fn known(&self) -> u32 {
+        self.known
+    }
+
+    /// Takes over the entries of another page of the same messages, as far as they are not known here and are wanted.
+    pub fn absorb(&mut self, other: &Page, wanted: impl Fn(u32) -> bool) {
+        for (slot, place) in (0..PAGE_MESSAGES).zip(other.places.iter()) {
+            let Some(start) = (*place as usize).checked_sub(1) else { continue };
+            if self.has(slot) || !wanted(slot) {
+                continue;
+            }
+            let octets = other.octets.get(start..).unwrap_or_default();
+            let entry = Entry::new(octets).and_then(|entry| octets.get(..entry.len()));
+            if let Some(entry) = entry
+                && let Ok(place) = u32::try_from(self.octets.len() + 1)
+            {
+                self.places[slot as usize] = place;
+                self.octets.extend_from_slice(entry);
+                self.known += 1;
+            }
+        }
+        self.octets.shrink_to_fit();
+    }
+
+    /// What [`Page::of`] makes it of: by number within the page where its entry is, plus 1, and all entries.
+    pub(super) fn parts(&self) -> (&[u32], &[u8]) {
+        (&self.places, &self.octets)
+    }
+
+    pub(super) fn of(places: Box<[u32]>, octets: Vec<u8>) -> Page {
+        let known = places.iter().filter(|place| **place != 0).count();
+        Page { places, known: known as u32, octets }
+    }
+
     /// Octets of memory.
     pub fn memory(&self) -> usize {
         size_of::<Page>() + self.places.len() * 4 + self.octets.capacity()
@@ -104,5 +139,24 @@ mod tests {
         let wanted: [Option<&[u8]>; 6] =
             [Some(b"70000"), Some(b"5"), None, Some(b"1023"), Some(b"1024"), None];
         assert_eq!(subjects, wanted);
+    }
+
+    #[test]
+    fn a_page_takes_over_what_it_does_not_know() {
+        let page = |messages: &[u32], what: &str| {
+            let mut page = Page::default();
+            for message in messages {
+                let summary = Summary::build(format!("Subject: {what}{message}\r\n\r\n").as_bytes()).encode();
+                page.insert(*message, &SummaryKeys::new(&summary).unwrap());
+            }
+            page
+        };
+        let mut into = page(&[1025, 1030], "A");
+        into.absorb(&page(&[1024, 1030, 1031, 2047], "B"), |slot| slot != 7);
+        let subject = |message| into.get(message).map(|entry| entry.text(Text::Subject));
+        let found: Vec<Option<&[u8]>> = [1024, 1025, 1030, 1031, 2047].map(subject).to_vec();
+        let wanted: [Option<&[u8]>; 5] =
+            [Some(b"B1024"), Some(b"A1025"), Some(b"A1030"), None, Some(b"B2047")];
+        assert_eq!((found, into.known()), (wanted.to_vec(), 4));
     }
 }

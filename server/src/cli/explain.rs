@@ -149,8 +149,8 @@ fn write(steps: &[Step], depth: usize, lines: &mut Vec<String>) {
             Step::Together { mailboxes, messages, us, .. } => {
                 line(format!("together: {messages} messages of {mailboxes} mailboxes, in {us} us"));
             }
-            Step::Gathered { messages, in_memory, read, read_us, us } => line(format!(
-                "gathered what is compared of {messages} messages in {us} us: {in_memory} in memory, {read} read from the log in {read_us} us"
+            Step::Gathered { messages, in_memory, saved, read, read_us, us } => line(format!(
+                "gathered what is compared of {messages} messages in {us} us: {in_memory} in memory, {read} read from the log and {saved} from what was saved before in {read_us} us"
             )),
             Step::Arranged { messages, ordered: Some(0), .. } if *messages > 0 => {
                 line(format!("{messages} messages not sorted: no order is asked for"));

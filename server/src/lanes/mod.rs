@@ -4,6 +4,7 @@
 
 pub mod analyse;
 pub mod arrange;
+pub mod entries;
 pub mod inline;
 pub mod queue;
 pub mod search;

@@ -1,13 +1,15 @@
 //! What was compared of messages, kept in memory for the next SORT or THREAD of its account, under a budget of the core.
 //!
 //! Derived from summaries, which never change, so that nothing here can be out of date; the accounts used least recently give
-//! theirs up.
+//! theirs up. What was read from the log and is in no file beside the index is counted, by groups of pages, until it is saved.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use trawl_index::arrange::Page;
+use trawl_index::arrange::saved::GROUP_PAGES;
+use trawl_index::arrange::{PAGE_MESSAGES, Page};
+use trawl_index::limits::SAVED_ENTRIES_BYTES_MAX;
 use trawl_store::types::{AccountId, ShardId};
 
 pub type AccountKey = (ShardId, AccountId);
@@ -31,6 +33,36 @@ struct Account {
     pages: HashMap<u32, Arc<Page>>,
     octets: usize,
     used: u64,
+    /// By group how many entries are in no file.
+    unsaved: HashMap<u32, u32>,
+}
+
+/// Pages of a group by their numbers.
+pub type Group = (u32, Vec<(u32, Arc<Page>)>);
+
+impl Account {
+    /// The pages of a group.
+    fn group(&self, group: u32) -> impl Iterator<Item = (u32, &Arc<Page>)> {
+        let numbers = (0..GROUP_PAGES).map(move |nth| group * GROUP_PAGES + nth);
+        numbers.filter_map(|number| Some((number, self.pages.get(&number)?)))
+    }
+
+    /// A file is written anew for a quarter of what is in it, so that what is written is in proportion to what was read; and not at all
+    /// where it would be too large.
+    fn due_from(&self, group: u32, entries_min: u32) -> u32 {
+        let known: u32 = self.group(group).map(|(_, page)| page.known()).sum();
+        let octets: usize = self.group(group).map(|(_, page)| page.memory()).sum();
+        if octets > SAVED_ENTRIES_BYTES_MAX { u32::MAX } else { entries_min.max(known / 4) }
+    }
+
+    /// How many messages of a group from `next` on are known.
+    fn known_from(&self, group: u32, next: u32) -> u32 {
+        let of_page = |(number, page): (u32, &Arc<Page>)| {
+            let below = next.saturating_sub(number * PAGE_MESSAGES).min(PAGE_MESSAGES);
+            (below..PAGE_MESSAGES).filter(|slot| page.has(*slot)).count() as u32
+        };
+        self.group(group).map(of_page).sum()
+    }
 }
 
 impl Kept {
@@ -69,6 +101,45 @@ impl Kept {
         let before = of_account.pages.insert(number, page).map_or(0, |page| page.memory());
         of_account.octets = of_account.octets + octets - before;
         state.octets = state.octets + octets - before;
+    }
+
+    /// Counts messages whose entries were read from the log, by group.
+    pub fn note_read(&self, account: AccountKey, messages: impl Iterator<Item = (u32, u32)>) {
+        let state = &mut *self.state.borrow_mut();
+        let Some(of_account) = state.accounts.get_mut(&account) else { return };
+        for (group, messages) in messages.filter(|(_, messages)| *messages > 0) {
+            *of_account.unsaved.entry(group).or_default() += messages;
+        }
+    }
+
+    /// Whether there is a group of which so many entries, and not much fewer than were saved, are in no file.
+    pub fn is_due(&self, account: AccountKey, entries_min: u32) -> bool {
+        let state = self.state.borrow();
+        state.accounts.get(&account).is_some_and(|account| {
+            account.unsaved.iter().any(|(group, unsaved)| *unsaved >= account.due_from(*group, entries_min))
+        })
+    }
+
+    /// Those groups, as far as files may have what is below `next`.
+    pub fn due(&self, account: AccountKey, entries_min: u32, next: u32) -> Vec<Group> {
+        let state = self.state.borrow();
+        let Some(account) = state.accounts.get(&account) else { return Vec::new() };
+        let due = account.unsaved.iter().filter(|(group, unsaved)| {
+            unsaved.saturating_sub(account.known_from(**group, next))
+                >= account.due_from(**group, entries_min)
+        });
+        let pages = |group| account.group(group).map(|(number, page)| (number, Arc::clone(page))).collect();
+        due.map(|(group, _)| (*group, pages(*group))).collect()
+    }
+
+    /// Files will have what is known of this group below `next`.
+    pub fn note_saved(&self, account: AccountKey, group: u32, next: u32) {
+        let state = &mut *self.state.borrow_mut();
+        let Some(of_account) = state.accounts.get_mut(&account) else { return };
+        match of_account.known_from(group, next) {
+            0 => _ = of_account.unsaved.remove(&group),
+            left => _ = of_account.unsaved.insert(group, left),
+        }
     }
 
     /// Gives up what is over the budget: of other accounts first, at last of this one.
@@ -133,6 +204,35 @@ mod tests {
         let second = kept.get(key(1), 0).unwrap();
         kept.take(key(1), 0, &second);
         assert_eq!((kept.octets(), kept.get(key(1), 0).is_none()), (0, true));
+    }
+
+    #[test]
+    fn what_was_read_is_due_until_it_is_saved() {
+        let kept = Kept::new(usize::MAX);
+        let due = |min, next| -> Vec<u32> {
+            let mut groups: Vec<u32> =
+                kept.due(key(1), min, next).into_iter().map(|(group, _)| group).collect();
+            groups.sort_unstable();
+            groups
+        };
+        let far = GROUP_PAGES * PAGE_MESSAGES;
+        for message in [5, 5 + PAGE_MESSAGES, far, far + 1] {
+            let number = message / PAGE_MESSAGES;
+            let mut of = kept.get(key(1), number).map_or_else(Page::default, |page| (*page).clone());
+            of.absorb(&page(message), |_| true);
+            kept.put(key(1), number, Arc::new(of));
+        }
+        kept.note_read(key(1), [(0, 2), (1, 2), (2, 0)].into_iter());
+        assert!(kept.is_due(key(1), 2) && !kept.is_due(key(1), 3) && !kept.is_due(key(2), 1));
+        assert_eq!(due(2, u32::MAX), [0, 1]);
+        // Nothing is written for what may not be in a file yet.
+        assert_eq!(due(2, far + 1), [0]);
+        assert_eq!(kept.due(key(1), 2, far).first().map(|(_, pages)| pages.len()), Some(2));
+        kept.note_saved(key(1), 0, far + 1);
+        kept.note_saved(key(1), 1, far + 1);
+        assert_eq!((due(1, far + 1), due(1, far + 2)), (vec![], vec![1]));
+        kept.note_saved(key(1), 1, far + 2);
+        assert!(!kept.is_due(key(1), 1));
     }
 
     #[test]

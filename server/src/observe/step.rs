@@ -52,9 +52,13 @@ pub enum Step {
     /// What SORT and THREAD compare was gathered.
     Gathered {
         messages: u64,
-        /// Of how many it was known, and of how many it had to be read from the log; both 0 if the mailbox knows it.
+        /// Of how many it was known, of how many it was saved beside the index, and of how many it had to be read from the log; all 0 if the
+        /// mailbox knows it.
         in_memory: u64,
+        #[serde(default)]
+        saved: u64,
         read: u64,
+        /// For both.
         read_us: u64,
         us: u64,
     },

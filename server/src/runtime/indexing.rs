@@ -261,6 +261,17 @@ impl Source for LogSource {
             .collect()
     }
 
+    fn summaries(&mut self, wanted: &[Wanted]) -> Vec<Option<(u16, Vec<u8>)>> {
+        // Those that have serials are known by their numbers as well.
+        if self.key.of != Of::Mail {
+            return Vec::new();
+        }
+        let addresses: Vec<_> = wanted.iter().map(|wanted| wanted.address).collect();
+        let disk = &mut self.disk;
+        let summaries = self.reader.read_summaries(&addresses, &mut |places| disk.read(places));
+        summaries.into_iter().map(Result::ok).collect()
+    }
+
     fn live(&mut self) -> Option<RoaringBitmap> {
         let IndexKey { account, of, .. } = self.key;
         let asked = self.ask(move |shard| Box::pin(async move { texts_live(&shard, account, of, 0).await }));

@@ -5,7 +5,8 @@
 //! what reads take turns, some quick ones for each message that is read; a message that breaks the analysis costs nothing but its analysis.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use trawl_store::disk::blocking::{BatchReader, ReadRequest};
@@ -17,13 +18,14 @@ use super::pool::{Pool, PoolError, PoolThreads};
 use super::{memory, os};
 use crate::lanes::analyse::analyse;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
+use crate::lanes::entries::{EntriesJob, Read, SaveJob};
 use crate::lanes::queue::{Next, NotTaken, SearchQueue, Turn};
 use crate::lanes::search::{AccountKey, Found, ReadBatch, SearchError, SearchJob};
 use crate::lanes::similar::SimilarJob;
 use crate::lanes::{CancelOnDrop, Timed};
 use crate::limits::{
-    ANALYSIS_QUEUE_JOBS_MAX, ARRANGE_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SEARCH_QUICK_BETWEEN_MAX,
-    TRAINING_QUEUE_JOBS_MAX,
+    ANALYSIS_QUEUE_JOBS_MAX, ARRANGE_QUEUE_JOBS_MAX, MEMORY_IDLE_MS, SAVING_QUEUE_JOBS_MAX,
+    SEARCH_QUICK_BETWEEN_MAX, TRAINING_QUEUE_JOBS_MAX,
 };
 
 /// See the module.
@@ -34,20 +36,27 @@ pub struct LanePools {
     arranging: Pool,
     analysis: Pool,
     training: Pool,
+    saving: Pool,
+    /// Of those that sort: for each one at most.
+    disks: Arc<LaneDisks>,
+    /// Ends what saves.
+    stop: Arc<AtomicBool>,
 }
 
 /// The threads, to be joined at the end.
-pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, [PoolThreads; 3]);
+pub struct LaneThreads(Vec<std::thread::JoinHandle<()>>, [PoolThreads; 4]);
 
 impl LanePools {
     /// Starts `lanes` threads of each kind, and one more for searches; they read below `store`.
     pub fn start(store: PathBuf, lanes: usize) -> std::io::Result<(LanePools, LaneThreads)> {
-        LanePools::start_with(lanes, || LaneDisk::new(store.clone()))
+        let disks = LaneDisks { store: store.clone(), idle: Mutex::default() };
+        LanePools::start_with(lanes, disks, || LaneDisk::new(store.clone()))
     }
 
     /// The same with lanes that read in another way.
     fn start_with<R: Reads>(
         lanes: usize,
+        disks: LaneDisks,
         reader: impl Fn() -> R,
     ) -> std::io::Result<(LanePools, LaneThreads)> {
         // The queue keeps one free for accounts of which nothing runs.
@@ -64,8 +73,11 @@ impl LanePools {
         let (analysis, analysing) = Pool::start("analysis", lanes, ANALYSIS_QUEUE_JOBS_MAX)?;
         // Seldom; mail that comes meanwhile is stored without a dictionary.
         let (training, trains) = Pool::start("train", 1, TRAINING_QUEUE_JOBS_MAX)?;
-        let pools = LanePools { clock, search, arranging, analysis, training };
-        Ok((pools, LaneThreads(searching, [sorting, analysing, trains])))
+        // One, so that orders do not wait for it.
+        let (saving, saves) = Pool::start("save", 1, SAVING_QUEUE_JOBS_MAX)?;
+        let (disks, stop) = (Arc::new(disks), Arc::default());
+        let pools = LanePools { clock, search, arranging, analysis, training, saving, disks, stop };
+        Ok((pools, LaneThreads(searching, [sorting, analysing, trains, saves])))
     }
 
     /// Runs a search on as many lanes as it can use; dropping the future stops it.
@@ -87,6 +99,30 @@ impl LanePools {
             Err(PoolError::Panicked) => Err(SearchError::Failed),
             Err(PoolError::Stopped) => Err(SearchError::Cancelled),
         }
+    }
+
+    /// What SORT and THREAD compare; waits for a lane.
+    pub async fn entries(&self, job: EntriesJob) -> Result<Read, SearchError> {
+        let disks = Arc::clone(&self.disks);
+        let read = self.sorting(move || disks.with(|disk| job.run(&mut |places| disk.read(places)))).await;
+        match read {
+            Ok(read) => read.answer,
+            Err(PoolError::Full) => Err(SearchError::Busy),
+            // The caller reads it itself.
+            Err(PoolError::Panicked) => Ok(Read::new()),
+            Err(PoolError::Stopped) => Err(SearchError::Cancelled),
+        }
+    }
+
+    /// Saves that for the next start, in turn; `false`: too much waits.
+    pub fn save(&self, job: SaveJob) -> bool {
+        let stop = Arc::clone(&self.stop);
+        let saved = self.saving.post(move || {
+            if let Err(error) = job.run(&stop) {
+                tracing::warn!(%error, "what SORT and THREAD compare was not saved");
+            }
+        });
+        saved.is_ok()
     }
 
     /// Words that are spelled like others; waits for a lane.
@@ -138,6 +174,8 @@ impl LanePools {
         self.arranging.stop();
         self.analysis.stop();
         self.training.stop();
+        self.stop.store(true, Ordering::Relaxed);
+        self.saving.stop();
     }
 }
 
@@ -247,13 +285,30 @@ impl LaneDisk {
     }
 }
 
+/// What the lanes that sort read with.
+struct LaneDisks {
+    store: PathBuf,
+    idle: Mutex<Vec<LaneDisk>>,
+}
+
+impl LaneDisks {
+    fn with<T>(&self, work: impl FnOnce(&mut LaneDisk) -> T) -> T {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = idle().pop();
+        let mut disk = known.unwrap_or_else(|| LaneDisk::new(self.store.clone()));
+        let done = work(&mut disk);
+        disk.close_files();
+        idle().push(disk);
+        done
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lanes::search::tests_support::{prepared_job, reading_job};
     use futures_lite::future::block_on;
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::sync::{Mutex, PoisonError};
     use trawl_store::types::{AccountId, ShardId};
 
     const LANES: usize = 2;
@@ -298,7 +353,9 @@ mod tests {
         let ((reads, reading), (hold, gate)) = (channel(), channel::<()>());
         let gate = Arc::new(Mutex::new(gate));
         let reader = || Endless { reads: reads.clone(), gate: Arc::clone(&gate) };
-        let (pools, threads) = LanePools::start_with(LANES, reader).unwrap();
+        let (pools, threads) =
+            LanePools::start_with(LANES, LaneDisks { store: PathBuf::new(), idle: Mutex::default() }, reader)
+                .unwrap();
         let (busy, other) = ((ShardId(0), AccountId(1)), (ShardId(0), AccountId(2)));
         let searches: Vec<SearchJob> = (0..4).map(|_| reading_job(busy, 8)).collect();
         for job in &searches {

@@ -19,6 +19,7 @@ use crate::core::{AccountRef, Auth, AuthError, Lanes, Registry, UidValidities, U
 use crate::indexing::{IndexKey, Of};
 use crate::lanes::Timed;
 use crate::lanes::arrange::{ArrangeJob, Arranged};
+use crate::lanes::entries::{EntriesJob, Read, SaveJob};
 use crate::lanes::search::{Found, SearchError, SearchJob};
 use crate::lanes::similar::SimilarJob;
 
@@ -96,6 +97,12 @@ impl Lanes for Seams {
     }
     fn arrange(&self, job: ArrangeJob) -> LocalBoxFuture<'_, Result<Timed<Arranged>, SearchError>> {
         Box::pin(self.shared.lanes.arrange(job))
+    }
+    fn entries(&self, job: EntriesJob) -> LocalBoxFuture<'_, Result<Read, SearchError>> {
+        Box::pin(self.shared.lanes.entries(job))
+    }
+    fn save(&self, job: SaveJob) -> bool {
+        self.shared.lanes.save(job)
     }
     fn similar<'a>(
         &'a self,
