@@ -63,7 +63,10 @@ fn store() -> SimDisk {
             let documents = [Document { text: "Zyxwvutsrq 0147258369".to_owned(), ..Document::default() }];
             (number, DocumentsRecord::new(EmailId::of(account, number), &documents))
         };
-        shard.add_documents(account, vec![record(3), record(30)], MessageNumber(40)).await.unwrap();
+        shard
+            .add_documents(account, vec![record(3), record(30)], MessageNumber(0)..MessageNumber(40))
+            .await
+            .unwrap();
         let changes = ["a", "b"].map(|name| (format!("/private/{name}"), Some(name.into())));
         shard.annotate(account, &changes).await.unwrap();
         shard.stop().await;

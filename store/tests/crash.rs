@@ -81,7 +81,7 @@ async fn workload(world: &World, visible: &RefCell<Vec<Option<Seen>>>) -> Result
                 (number, DocumentsRecord::new(EmailId::of(ACCOUNT, number), &documents))
             };
             let found = [nth * 4, nth * 4 + 3].map(record).into();
-            shard.add_documents(ACCOUNT, found, MessageNumber(nth * 4 + 6)).await?;
+            shard.add_documents(ACCOUNT, found, MessageNumber(0)..MessageNumber(nth * 4 + 6)).await?;
             note();
         }
         if nth == 6 {

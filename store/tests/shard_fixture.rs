@@ -76,7 +76,7 @@ async fn add_documents(shard: &Shard, messages: &[u32], upto: u32) {
         (number, DocumentsRecord::new(EmailId::of(ACCOUNT, number), &[document]))
     };
     let found = messages.iter().map(record).collect();
-    shard.add_documents(ACCOUNT, found, MessageNumber(upto)).await.unwrap();
+    shard.add_documents(ACCOUNT, found, MessageNumber(0)..MessageNumber(upto)).await.unwrap();
 }
 
 fn annotation((name, value): (&str, Option<&str>)) -> (String, Option<Vec<u8>>) {

@@ -5,7 +5,7 @@
 //! memory is bounded by one message and by what is written down at once.
 
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub struct Message {
 pub struct Window {
     /// Ascending.
     pub messages: Vec<Message>,
-    /// Every message below, and not looked at before, is among them or in no mailbox.
-    pub upto: Option<MessageNumber>,
+    /// Of these each one is among them or in no mailbox; all below were looked at before. `None`: there is nothing to be looked at.
+    pub range: Option<Range<MessageNumber>>,
     /// There are more.
     pub more: bool,
 }
@@ -51,8 +51,13 @@ pub trait Source {
     /// Summaries with their versions, one answer each, in order.
     fn summaries(&mut self, addresses: &[Address]) -> Vec<Result<(u16, Vec<u8>), String>>;
     fn message(&mut self, address: Address) -> Result<LaneMessage, String>;
-    /// Makes it durable; `Err`: it is tried again after a while.
-    fn add(&mut self, found: Vec<(MessageNumber, DocumentsRecord)>, upto: MessageNumber) -> io::Result<()>;
+    /// Makes it durable, unless what is below `looked` has been forgotten meanwhile: then all is looked at again. `Err`: it is tried again after
+    /// a while.
+    fn add(
+        &mut self,
+        found: Vec<(MessageNumber, DocumentsRecord)>,
+        looked: Range<MessageNumber>,
+    ) -> io::Result<()>;
 }
 
 /// What was done since the start.
@@ -77,10 +82,11 @@ pub fn step(
     figures: &Figures,
     stop: &AtomicBool,
 ) -> io::Result<Again> {
-    let Window { messages, upto: Some(upto), more } = source.next(DOCUMENTS_WINDOW_MESSAGES)? else {
+    let Window { messages, range: Some(range), more } = source.next(DOCUMENTS_WINDOW_MESSAGES)? else {
         return Ok(Again::Never);
     };
-    let mut step = Step { source, extractor, config, figures, stop, found: Vec::new(), bytes: 0 };
+    let from = range.start;
+    let mut step = Step { source, extractor, config, figures, stop, from, found: Vec::new(), bytes: 0 };
     for messages in messages.chunks(DOCUMENTS_READ_MESSAGES) {
         let addresses: Vec<Address> = messages.iter().map(|message| message.address).collect();
         let summaries = step.source.summaries(&addresses);
@@ -96,7 +102,7 @@ pub fn step(
             }
         }
     }
-    step.write(upto)?;
+    step.write(range.end)?;
     Ok(if more { Again::Now } else { Again::Never })
 }
 
@@ -116,6 +122,8 @@ struct Step<'a> {
     config: &'a DocumentsConfig,
     figures: &'a Figures,
     stop: &'a AtomicBool,
+    /// Messages below were looked at, which is written down.
+    from: MessageNumber,
     found: Vec<(MessageNumber, DocumentsRecord)>,
     bytes: usize,
 }
@@ -164,7 +172,8 @@ impl Step<'_> {
     /// Writes down what was found, and that all messages below were looked at.
     fn write(&mut self, upto: MessageNumber) -> io::Result<()> {
         self.bytes = 0;
-        self.source.add(std::mem::take(&mut self.found), upto)
+        let looked = std::mem::replace(&mut self.from, upto)..upto;
+        self.source.add(std::mem::take(&mut self.found), looked)
     }
 }
 

@@ -4,6 +4,7 @@
 //! What must hold: executors wait for none of it; a thread that waits for a document ends soon when the server does.
 
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -157,6 +158,7 @@ impl Source for LogSource {
                     return Some(Window::default());
                 }
                 let upto = MessageNumber(next.0.min(seen.0.saturating_add(messages_max as u32)));
+                let range = Some(seen..upto);
                 let many = (next.0 - seen.0) as usize >= DOCUMENTS_LIVE_MESSAGES;
                 let held = if many { Some(live(&shard, account, seen.0).await?.0) } else { None };
                 let messages = shard.with_account(account, |account| {
@@ -171,7 +173,7 @@ impl Source for LogSource {
                         };
                     messages.filter(|(number, _)| is_held(*number)).map(message).collect()
                 })?;
-                Some(Window { messages, upto: Some(upto), more: upto < next })
+                Some(Window { messages, range, more: upto < next })
             })
         })?;
         Ok(window.unwrap_or_default())
@@ -190,12 +192,16 @@ impl Source for LogSource {
         read.map_err(|error| error.to_string())
     }
 
-    fn add(&mut self, found: Vec<(MessageNumber, DocumentsRecord)>, upto: MessageNumber) -> io::Result<()> {
+    fn add(
+        &mut self,
+        found: Vec<(MessageNumber, DocumentsRecord)>,
+        looked: Range<MessageNumber>,
+    ) -> io::Result<()> {
         let account = self.key.1;
         let numbers: Vec<MessageNumber> = found.iter().map(|(number, _)| *number).collect();
         let added = ask_owner(&self.shared, self.key.0, move |shard| {
             Box::pin(async move {
-                let added = shard.add_documents(account, found, upto).await;
+                let added = shard.add_documents(account, found, looked).await;
                 let sizes = shard.with_account(account, |account| {
                     let size =
                         |number: &MessageNumber| account.facts(*number).map(|facts| u64::from(facts.size));

@@ -16,15 +16,15 @@ pub async fn read_documents(
     texts: impl IntoIterator<Item = (u32, &str)>,
     upto: u32,
 ) {
-    let record = |(number, text): (u32, &str)| {
-        let number = MessageNumber(number);
-        let other = Document { part: "3".to_owned(), outcome: 9, ..Document::default() };
-        let documents =
-            [Document { part: "2".to_owned(), text: text.to_owned(), ..Document::default() }, other];
-        (number, DocumentsRecord::new(EmailId::of(account, number), &documents))
-    };
     let found = texts.into_iter().map(record).collect();
-    shard.add_documents(account, found, MessageNumber(upto)).await.unwrap();
+    shard.add_documents(account, found, MessageNumber(0)..MessageNumber(upto)).await.unwrap();
+}
+
+fn record((number, text): (u32, &str)) -> (MessageNumber, DocumentsRecord) {
+    let number = MessageNumber(number);
+    let other = Document { part: "3".to_owned(), outcome: 9, ..Document::default() };
+    let documents = [Document { part: "2".to_owned(), text: text.to_owned(), ..Document::default() }, other];
+    (number, DocumentsRecord::new(EmailId::of(ANN, number), &documents))
 }
 
 /// A message at a place: its number, and whether it is flagged.
@@ -173,4 +173,32 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// Somebody wants all of it read anew while some of it is being read.
+#[test]
+fn what_was_being_read_when_all_was_forgotten_is_read_again() {
+    let world = World::new(76);
+    let mut client = world.select("ann", "INBOX");
+    world.run(async {
+        for n in 0..8 {
+            client.append("INBOX", &message(n * 3)).await;
+        }
+        let shard = &world.shard;
+        let texts = |messages: std::ops::Range<u32>| messages.map(|n| record((n, "omega"))).collect();
+        let range = |range: std::ops::Range<u32>| MessageNumber(range.start)..MessageNumber(range.end);
+        let seen = || shard.with_account(ANN, |account| account.documents().seen().0).unwrap();
+        shard.add_documents(ANN, texts(0..3), range(0..3)).await.unwrap();
+        shard.forget_documents(ANN).await.unwrap();
+        // Where it was before.
+        shard.add_documents(ANN, texts(3..8), range(3..8)).await.unwrap();
+        assert_eq!(seen(), 0);
+        assert_eq!(client.ok("SEARCH BODY omega").await[0], "* SEARCH");
+        shard.add_documents(ANN, texts(0..5), range(0..5)).await.unwrap();
+        shard.add_documents(ANN, texts(3..8), range(3..8)).await.unwrap();
+        assert_eq!(
+            (seen(), client.ok("SEARCH BODY omega").await[0].as_str()),
+            (8, "* SEARCH 1 2 3 4 5 6 7 8")
+        );
+    });
 }

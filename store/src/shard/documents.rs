@@ -3,6 +3,8 @@
 //! Not here: reading documents (the server has processes for it) and what kinds there are: a store keeps what they said. Texts are kept so that
 //! whatever is derived from the log need not read documents again.
 
+use std::ops::Range;
+
 use super::message::Squeezer;
 use super::read::not_content;
 use super::{ChangeError, Shard};
@@ -109,13 +111,14 @@ impl Document {
 }
 
 impl Shard {
-    /// Adds the documents of messages, which ascend, and says that all messages below `upto` were looked at. Messages that were looked at before
-    /// are passed over. All or none.
+    /// Adds the documents of messages, which ascend, and says that all messages of `looked` were looked at. Messages that were looked at before
+    /// are passed over. Where messages below `looked` were not looked at, since all was forgotten meanwhile, nothing is added and nothing said:
+    /// they are looked at again from the first one on. All or none.
     pub async fn add_documents(
         &self,
         account: AccountId,
         found: Vec<(MessageNumber, DocumentsRecord)>,
-        upto: MessageNumber,
+        looked: Range<MessageNumber>,
     ) -> Result<(), ChangeError> {
         if !found.is_empty() {
             self.inner.log.pressure().await?;
@@ -125,17 +128,20 @@ impl Shard {
         log.begin_documented();
         let generation = log.generation();
         let ops = self.compute(account, |basis| {
-            let looked = basis.head.documents(basis.account);
-            let upto = upto.min(basis.head.next_message(basis.account));
+            let known = basis.head.documents(basis.account);
+            if known.seen < looked.start {
+                return Ok(Vec::new());
+            }
+            let upto = looked.end.min(basis.head.next_message(basis.account));
             let mut records = Vec::with_capacity(found.len());
             for (message, record) in &found {
                 let behind = records.last().is_none_or(|(last, _)| last < message);
-                if behind && (looked.seen..upto).contains(message) {
+                if behind && (known.seen..upto).contains(message) {
                     let (_, address) = log.put(RecordType::Documents, &record.0)?;
                     records.push((*message, address));
                 }
             }
-            let first = looked.next_serial;
+            let first = known.next_serial;
             if first.checked_add(records.len() as u32).is_none() {
                 return Err(ChangeError::Exhausted);
             }
@@ -143,7 +149,7 @@ impl Shard {
             if !records.is_empty() {
                 ops.push(Op::Documents { first, records });
             }
-            if upto > looked.seen {
+            if upto > known.seen {
                 ops.push(Op::DocumentsSeen { upto });
             }
             Ok(ops)

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::*;
 use trawl_index::mime::header_end;
 use trawl_store::types::AccountId;
@@ -32,12 +34,8 @@ impl Source for Mail {
             address: Address { segment: 1, offset: n },
         };
         let held = (self.seen..upto).filter(|n| !self.gone.contains(n));
-        let upto = (self.seen < next).then_some(MessageNumber(upto));
-        Ok(Window {
-            messages: held.map(message).collect(),
-            more: upto.is_some_and(|upto| upto.0 < next),
-            upto,
-        })
+        let range = (self.seen < next).then_some(MessageNumber(self.seen)..MessageNumber(upto));
+        Ok(Window { messages: held.map(message).collect(), more: range.is_some() && upto < next, range })
     }
 
     fn summaries(&mut self, addresses: &[Address]) -> Vec<Result<(u16, Vec<u8>), String>> {
@@ -60,7 +58,11 @@ impl Source for Mail {
         Ok(LaneMessage { header: header.to_vec(), body: body.to_vec() })
     }
 
-    fn add(&mut self, found: Vec<(MessageNumber, DocumentsRecord)>, upto: MessageNumber) -> io::Result<()> {
+    fn add(
+        &mut self,
+        found: Vec<(MessageNumber, DocumentsRecord)>,
+        looked: Range<MessageNumber>,
+    ) -> io::Result<()> {
         if self.full {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -69,8 +71,9 @@ impl Source for Mail {
             assert_eq!(email_id, EmailId::of(ACCOUNT, number));
             (number.0, documents)
         });
-        self.added.push((decoded.collect(), upto.0));
-        self.seen = upto.0;
+        assert_eq!(looked.start.0, self.seen, "what is said begins where it ended");
+        self.added.push((decoded.collect(), looked.end.0));
+        self.seen = looked.end.0;
         Ok(())
     }
 }
