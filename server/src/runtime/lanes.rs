@@ -1,4 +1,5 @@
-//! The lanes of the process: threads for searches, for sorting, for the analysis of large messages, and one that trains dictionaries. (Hashing has its own, `Authenticator`.)
+//! The lanes of the process: threads for searches, for sorting, for the analysis of large messages, one that
+//! trains dictionaries, and one that saves what SORT and THREAD compare. (Hashing has its own, `Authenticator`.)
 //!
 //! What must hold: one account has every lane of the settings while it is alone, and no other waits for it, because there is one more; more
 //! searches than the queue holds are refused, not delayed without end; a client that goes away stops its search; what is quick and
