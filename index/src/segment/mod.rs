@@ -62,7 +62,7 @@ pub use crate::bits::Bits;
 use crate::prepare::Area;
 
 /// Version of the file; an index made by another one is made anew. Raised with every change of what a segment holds or means.
-pub const VERSION: u16 = 9;
+pub const VERSION: u16 = 10;
 
 /// The octets of a segment are not what a builder writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +114,7 @@ impl Default for BuildOptions {
             edges: Edges::Body,
             bits_per_gram: Grams { letters: 7.5, others: 7.5 },
             head_bits_per_gram: Grams { letters: 4.5, others: 1.3 },
-            vocabulary_bits_per_gram: Grams { letters: 3.2, others: 3.2 },
+            vocabulary_bits_per_gram: Grams { letters: 5.0, others: 5.0 },
             literals: true,
         }
     }

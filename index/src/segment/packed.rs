@@ -179,6 +179,16 @@ pub fn has(packed: &[u8], finder: &Finder<'_>) -> bool {
     has_in(packed, finder, 0..usize::MAX)
 }
 
+/// The octets that [`has_in`] looks at, in case they are packed: the first one, which says so, and those of the places.
+pub fn about<'a>(packed: &'a [u8], places: &Range<usize>) -> [&'a [u8]; 2] {
+    let at = |place: usize| place.saturating_mul(2).saturating_add(1).min(packed.len());
+    let (start, end) = (at(places.start), at(places.end.saturating_add(1)));
+    match places.start {
+        0 => [&[], &packed[..end]],
+        _ => [&packed[..packed.len().min(1)], &packed[start..end.max(start)]],
+    }
+}
+
 /// The same in literals from one [`place`] to another.
 pub fn has_in(packed: &[u8], finder: &Finder<'_>, places: Range<usize>) -> bool {
     // What ends the last literal stands in the place behind it.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use memchr::memmem::Finder;
 
@@ -79,31 +80,38 @@ impl Segment {
         columns: &Columns,
         mut each: impl FnMut(u32, bool) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut places = [&[][..]; PLACES];
+        let mut literals = [&[][..]; PLACES];
+        // Which of these documents, and where in its literals.
+        let mut looked_at: Vec<(usize, Range<usize>)> = Vec::with_capacity(PLACES);
         // Of the columns that continue documents, those of documents before.
         let mut passed = 0;
         for docs in docs.chunks(PLACES) {
-            let places = &mut places[..docs.len()];
-            for (place, &doc) in places.iter_mut().zip(docs) {
-                *place = self.areas[area as usize].literals(doc);
-            }
-            if self.ahead.asks() {
-                places.iter().for_each(|packed| self.ahead.will_need(packed));
-            }
-            places.iter().take(AHEAD).for_each(|packed| kernel::prefetch(packed));
+            looked_at.clear();
             for (n, &doc) in docs.iter().enumerate() {
-                if let Some(next) = places.get(n + AHEAD) {
-                    kernel::prefetch(next);
-                }
+                literals[n] = self.areas[area as usize].literals(doc);
                 // Columns of header fields hold addresses as well.
-                let parts = match area {
-                    Area::Body => self.body_signature.parts_of(doc, columns, &mut passed),
-                    _ => None,
-                };
-                let has = match parts {
-                    Some(parts) => parts.into_iter().any(|part| packed::has_in(places[n], octets, part)),
-                    None => packed::has(places[n], octets),
-                };
+                let is_long = area == Area::Body
+                    && self
+                        .body_signature
+                        .parts_of(doc, columns, &mut passed, |part| looked_at.push((n, part)));
+                if !is_long {
+                    looked_at.push((n, 0..usize::MAX));
+                }
+            }
+            let octets_of = |(n, part): &(usize, Range<usize>)| packed::about(literals[*n], part);
+            if self.ahead.asks() {
+                looked_at.iter().flat_map(octets_of).for_each(|octets| self.ahead.will_need(octets));
+            }
+            let prefetch = |part| octets_of(part).into_iter().for_each(kernel::prefetch);
+            looked_at.iter().take(AHEAD).for_each(prefetch);
+            let mut next = 0;
+            for (n, &doc) in docs.iter().enumerate() {
+                let mut has = false;
+                while let Some((_, part)) = looked_at.get(next).filter(|(of, _)| *of == n) {
+                    looked_at.get(next + AHEAD).into_iter().for_each(prefetch);
+                    has = has || packed::has_in(literals[n], octets, part.clone());
+                    next += 1;
+                }
                 each(doc, has)?;
             }
         }

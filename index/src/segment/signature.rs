@@ -414,33 +414,38 @@ impl Signature {
         Columns { words: columns }
     }
 
-    /// Where the tokens of an item are that stand in columns of [`Signature::retain`], if it has several columns: ranges of places as
-    /// [`Signature::open`] was given them.
+    /// Calls `each` with where the tokens of an item are that stand in columns of [`Signature::retain`], if it has several columns, which
+    /// is returned: ranges of places as [`Signature::open`] was given them, rising.
     /// `from` is 0 for the first item, and then what it was left at, as long as items rise.
-    pub fn parts_of(&self, item: u32, columns: &Columns, from: &mut u32) -> Option<Vec<Range<usize>>> {
+    pub fn parts_of(
+        &self,
+        item: u32,
+        columns: &Columns,
+        from: &mut u32,
+        mut each: impl FnMut(Range<usize>),
+    ) -> bool {
         if columns.words.is_empty() || self.starts.len() != self.continued.len() {
-            return None;
+            return false;
         }
         while self.continued.get(*from).is_some_and(|other| other < item) {
             *from += 1;
         }
         let first = *from;
         if self.continued.get(first) != Some(item) {
-            return None;
+            return false;
         }
         let is_set = |at: usize| columns.words.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
         let continuing = self.items.div_ceil(64) as usize * 64;
         let mut column = (item as usize, 0);
-        let mut parts = Vec::new();
         let own = (first..self.continued.len()).take_while(|&n| self.continued.get(n) == Some(item));
         for n in own.map(Some).chain([None]) {
             let start = n.and_then(|n| self.starts.get(n)).map_or(usize::MAX, |start| start as usize);
             if is_set(column.0) {
-                parts.push(column.1..start);
+                each(column.1..start);
             }
             column = (continuing + n.unwrap_or_default() as usize, start);
         }
-        Some(parts)
+        true
     }
 
     /// Whether [`Signature::rows_of`] says anything about a needle.

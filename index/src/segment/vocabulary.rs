@@ -25,7 +25,7 @@ pub const NAME: u8 = 0xfe;
 /// Before a pseudo name.
 pub const PSEUDO: u8 = 0xfd;
 /// Terms that share one item of the signature.
-pub const BLOCK: u32 = 32;
+pub const BLOCK: u32 = 64;
 /// Blocks whose places are looked up at once.
 const PLACES: usize = 64;
 /// Blocks that are on their way from memory while one is looked through.

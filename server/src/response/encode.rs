@@ -381,29 +381,6 @@ pub fn metadata_changed<'a>(out: &mut Vec<u8>, entries: impl IntoIterator<Item =
     out.extend_from_slice(b"\r\n");
 }
 
-/// `* SEARCH n n … CRLF`
-pub fn search(out: &mut Vec<u8>, hits: impl IntoIterator<Item = u32>) {
-    numbers(out, "SEARCH", hits);
-}
-
-/// Octets of most numbers of a large mailbox, with the space before each.
-const NUMBER_BYTES: usize = 7;
-/// Numbers that room is made for before they are written.
-const NUMBERS_AT_ONCE_MAX: usize = 1 << 20;
-
-/// `* NAME n n … CRLF`
-pub fn numbers(out: &mut Vec<u8>, name: &str, hits: impl IntoIterator<Item = u32>) {
-    out.extend_from_slice(b"* ");
-    out.extend_from_slice(name.as_bytes());
-    let hits = hits.into_iter();
-    out.reserve(hits.size_hint().1.unwrap_or(0).min(NUMBERS_AT_ONCE_MAX) * NUMBER_BYTES);
-    for n in hits {
-        out.push(b' ');
-        number(out, u64::from(n));
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
 /// What an ESEARCH response carries; None: not asked for, or (`min`, `max`, `all`) there is no hit.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ESearch {
@@ -616,7 +593,6 @@ mod tests {
             written(|o| metadata_changed(o, ["/private/a", "/private/a b"])),
             "* METADATA \"\" /private/a \"/private/a b\"\\r\\n"
         );
-        assert_eq!(written(|o| search(o, [1, 5])), "* SEARCH 1 5\\r\\n");
         let e =
             ESearch { uid: true, min: Some(2), count: Some(3), all: Some(vec![2..=4]), ..ESearch::default() };
         assert_eq!(

@@ -24,6 +24,7 @@ use crate::limits::{ARRANGE_ITEM_BYTES, SORT_INLINE_MESSAGES_MAX, THREAD_INLINE_
 use crate::observe::metrics::{Family, Phase};
 use crate::observe::step::Step;
 use crate::response::encode;
+use crate::response::number_list::number_list;
 use crate::response::status::{Answer, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
 use crate::wire::ast::{Numbers, SearchCommand, SortCommand, ThreadCommand};
@@ -53,7 +54,7 @@ async fn answered_sort(s: &mut Selected, cx: &Cx, command: SortCommand) -> Resul
     let called = answer::called(view, search.by, &positions, &order);
     let Some(returns) = search.returns else {
         let hits = order.items().filter_map(called);
-        cx.out.with(|out| encode::numbers(out, "SORT", hits));
+        cx.out.with(|out| number_list(out, "SORT", hits));
         return Ok(());
     };
     let returns = search::answer::or_all(returns);

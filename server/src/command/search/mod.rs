@@ -43,6 +43,7 @@ use crate::mailbox::view::View;
 use crate::observe::metrics::{Family, Phase};
 use crate::observe::step::Step;
 use crate::response::encode;
+use crate::response::number_list::number_list;
 use crate::response::status::{Answer, Code, Done, Refusal, RefusalKind};
 use crate::session::{Cx, Selected};
 use crate::wire::ast::{SearchCommand, SearchReturn};
@@ -76,7 +77,8 @@ async fn answered(s: &mut Selected, cx: &Cx, command: SearchCommand) -> Result<(
     let view = s.view.sequence_numbers();
     match command.returns {
         None if !s.auth.rev2 => {
-            cx.out.with(|out| encode::search(out, numbers::numbers(view, command.by, &positions)));
+            let hits = numbers::numbers(view, command.by, &positions);
+            cx.out.with(|out| number_list(out, "SEARCH", hits));
         }
         returns => {
             let returns = answer::or_all(returns.unwrap_or_default());

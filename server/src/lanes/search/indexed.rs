@@ -167,7 +167,13 @@ impl Segments {
     pub fn finish(&self) -> Found {
         let Answers { found, left: messages } = std::mem::take(&mut *self.answers());
         let Indexed { snapshot, numbers, positions: asked, .. } = &self.indexed;
-        let bytes: Vec<u8> = found.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut bytes = vec![0; found.len() * 8];
+        bytes
+            .as_chunks_mut()
+            .0
+            .iter_mut()
+            .zip(&found)
+            .for_each(|(octets, word)| *octets = word.to_le_bytes());
         let mut positions = RoaringBitmap::from_lsb0_bytes(0, &bytes);
         if !numbers.ascend() {
             positions &= asked;
