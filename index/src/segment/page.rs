@@ -87,6 +87,7 @@ impl Segment {
         let mut passed = 0;
         for docs in docs.chunks(PLACES) {
             looked_at.clear();
+            docs.iter().for_each(|&doc| self.areas[area as usize].literal_offsets.prefetch(doc));
             for (n, &doc) in docs.iter().enumerate() {
                 literals[n] = self.areas[area as usize].literals(doc);
                 // Columns of header fields hold addresses as well.

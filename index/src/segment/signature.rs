@@ -404,10 +404,16 @@ impl Signature {
         self.and_into(needle, &mut columns);
         let first = self.items.div_ceil(64) as usize;
         let mut items = columns.get(..first).unwrap_or_default().to_vec();
-        for (n, item) in self.continued.iter().enumerate() {
-            let set = columns.get(first + n / 64).is_some_and(|word| word >> (n % 64) & 1 == 1);
-            if set && let Some(word) = items.get_mut(item as usize / 64) {
-                *word |= 1 << (item % 64);
+        let continuing = columns.get(first..).unwrap_or_default();
+        for (n, mut set) in continuing.iter().copied().enumerate().filter(|(_, word)| *word != 0) {
+            while set != 0 {
+                let column = n as u32 * 64 + set.trailing_zeros();
+                set &= set - 1;
+                // There are none for the last bits.
+                let item = self.continued.get(column).unwrap_or(u32::MAX);
+                if let Some(word) = items.get_mut(item as usize / 64) {
+                    *word |= 1 << (item % 64);
+                }
             }
         }
         words.iter_mut().zip(&items).for_each(|(word, found)| *word &= found);
