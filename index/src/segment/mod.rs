@@ -112,7 +112,7 @@ impl Default for BuildOptions {
         BuildOptions {
             joints: true,
             edges: Edges::Body,
-            bits_per_gram: Grams { letters: 7.5, others: 7.5 },
+            bits_per_gram: Grams { letters: 10.0, others: 5.0 },
             head_bits_per_gram: Grams { letters: 4.5, others: 1.3 },
             vocabulary_bits_per_gram: Grams { letters: 5.0, others: 5.0 },
             literals: true,
