@@ -82,7 +82,7 @@ impl Source for Log {
         let content = |wanted: &Wanted| {
             let message = &self.mail[wanted.message as usize];
             let (header, body) = message.split_at(header_end(message));
-            Ok(Content { header: header.to_vec(), body: body.to_vec(), documents: Vec::new() })
+            Ok(Content { header: header.to_vec(), body: body.to_vec(), ..Content::default() })
         };
         wanted.iter().map(content).collect()
     }

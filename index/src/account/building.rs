@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 
 use super::Tail;
 use super::bounds::Bounds;
+use super::saved::Compared;
 use super::snapshot;
 use super::work::{Content, Failure, Source, Wanted};
 use crate::limits::{INDEX_MESSAGE_BYTES_MAX, INDEX_READ_BYTES_MAX};
@@ -45,6 +46,7 @@ pub(super) struct Building<'a> {
     docs: u32,
     unvouched: u32,
     set_aside: Vec<(u32, String)>,
+    compared: Compared,
 }
 
 /// What came of it.
@@ -55,6 +57,8 @@ pub(super) struct Made {
     pub unvouched: u32,
     /// Messages that something is wrong with.
     pub set_aside: Vec<(u32, String)>,
+    /// What SORT and THREAD compare of those that were taken.
+    pub compared: Compared,
 }
 
 pub(super) enum BuildFailure {
@@ -81,7 +85,16 @@ impl From<BuildError> for BuildFailure {
 impl<'a> Building<'a> {
     pub fn new(poison: &'a RoaringBitmap, bounds: Bounds) -> Building<'a> {
         let builder = swap_spare(None).map_or_else(|| Builder::new(BuildOptions::default()), Builder::anew);
-        Building { poison, bounds, builder, text: 0, docs: 0, unvouched: 0, set_aside: Vec::new() }
+        Building {
+            poison,
+            bounds,
+            builder,
+            text: 0,
+            docs: 0,
+            unvouched: 0,
+            set_aside: Vec::new(),
+            compared: Compared::default(),
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -130,11 +143,16 @@ impl<'a> Building<'a> {
             if stop.load(Ordering::Relaxed) {
                 return Err(Failure::Stopped.into());
             }
+            let mut summary = None;
             let texts = match known {
                 Some(texts) => Ok(texts),
                 None if !readable(wanted) => Err("it is too large".to_owned()),
                 None => match contents.next() {
-                    Some(Ok(content)) => prepare(&content, stop)?,
+                    Some(Ok(content)) => {
+                        let texts = prepare(&content, stop)?;
+                        summary = Some(content.summary);
+                        texts
+                    }
                     Some(Err(error)) => Err(error),
                     None => Err("it was not read".to_owned()),
                 },
@@ -143,7 +161,13 @@ impl<'a> Building<'a> {
                 _ if self.poison.contains(wanted.message) => {
                     self.set_aside.push((wanted.message, "indexing it panics".to_owned()));
                 }
-                Ok(texts) if texts.is_vouched() => self.push(wanted.message, &texts)?,
+                Ok(texts) if texts.is_vouched() => {
+                    self.push(wanted.message, &texts)?;
+                    match summary {
+                        Some(stored) => self.compared.add(wanted.message, stored),
+                        None => self.compared.read_later(*wanted),
+                    }
+                }
                 Ok(_) => self.unvouched += 1,
                 Err(why) => self.set_aside.push((wanted.message, why)),
             }
@@ -165,9 +189,9 @@ impl<'a> Building<'a> {
 
     /// The segment; `more` follow at once.
     pub fn finish(self, more: bool, stop: &AtomicBool) -> Result<Made, BuildFailure> {
-        let Building { bounds, mut builder, text, docs, unvouched, set_aside, .. } = self;
+        let Building { bounds, mut builder, text, docs, unvouched, set_aside, compared, .. } = self;
         if docs == 0 {
-            return Ok(Made { content: None, unvouched, set_aside });
+            return Ok(Made { content: None, unvouched, set_aside, compared });
         }
         let bytes = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
@@ -178,7 +202,7 @@ impl<'a> Building<'a> {
         if more && builder.held() < bounds.spare() {
             swap_spare(Some(builder));
         }
-        Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside })
+        Ok(Made { content: Some(snapshot::Content { bytes, docs, text }), unvouched, set_aside, compared })
     }
 }
 
@@ -194,7 +218,7 @@ fn first_read(wanted: &[Wanted]) -> usize {
 
 /// The texts of a message, or why it has to be set aside.
 fn prepare(content: &Content, stop: &AtomicBool) -> Result<Result<Arc<Prepared>, String>, Failure> {
-    let Content { header, body, documents } = content;
+    let Content { header, body, documents, .. } = content;
     let message = Message { header, body, documents };
     match catch_unwind(AssertUnwindSafe(|| Prepared::new(&message, stop))) {
         Ok(Ok(texts)) => Ok(Ok(Arc::new(texts))),

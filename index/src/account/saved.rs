@@ -50,6 +50,30 @@ impl Saved {
     }
 }
 
+/// What SORT and THREAD compare of messages that a segment is made of.
+#[derive(Default)]
+pub(super) struct Compared {
+    pages: BTreeMap<u32, Page>,
+    /// Those whose summaries were not read with them.
+    unread: Vec<Wanted>,
+}
+
+impl Compared {
+    /// Adds what a summary says, as it is stored. One that is damaged or of another version is for SORT.
+    pub fn add(&mut self, message: u32, stored: Option<(u16, Vec<u8>)>) {
+        if let Some((summary::VERSION, octets)) = stored
+            && let Ok(keys) = SummaryKeys::new(&octets)
+        {
+            self.pages.entry(message / PAGE_MESSAGES).or_default().insert(message, &keys);
+        }
+    }
+
+    /// The summary of a message is still to be read.
+    pub fn read_later(&mut self, wanted: Wanted) {
+        self.unread.push(wanted);
+    }
+}
+
 impl AccountIndex {
     /// Whether there is a file of this group. For executors.
     pub fn has_saved(&self, group: u32) -> bool {
@@ -113,25 +137,23 @@ impl AccountIndex {
         Ok(if is_current { next } else { 0 })
     }
 
-    /// Saves entries of messages that a segment was made of, so that not even the first SORT reads summaries. They were read a moment ago;
-    /// what cannot be read or written now is for SORT.
-    pub(super) fn save_built(&self, wanted: &[Wanted], source: &mut dyn Source, stop: &AtomicBool) {
-        for wanted in wanted.chunk_by(|a, b| saved::group(a.message) == saved::group(b.message)) {
-            let Some(group) = wanted.first().map(|first| saved::group(first.message)) else { continue };
-            let mut pages: BTreeMap<u32, Page> = BTreeMap::new();
-            for batch in wanted.chunks(SAVED_READ_MESSAGES) {
-                if stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                for (wanted, stored) in batch.iter().zip(source.summaries(batch)) {
-                    let Some((summary::VERSION, octets)) = stored else { continue };
-                    let Ok(keys) = SummaryKeys::new(&octets) else { continue };
-                    pages.entry(wanted.message / PAGE_MESSAGES).or_default().insert(wanted.message, &keys);
-                }
+    /// Saves entries of messages that a segment was made of, so that not even the first SORT reads summaries. What cannot be read or
+    /// written now is for SORT.
+    pub(super) fn save_built(&self, mut compared: Compared, source: &mut dyn Source, stop: &AtomicBool) {
+        let unread = std::mem::take(&mut compared.unread);
+        for batch in unread.chunks(SAVED_READ_MESSAGES) {
+            if stop.load(Ordering::Relaxed) {
+                return;
             }
-            let pages: Vec<(u32, Arc<Page>)> =
-                pages.into_iter().map(|(number, page)| (number, Arc::new(page))).collect();
-            if !pages.is_empty() && self.save(group, &pages, stop).is_err() {
+            for (wanted, stored) in batch.iter().zip(source.summaries(batch)) {
+                compared.add(wanted.message, stored);
+            }
+        }
+        let pages: Vec<(u32, Arc<Page>)> =
+            compared.pages.into_iter().map(|(number, page)| (number, Arc::new(page))).collect();
+        for pages in pages.chunk_by(|(a, _), (b, _)| a / saved::GROUP_PAGES == b / saved::GROUP_PAGES) {
+            let Some((first, _)) = pages.first() else { continue };
+            if stop.load(Ordering::Relaxed) || self.save(first / saved::GROUP_PAGES, pages, stop).is_err() {
                 return;
             }
         }

@@ -57,7 +57,7 @@ fn content(message: u32) -> Content {
             message.wrapping_mul(2_654_435_761)
         )
         .into_bytes(),
-        documents: Vec::new(),
+        ..Content::default()
     }
 }
 

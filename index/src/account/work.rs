@@ -62,6 +62,8 @@ pub struct Content {
     pub body: Vec<u8>,
     /// Texts of its documents.
     pub documents: Vec<String>,
+    /// Its summary as stored, with its version, if it is at hand: for what SORT and THREAD compare.
+    pub summary: Option<(u16, Vec<u8>)>,
 }
 
 /// Where messages come from. Errors of whole calls end the step; it is tried again later.
@@ -72,7 +74,8 @@ pub trait Source {
     fn batch(&mut self, from: u32, messages_max: usize) -> io::Result<Batch>;
     /// One answer for each, in order: what cannot be read is set aside.
     fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>>;
-    /// Summaries as stored, with their versions, one for each in order, for what SORT and THREAD compare; nothing where they cannot be read.
+    /// Summaries of messages that are not read, because their texts are known: as in [`Content`], one for each in order; nothing where
+    /// they cannot be read.
     fn summaries(&mut self, wanted: &[Wanted]) -> Vec<Option<(u16, Vec<u8>)>> {
         let _ = wanted;
         Vec::new()
@@ -170,7 +173,8 @@ impl AccountIndex {
         if !in_order || batch.upto <= from {
             return Err(Failure::Outdated);
         }
-        let (made, taken) = self.assemble(&batch.wanted, source, stop)?;
+        let (mut made, taken) = self.assemble(&batch.wanted, source, stop)?;
+        let compared = std::mem::take(&mut made.compared);
         let mut manifest = worker.manifest.clone();
         manifest.lsn = manifest.lsn.max(batch.lsn);
         manifest.next = batch.wanted.get(taken).map_or(batch.upto, |first| first.message);
@@ -190,7 +194,7 @@ impl AccountIndex {
             Change { replaced: end..end, segment: made.content, manifest, base, era },
             stop,
         )?;
-        self.save_built(&batch.wanted[..taken], source, stop);
+        self.save_built(compared, source, stop);
         Ok(done)
     }
 

@@ -244,7 +244,9 @@ impl Source for LogSource {
     fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>> {
         let addresses: Vec<_> = wanted.iter().map(|wanted| wanted.address).collect();
         let disk = &mut self.disk;
-        let messages = self.reader.read_messages(&addresses, true, &mut |places| disk.read(places));
+        let messages = self.reader.read_summarised(&addresses, &mut |places| disk.read(places));
+        // Those that have serials are known by their numbers as well.
+        let is_mail = self.key.of == Of::Mail;
         let addresses: Vec<_> = wanted.iter().filter_map(|wanted| wanted.documents).collect();
         let documents = self.reader.read_documents(&addresses, &mut |places| disk.read(places));
         let mut documents = documents.into_iter();
@@ -255,14 +257,19 @@ impl Source for LogSource {
                 // Taken also when the message is lost: those of the next one stand behind them.
                 let documents = wanted.documents.and_then(|_| documents.next());
                 let documents = documents.unwrap_or_else(|| Ok(Vec::new())).map_err(|e| e.to_string())?;
-                let LaneMessage { header, body } = message.map_err(|error| error.to_string())?;
-                Ok(Content { header, body, documents: lanes::texts(documents) })
+                let (message, summary) = message.map_err(|error| error.to_string())?;
+                let LaneMessage { header, body } = message;
+                Ok(Content {
+                    header,
+                    body,
+                    documents: lanes::texts(documents),
+                    summary: Some(summary).filter(|_| is_mail),
+                })
             })
             .collect()
     }
 
     fn summaries(&mut self, wanted: &[Wanted]) -> Vec<Option<(u16, Vec<u8>)>> {
-        // Those that have serials are known by their numbers as well.
         if self.key.of != Of::Mail {
             return Vec::new();
         }

@@ -8,6 +8,7 @@ use super::documents::{Document, DocumentsRecord};
 use super::message::{Extent, MessageRecord, Squeezer, needed_by_chunk};
 use super::read::{MESSAGE_BYTES_GUESS, not_content};
 use super::{Shard, log_dir};
+use crate::codec::BadBytes;
 use crate::error::{Damage, ReadError};
 use crate::limits;
 use crate::log::reader::{Cut, ReadRun, cut, plan};
@@ -15,7 +16,7 @@ use crate::log::record::Salt;
 use crate::log::segment::{self, HeaderRead, SegmentHeader};
 use crate::log::{Address, RecordBytes, RecordType};
 use crate::types::ShardId;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,6 +55,10 @@ impl Shard {
 /// Reads a batch: one answer a request, in order.
 type ReadBatch<'a> = &'a mut dyn FnMut(&[ReadAt]) -> Vec<io::Result<Vec<u8>>>;
 type Payload = Result<RecordBytes, ReadError>;
+/// A message, and its summary as stored, with its version.
+type Summarised = (LaneMessage, (u16, Vec<u8>));
+/// What was read already, by segment and offset.
+type Held = BTreeMap<(u32, u64), Arc<Vec<u8>>>;
 
 fn damaged(address: Address, damage: Damage) -> ReadError {
     ReadError::Damaged { address, damage }
@@ -69,25 +74,50 @@ impl LaneReader {
     }
 
     /// Header (and with `bodies` the body) of each message, in the order asked for. `read` reads a batch: one answer a
-    /// request, in order. It is called about three times: segment headers that are new, message records, chunks; and for dictionaries
-    /// that are new.
+    /// request, in order. It is called about three times: segment headers that are new, message records, chunks that do not lie among
+    /// these; and for dictionaries that are new.
     pub fn read_messages(
         &self,
         addresses: &[Address],
         bodies: bool,
         read: ReadBatch<'_>,
     ) -> Vec<Result<LaneMessage, ReadError>> {
+        let decode = |payload: &[u8]| Ok((MessageRecord::decode_apart(payload)?.0, ()));
+        let messages = self.read_decoded(addresses, bodies, decode, read);
+        messages.into_iter().map(|message| Ok(message?.0)).collect()
+    }
+
+    /// Whole messages with their summaries, which stand in the records that have to be read anyway.
+    pub fn read_summarised(
+        &self,
+        addresses: &[Address],
+        read: ReadBatch<'_>,
+    ) -> Vec<Result<Summarised, ReadError>> {
+        let decode = |payload: &[u8]| {
+            let (record, summary) = MessageRecord::decode_apart(payload)?;
+            let summary = (record.summary_version, summary.to_vec());
+            Ok((record, summary))
+        };
+        self.read_decoded(addresses, true, decode, read)
+    }
+
+    /// Messages, each with what `decode` takes from its record beside where its content is.
+    fn read_decoded<T>(
+        &self,
+        addresses: &[Address],
+        bodies: bool,
+        decode: impl Fn(&[u8]) -> Result<(MessageRecord, T), BadBytes>,
+        read: ReadBatch<'_>,
+    ) -> Vec<Result<(LaneMessage, T), ReadError>> {
         let wanted: Vec<(Address, usize)> =
             addresses.iter().map(|address| (*address, MESSAGE_BYTES_GUESS)).collect();
-        let records: Vec<Result<MessageRecord, ReadError>> = self
-            .read_records(&wanted, RecordType::Message, read)
+        // Records of neighbours are read together with what lies between them, which mostly is their content.
+        let mut held = Held::new();
+        let records: Vec<Result<(MessageRecord, T), ReadError>> = self
+            .read_held(&wanted, RecordType::Message, &mut held, read)
             .into_iter()
             .zip(addresses)
-            .map(|(payload, address)| {
-                let payload = payload?;
-                let (record, _) = MessageRecord::decode_apart(&payload).map_err(not_content(*address))?;
-                Ok(record)
-            })
+            .map(|(payload, address)| decode(&payload?).map_err(not_content(*address)))
             .collect();
         let extents = |record: &MessageRecord| -> Vec<Extent> {
             record
@@ -100,15 +130,15 @@ impl LaneReader {
         let wanted: Vec<(Address, usize)> = records
             .iter()
             .flatten()
-            .flat_map(&extents)
+            .flat_map(|(record, _)| extents(record))
             .map(|extent| (extent.address, extent.stored_len as usize))
             .collect();
-        let chunks = self.read_records(&wanted, RecordType::Chunk, read);
+        let chunks = self.read_held(&wanted, RecordType::Chunk, &mut held, read);
         self.learn_dictionaries(&wanted, &chunks, read);
         let mut chunks = chunks.into_iter();
         let mut squeezer = Squeezer::new();
-        let assemble = |record: Result<MessageRecord, ReadError>| {
-            let record = record?;
+        let assemble = |record: Result<(MessageRecord, T), ReadError>| {
+            let (record, beside) = record?;
             let extents = extents(&record);
             // In full also when one fails: the next message's begin behind them.
             let chunks: Vec<Payload> = chunks.by_ref().take(extents.len()).collect();
@@ -122,7 +152,7 @@ impl LaneReader {
                     .inflate(&chunk, extent.raw_len, dictionary.as_deref(), out)
                     .map_err(not_content(extent.address))?;
             }
-            Ok(message)
+            Ok((message, beside))
         };
         records.into_iter().map(assemble).collect()
     }
@@ -199,9 +229,33 @@ impl LaneReader {
         kind: RecordType,
         read: ReadBatch<'_>,
     ) -> Vec<Payload> {
+        self.read_held(wanted, kind, &mut Held::new(), read)
+    }
+
+    /// The same. What `held` has whole is not read again, and it gets what is read.
+    fn read_held(
+        &self,
+        wanted: &[(Address, usize)],
+        kind: RecordType,
+        held: &mut Held,
+        read: ReadBatch<'_>,
+    ) -> Vec<Payload> {
         let salts = self.learn_salts(wanted, read);
-        let mut results: Vec<Option<Payload>> = vec![None; wanted.len()];
-        let mut runs = plan(wanted);
+        let among_held = |address: &Address| {
+            let at = (address.segment, u64::from(address.offset));
+            let ((_, pos), bytes) = held.range((at.0, 0)..=at).next_back()?;
+            let from = usize::try_from(at.1 - pos).ok()?;
+            match cut(bytes, from, *salts.get(&at.0)?) {
+                Cut::Whole(record) if record.kind == kind => Some(Ok(record)),
+                // Whatever it is: reading it tells.
+                _ => None,
+            }
+        };
+        let mut results: Vec<Option<Payload>> =
+            wanted.iter().map(|(address, _)| among_held(address)).collect();
+        let missing: Vec<usize> = (0..wanted.len()).filter(|nth| results[*nth].is_none()).collect();
+        let mut runs = plan(&missing.iter().map(|nth| wanted[*nth]).collect::<Vec<_>>());
+        runs.iter_mut().flat_map(|run| &mut run.members).for_each(|member| *member = missing[*member]);
         while !runs.is_empty() {
             let batch: Vec<ReadAt> = runs
                 .iter()
@@ -212,6 +266,9 @@ impl LaneReader {
             for run in runs {
                 let answer = answers.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
                 let bytes = answer.map(Arc::new).map_err(Arc::new);
+                if let Ok(bytes) = &bytes {
+                    held.insert((run.segment, run.pos), Arc::clone(bytes));
+                }
                 for nth in run.members {
                     let address = wanted[nth].0;
                     let from = (u64::from(address.offset) - run.pos) as usize;

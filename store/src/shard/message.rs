@@ -5,6 +5,7 @@ use crate::codec::{BadBytes, Reader, Writer};
 use crate::limits;
 use crate::log::Address;
 use crate::types::{EmailId, ThreadId, ZonedTime};
+use std::io::Cursor;
 use std::num::NonZeroU32;
 use zstd::zstd_safe::{CCtx, DCtx, get_dict_id_from_frame};
 
@@ -197,8 +198,10 @@ impl Squeezer {
         }
         let decompressor = self.decompressor.as_mut().ok_or(BadBytes)?;
         let start = out.len();
-        out.resize(start + raw_len, 0);
-        let room = &mut out[start..];
+        out.reserve(raw_len);
+        let mut room = Cursor::new(&mut *out);
+        room.set_position(start as u64);
+        let room = &mut room;
         let inflated = match (head[0], dictionary) {
             (ZSTD, _) => decompressor.decompress(room, stored).ok(),
             (WITH_DICTIONARY, Some(dictionary)) => {

@@ -494,7 +494,12 @@ impl Source for Log {
             }
             let message = self.mail[wanted.address.offset as usize].message();
             let documents = message.documents.to_vec();
-            Ok(Content { header: message.header.to_vec(), body: message.body.to_vec(), documents })
+            Ok(Content {
+                header: message.header.to_vec(),
+                body: message.body.to_vec(),
+                documents,
+                summary: None,
+            })
         };
         wanted.iter().map(content).collect()
     }

@@ -156,6 +156,20 @@ fn a_full_disk_leaves_what_there_was() {
 /// A log that has summaries, too.
 struct Summaries(Log);
 
+/// The summary of a message as it is stored.
+fn stored(message: u32) -> Option<(u16, Vec<u8>)> {
+    match message % 10 {
+        // Damaged, of another version, or not to be read.
+        1 => Some((crate::summary::VERSION, b"?".to_vec())),
+        2 => Some((crate::summary::VERSION - 1, Vec::new())),
+        3 => None,
+        _ => {
+            let message = format!("Subject: {message}\r\n\r\n");
+            Some((crate::summary::VERSION, Summary::build(message.as_bytes()).encode()))
+        }
+    }
+}
+
 impl Source for Summaries {
     fn known(&mut self, witness: Option<u32>) -> io::Result<Known> {
         self.0.known(witness)
@@ -164,19 +178,14 @@ impl Source for Summaries {
         self.0.batch(from, messages_max)
     }
     fn read(&mut self, wanted: &[Wanted]) -> Vec<Result<Content, String>> {
-        self.0.read(wanted)
+        let with_summary = |(wanted, content): (&Wanted, Result<Content, String>)| {
+            Ok(Content { summary: stored(wanted.message), ..content? })
+        };
+        wanted.iter().zip(self.0.read(wanted)).map(with_summary).collect()
     }
     fn summaries(&mut self, wanted: &[Wanted]) -> Vec<Option<(u16, Vec<u8>)>> {
-        let stored = |message: u32| match message % 10 {
-            // Damaged, of another version, or not to be read.
-            1 => Some((crate::summary::VERSION, b"?".to_vec())),
-            2 => Some((crate::summary::VERSION - 1, Vec::new())),
-            3 => None,
-            _ => {
-                let message = format!("Subject: {message}\r\n\r\n");
-                Some((crate::summary::VERSION, Summary::build(message.as_bytes()).encode()))
-            }
-        };
+        // Those that were read have theirs already.
+        assert!(wanted.iter().all(|wanted| KEPT.contains(&wanted.message)), "{wanted:?}");
         wanted.iter().map(|wanted| stored(wanted.message)).collect()
     }
     fn live(&mut self) -> Option<RoaringBitmap> {
@@ -184,11 +193,18 @@ impl Source for Summaries {
     }
 }
 
+/// Messages whose texts are in memory.
+const KEPT: std::ops::Range<u32> = 40..72;
+
 #[test]
 fn a_build_saves_what_it_takes() {
     let mut log = Summaries(Log::new(90, 60));
     let (_dir, path) = folder();
     let index = AccountIndex::open(&path, &IDENTITY, BOOT, &mut log).unwrap().0;
+    for message in KEPT {
+        let Content { header, body, .. } = content(message);
+        index.tail().put(message, Arc::new(Prepared::new(&Message::new(&header, &body), &GO).unwrap()));
+    }
     for next in [60, 90] {
         index.work(Work::Build, &mut log, &GO).unwrap();
         assert_eq!(entries(&path), [format!("0-{next}.entries")]);
