@@ -51,7 +51,7 @@ impl Segment {
                     });
                     return Ok(());
                 }
-                Step::Entry { ord, .. } => vocabulary.token(ord).ok_or(Damaged("a name in a text"))?,
+                Step::Entry { ord, .. } => vocabulary.token(ord).ok_or(Damaged("a token"))?,
                 Step::Literal { class, token } => (class, token),
             };
             if after_word && class == Class::Word {
@@ -67,7 +67,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Walks the codes of one area of a message together with its literals.
+    /// Walks the codes of one area of a message together with its literals. Names are names, by their ords, and entries are tokens.
     pub(super) fn steps(
         &self,
         doc: u32,
@@ -85,6 +85,7 @@ impl Segment {
                 return Err(Damaged("a token outside of a text"));
             }
             let entry = |rank| self.vocabulary().ord_of_rank(rank).ok_or(Damaged("rank"));
+            let tokens = self.vocabulary().tokens();
             each(match rank {
                 TEXT => {
                     begun = true;
@@ -96,7 +97,11 @@ impl Segment {
                         if nested {
                             name = codes::next(run, &mut at).ok_or(Damaged("name"))?;
                         }
-                        Step::Text { nested, name: Some(entry(name)?) }
+                        let name = entry(name)?;
+                        if name < tokens {
+                            return Err(Damaged("a token as a name"));
+                        }
+                        Step::Text { nested, name: Some(name) }
                     }
                 }
                 LITERAL_WORD | LITERAL_SEPARATOR => {
@@ -107,7 +112,13 @@ impl Segment {
                     Step::Literal { class, token }
                 }
                 NESTED => return Err(Damaged("a nested text")),
-                rank => Step::Entry { rank, ord: entry(rank)? },
+                rank => {
+                    let ord = entry(rank)?;
+                    if ord >= tokens {
+                        return Err(Damaged("a name in a text"));
+                    }
+                    Step::Entry { rank, ord }
+                }
             })?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::build::Builder;
 use super::decode::Step;
 use super::intern::Tag;
-use super::{BuildError, BuildOptions, Segment};
+use super::{BuildError, BuildOptions, Damaged, Segment};
 use crate::prepare::Area;
 
 /// Messages between two looks at the stop flag; a few milliseconds of work.
@@ -52,11 +52,11 @@ fn push(builder: &mut Builder, segment: &Segment, doc: u32, ids: &mut [u32]) -> 
         segment.steps(doc, area, &mut |step| {
             match step {
                 Step::Text { nested, name } => {
-                    let name = name.map(|name| number(builder, segment, name, ids));
+                    let name = name.map(|name| number(builder, segment, name, ids)).transpose()?;
                     builder.text_of(nested, name);
                 }
                 Step::Entry { ord, .. } => {
-                    let id = number(builder, segment, ord, ids);
+                    let id = number(builder, segment, ord, ids)?;
                     builder.token(id);
                 }
                 Step::Literal { class, token } => {
@@ -70,18 +70,22 @@ fn push(builder: &mut Builder, segment: &Segment, doc: u32, ids: &mut [u32]) -> 
     Ok(())
 }
 
+/// The number of an entry. What it is has to agree with where it stands: names behind all tokens.
 #[inline]
-fn number(builder: &mut Builder, segment: &Segment, ord: u32, ids: &mut [u32]) -> u32 {
+fn number(builder: &mut Builder, segment: &Segment, ord: u32, ids: &mut [u32]) -> Result<u32, Damaged> {
     match ids.get(ord as usize) {
-        Some(&id) if id != NONE => id,
+        Some(&id) if id != NONE => Ok(id),
         _ => {
             let vocabulary = segment.vocabulary();
-            let tag = vocabulary.class(ord).map_or(Tag::Name, Tag::from);
-            let id = builder.interner.intern(vocabulary.term(ord), tag);
+            let class = vocabulary.class(ord);
+            if class.is_some() != (ord < vocabulary.tokens()) {
+                return Err(Damaged("vocabulary"));
+            }
+            let id = builder.interner.intern(vocabulary.term(ord), class.map_or(Tag::Name, Tag::from));
             if let Some(place) = ids.get_mut(ord as usize) {
                 *place = id;
             }
-            id
+            Ok(id)
         }
     }
 }

@@ -579,6 +579,23 @@ fn damage_never_panics() {
 }
 
 #[test]
+fn entries_that_are_not_what_their_place_says_are_not_merged() {
+    let file = small();
+    let merged = |file: Vec<u8>| {
+        let segment = Segment::open(OwnedBytes::new(file), Verify::Shape).unwrap();
+        merge(&[&segment], &|_| true, BuildOptions::default(), &|| false)
+    };
+    assert!(merged(file.clone()).is_ok());
+    // A name that looks like a token, and a token that looks like a name; both stay where they were in the order.
+    for (entry, at, octet) in [(&b"\xfeSUBJECT\xff"[..], 0, 0xfc), (b"\xffTHE\xff", 1, 0xfe)] {
+        let start = file.windows(entry.len()).position(|octets| octets == entry).unwrap();
+        let mut damaged = file.clone();
+        damaged[start + at] = octet;
+        assert!(matches!(merged(damaged), Err(BuildError::Damaged(_))), "{entry:?}");
+    }
+}
+
+#[test]
 fn checksums_notice_every_flip() {
     let file = small();
     let mut unnoticed = 0;
