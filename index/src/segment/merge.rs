@@ -77,11 +77,11 @@ fn number(builder: &mut Builder, segment: &Segment, ord: u32, ids: &mut [u32]) -
         Some(&id) if id != NONE => Ok(id),
         _ => {
             let vocabulary = segment.vocabulary();
-            let class = vocabulary.class(ord);
-            if class.is_some() != (ord < vocabulary.tokens()) {
+            let (term, class) = (vocabulary.term(ord), vocabulary.class(ord));
+            if term.is_empty() || class.is_some() != (ord < vocabulary.tokens()) {
                 return Err(Damaged("vocabulary"));
             }
-            let id = builder.interner.intern(vocabulary.term(ord), class.map_or(Tag::Name, Tag::from));
+            let id = builder.interner.intern(term, class.map_or(Tag::Name, Tag::from));
             if let Some(place) = ids.get_mut(ord as usize) {
                 *place = id;
             }
