@@ -1,7 +1,7 @@
 //! Lists of many numbers, as SEARCH and SORT answer with.
 //!
-//! Most lists ascend, and what stands above the last three digits is the same for many numbers: it is written down once and copied, so
-//! that an answer of a hundred thousand hits holds up its executor for a fraction of a millisecond.
+//! Most lists ascend, and what stands above the last three digits is the same for many numbers: it is written down once and copied. An
+//! answer of a hundred thousand hits is written in one go on its executor, which nobody else should notice.
 
 /// The last three digits of a number, and the space behind it.
 static ENDS: [[u8; 4]; 1000] = {
