@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use icu_casemap::CaseMapper;
 use unicode_normalization::char::decompose_compatible;
 
-use crate::segment::kernel::map_ascii;
+use crate::segment::kernel::{map_ascii, string_of};
 
 /// Version of the normalised text; an index names the one that made it. Another mapping of any character, also one that a
 /// dependency brings with new Unicode data, is another version.
@@ -27,7 +27,7 @@ pub struct Normaliser {
 pub fn normalise(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 1);
     Normaliser::default().push(text, &mut out);
-    let Ok(out) = String::from_utf8(out) else { unreachable!("only characters are pushed") };
+    let Some(out) = string_of(out) else { unreachable!("only characters are pushed") };
     out
 }
 

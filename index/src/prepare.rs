@@ -13,6 +13,7 @@ use crate::extract::{self, Source, TextSink, Walk};
 use crate::limits::PREPARED_BYTES_MAX;
 use crate::mime::header::fields;
 use crate::scan::{Message, Stopped};
+use crate::segment::kernel::string_of;
 
 /// The parts of a message that text keys tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,8 +135,8 @@ impl Prepared {
             return Err(Stopped);
         }
         // The sink itself only stops a walk when the texts are too much.
-        Ok(match (walked, String::from_utf8(collect.buffer)) {
-            (ControlFlow::Continue(()), Ok(buffer)) => Prepared { buffer, ..collect.out },
+        Ok(match (walked, string_of(collect.buffer)) {
+            (ControlFlow::Continue(()), Some(buffer)) => Prepared { buffer, ..collect.out },
             _ => Prepared::unvouched(),
         })
     }

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowed::Flowed;
 use html::Html;
+use simdutf8::basic as utf8;
 
 use crate::limits::{NESTING_DEPTH_MAX, STEP_BYTES_MAX};
 use crate::mime::charset::{self, Charset};
@@ -300,9 +301,9 @@ fn as_is(charset: Charset, bytes: &[u8]) -> Option<&str> {
     if charset.reads_utf8() {
         let bytes =
             if charset.removes_bom() { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes };
-        return std::str::from_utf8(bytes).ok();
+        return utf8::from_utf8(bytes).ok();
     }
-    if charset.is_ascii_compatible() && bytes.is_ascii() { std::str::from_utf8(bytes).ok() } else { None }
+    if charset.is_ascii_compatible() && bytes.is_ascii() { utf8::from_utf8(bytes).ok() } else { None }
 }
 
 struct Writer<'a, S> {

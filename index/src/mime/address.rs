@@ -3,6 +3,8 @@
 //! Values stay octets as written: quotes, backslashes and comments are resolved, encoded-words are not. What is not an
 //! address is kept as one without a domain, and the list is marked as broken.
 
+use std::borrow::Cow;
+
 use super::params::Scanner;
 use crate::limits::{ADDRESSES_MAX, FIELD_BYTES_MAX};
 
@@ -38,8 +40,8 @@ pub struct Addresses {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Token {
-    bytes: Vec<u8>,
+struct Token<'a> {
+    bytes: Cow<'a, [u8]>,
     at_sign: bool,
     space_before: bool,
 }
@@ -88,12 +90,15 @@ pub fn parse(value: &[u8]) -> Addresses {
     out
 }
 
+/// What most addresses have no more of: a name, or three tokens.
+const TOKENS_GUESS: usize = 4;
+
 /// Words up to one of `,;:<>`.
-fn tokens(scanner: &mut Scanner<'_>, comment: &mut Option<Vec<u8>>) -> Vec<Token> {
-    let mut out: Vec<Token> = Vec::new();
+fn tokens<'a>(scanner: &mut Scanner<'a>, comment: &mut Option<Vec<u8>>) -> Vec<Token<'a>> {
+    let mut out: Vec<Token<'a>> = Vec::with_capacity(TOKENS_GUESS);
     let mut space_before = false;
     while let Some(b) = scanner.peek() {
-        let mut push = |bytes: Vec<u8>, at_sign| {
+        let mut push = |bytes: Cow<'a, [u8]>, at_sign| {
             out.push(Token { bytes, at_sign, space_before: std::mem::take(&mut space_before) });
         };
         match b {
@@ -108,15 +113,15 @@ fn tokens(scanner: &mut Scanner<'_>, comment: &mut Option<Vec<u8>>) -> Vec<Token
                 *comment = Some(comment_text(text)).filter(|text| !text.is_empty());
                 space_before = true;
             }
-            b'"' => push(scanner.quoted(), false),
+            b'"' => push(scanner.quoted().into(), false),
             b'@' => {
                 scanner.at += 1;
-                push(b"@".to_vec(), true);
+                push(b"@".into(), true);
             }
             b'[' => {
                 let start = scanner.at;
                 while scanner.next().is_some_and(|b| b != b']') {}
-                push(scanner.bytes[start..scanner.at].to_vec(), false);
+                push(scanner.bytes[start..scanner.at].into(), false);
             }
             b',' | b';' | b':' | b'<' | b'>' => break,
             _ => {
@@ -140,7 +145,7 @@ fn tokens(scanner: &mut Scanner<'_>, comment: &mut Option<Vec<u8>>) -> Vec<Token
                 }) {
                     scanner.at += 1;
                 }
-                push(scanner.bytes[start..scanner.at].to_vec(), false);
+                push(scanner.bytes[start..scanner.at].into(), false);
             }
         }
     }
@@ -168,7 +173,7 @@ fn comment_text(text: &[u8]) -> Vec<u8> {
     super::header::trim(&out).to_vec()
 }
 
-fn phrase(tokens: &[Token]) -> Vec<u8> {
+fn phrase(tokens: &[Token<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     for token in tokens {
         if token.space_before && !out.is_empty() {
@@ -229,14 +234,14 @@ fn angle(scanner: &mut Scanner<'_>, name: Option<Vec<u8>>, comment: Option<Vec<u
 }
 
 /// `local "@" domain`, split at the last `@`.
-fn bare(tokens: &[Token], comment: Option<Vec<u8>>, broken: &mut bool) -> Mailbox {
+fn bare(tokens: &[Token<'_>], comment: Option<Vec<u8>>, broken: &mut bool) -> Mailbox {
     let mut mailbox = Mailbox { comment, ..Mailbox::default() };
     let Some(at) = tokens.iter().rposition(|token| token.at_sign) else {
         *broken = true;
         mailbox.local = phrase(tokens);
         return mailbox;
     };
-    let mut join = |tokens: &[Token]| {
+    let mut join = |tokens: &[Token<'_>]| {
         let mut out: Vec<u8> = Vec::new();
         for token in tokens {
             // White space around dots and `@` is obsolete syntax and means nothing; elsewhere it is a mistake.

@@ -51,7 +51,7 @@ pub fn decode(value: &[u8]) -> Cow<'_, str> {
 
 /// Raw text of a header field: UTF-8 if it is, else windows-1252.
 pub fn plain(value: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(value) {
+    match simdutf8::basic::from_utf8(value) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(value).0,
     }

@@ -192,6 +192,7 @@ impl Builder {
             return Err(BuildError::Full);
         }
         self.messages.push(message);
+        self.interner.begin_document();
         Ok(())
     }
 
@@ -261,7 +262,7 @@ impl Builder {
     fn asked(&mut self, text: &[u8]) {
         let mut batch = std::mem::take(&mut self.batch);
         batch.ids.clear();
-        self.interner.numbers(&batch.asked, text, &mut batch.ids);
+        self.interner.numbers(&batch.asked, text, self.area != Area::Head, &mut batch.ids);
         batch.asked.clear();
         if self.area == Area::Head {
             self.take_head(&mut batch);
@@ -285,11 +286,8 @@ impl Builder {
 
     /// Tokens of header fields, which are short: what all of them have is written together.
     fn take_head(&mut self, batch: &mut Batch) {
-        let doc = self.messages.len() as u16;
-        for &id in &batch.ids {
-            // What else is in header fields is counted by template when all are known.
-            self.interner.entries[id as usize].is_in(doc);
-        }
+        // What else is in header fields is counted by template when all are known.
+        batch.ids.iter().for_each(|&id| self.interner.is_in(id));
         let numbers = &mut batch.numbers;
         numbers.clear();
         let mut taken = 0;
@@ -327,11 +325,10 @@ impl Builder {
         self.streams[self.area as usize].extend(ids.iter().map(|id| id + TOKENS));
         match self.area {
             // What is in header fields is counted by template when all are known.
-            Area::Head => ids.iter().for_each(|&id| self.interner.entries[id as usize].is_in(doc)),
+            Area::Head => ids.iter().for_each(|&id| self.interner.is_in(id)),
             Area::Pseudo => ids.iter().for_each(|&id| {
-                let entry = &mut self.interner.entries[id as usize];
-                entry.is_in(doc);
-                entry.occurrences += 1;
+                self.interner.is_in(id);
+                self.interner.entries[id as usize].occurrences += 1;
             }),
             Area::Body => ids.iter().for_each(|&id| self.body_token(id, doc)),
         }
@@ -339,8 +336,8 @@ impl Builder {
 
     #[inline]
     fn body_token(&mut self, id: u32, doc: u16) {
+        self.interner.is_in(id);
         let entry = &mut self.interner.entries[id as usize];
-        entry.is_in(doc);
         entry.occurrences += 1;
         if entry.body_doc != doc {
             entry.body_doc = doc;

@@ -15,7 +15,6 @@ use super::sorting::sort_in_buckets;
 use super::terms::{self, Field};
 use super::vocabulary::{BLOCK, END, OFFSETS_STEP, PSEUDO};
 use super::{BuildError, BuildOptions, narrow, records, signature, texts};
-use crate::prepare::Area;
 
 /// No vocabulary, or no field.
 pub(super) const NONE: u32 = u32::MAX;
@@ -54,13 +53,12 @@ impl Builder {
         let order = order(&self.interner, &self.options);
         let mut weights: Vec<u32> = self.interner.entries.iter().map(|entry| entry.occurrences).collect();
         go_on()?;
-        let mut head = Head::new(self, &order, &mut weights);
+        let head = Head::new(self, &order, &mut weights);
         let ranks = ranks(&order, &weights);
         go_on()?;
         vocabulary(&self.interner, &order, &ranks, self.options.vocabulary_bits_per_gram, &mut out);
         go_on()?;
         head.write(docs as usize, &ranks, &mut out)?;
-        head.swap_slots(&mut self.streams[Area::Head as usize]);
         go_on()?;
         texts::write(self, &ranks, &mut out)?;
         go_on()?;
@@ -109,10 +107,9 @@ impl Builder {
 fn order(interner: &Interner, options: &BuildOptions) -> Order {
     let count = interner.entries.len();
     let is_vocabulary = |id: u32| {
-        let entry = &interner.entries[id as usize];
         !options.literals
-            || entry.shared
-            || matches!(entry.tag, Tag::Single | Tag::Name)
+            || interner.is_shared(id)
+            || matches!(interner.tag(id), Tag::Single | Tag::Name)
             || interner.bytes(id).len() < signature::GRAM
     };
     // The first octets decide most comparisons.

@@ -40,10 +40,8 @@ pub(super) struct Head {
     templates: Templates,
     /// For each document its templates.
     fields: Streams,
-    /// For each document the tokens in slots.
-    slots: Streams,
     kinds: Kinds,
-    /// Both before templates were settled, for their memory.
+    /// The same before templates were settled, and what stood in slots; for their memory.
     unsettled: [Streams; 2],
     /// Keys are the two numbers of a term of `Field::Head`.
     pub lists: Numbered,
@@ -55,14 +53,14 @@ pub(super) struct Head {
 #[derive(Default)]
 pub(super) struct Room {
     unsettled: [Streams; 2],
-    settled: [Streams; 2],
+    fields: Streams,
     lists: [Numbered; 3],
 }
 
 impl Room {
     /// Octets of memory that is held.
     pub fn held(&self) -> usize {
-        let streams = self.unsettled.iter().chain(&self.settled).map(Streams::held).sum::<usize>();
+        let streams = self.unsettled.iter().chain([&self.fields]).map(Streams::held).sum::<usize>();
         streams + self.lists.iter().map(Numbered::held).sum::<usize>()
     }
 }
@@ -108,11 +106,12 @@ struct Lists<'a> {
 }
 
 impl Head {
-    /// Takes the streams of header fields and addresses; adds to `weights` how often a token is written in a code of a header.
+    /// Takes the streams of header fields and addresses, and leaves the tokens in slots in place of the former; adds to `weights` how
+    /// often a token is written in a code of a header.
     pub fn new(builder: &mut Builder, order: &Order, weights: &mut [u32]) -> Head {
         let stream = &builder.streams[Area::Head as usize];
-        let Room { mut unsettled, mut settled, mut lists } = std::mem::take(&mut builder.room);
-        unsettled.iter_mut().chain(&mut settled).for_each(Streams::clear);
+        let Room { mut unsettled, fields: mut settled, mut lists } = std::mem::take(&mut builder.room);
+        unsettled.iter_mut().chain([&mut settled]).for_each(Streams::clear);
         lists.iter_mut().for_each(Numbered::clear);
         let [mut fields, mut slots] = unsettled;
         let shown: Vec<u32> =
@@ -193,7 +192,10 @@ impl Head {
         let [words, joints, edges] = lists.all;
         let taken = |id: u32| weights[id as usize] -= 1;
         let docs = builder.messages.len();
-        let found = settle(&templates, [&fields, &slots], settled, docs, is_entry, taken);
+        // What fields are made of is known now: there is room for what is left of it.
+        let mut left = std::mem::take(&mut builder.streams[Area::Head as usize]);
+        left.clear();
+        let found = settle(&templates, [&fields, &slots], [settled, left], docs, is_entry, taken);
         let unsettled = [fields, slots];
         let Settled { templates, fields, slots } = found;
         for template in 0..templates.len() {
@@ -202,18 +204,14 @@ impl Head {
             key[1..].iter().filter(|&&id| !is_slot(id)).for_each(|&id| weights[id as usize] += 1);
         }
         let kinds = Kinds::new(&templates, [&fields, &slots], docs, &builder.interner);
-        Head { templates, fields, slots, kinds, unsettled, lists: words, joints, edges }
-    }
-
-    /// Exchanges the slots for the tokens of header fields.
-    pub fn swap_slots(&mut self, tokens: &mut Streams) {
-        std::mem::swap(&mut self.slots, tokens);
+        builder.streams[Area::Head as usize] = slots;
+        Head { templates, fields, kinds, unsettled, lists: words, joints, edges }
     }
 
     /// Leaves memory for the next segment.
     pub fn leave(self, room: &mut Room) {
-        let settled = [self.fields, self.slots];
-        *room = Room { unsettled: self.unsettled, settled, lists: [self.lists, self.joints, self.edges] };
+        let Head { fields, unsettled, lists, joints, edges, .. } = self;
+        *room = Room { unsettled, fields, lists: [lists, joints, edges] };
     }
 
     /// Writes the templates, and which fields documents have.

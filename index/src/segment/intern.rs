@@ -22,6 +22,7 @@ const SHORT: usize = 8;
 
 /// What a token is to the builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Tag {
     Separator,
     Word,
@@ -50,38 +51,37 @@ impl Tag {
     }
 }
 
-/// What is known of a distinct token.
+/// What is known of a distinct token but for its octets. Four of them fill a cache line: most lookups wait for one.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
+#[repr(align(16))]
 pub struct Entry {
-    start: u32,
-    len: u32,
     pub occurrences: u32,
+    /// The number of its last ends, and above that its tag.
     tail: u32,
-    start_ends: u32,
-    /// Document of the last occurrence plus one; a segment has fewer than 2^16 documents.
-    pub last_doc: u16,
-    /// The same in bodies.
+    start: u32,
+    /// Document of the last occurrence in a body plus one; a segment has fewer than 2^16 documents.
     pub body_doc: u16,
     pub body_docs: u16,
-    /// Occurs in more than one document.
-    pub shared: bool,
-    pub tag: Tag,
 }
 
+/// Numbers of ends are lower.
+const TAG: u32 = 1 << 30;
+
 impl Entry {
-    /// It occurs in document `doc - 1`.
     #[inline]
-    pub fn is_in(&mut self, doc: u16) {
-        // Without a branch: whether a document has a token already is as likely as not.
-        self.shared |= (self.last_doc != doc) & (self.last_doc != 0);
-        self.last_doc = doc;
+    pub fn tag(&self) -> Tag {
+        match self.tail / TAG {
+            0 => Tag::Separator,
+            1 => Tag::Word,
+            2 => Tag::Single,
+            _ => Tag::Name,
+        }
     }
 
     /// How it meets others.
     #[inline]
     pub fn ending(&self) -> Ending {
-        Ending { tail: self.tail, start: self.start_ends, tag: self.tag }
+        Ending { tail: self.tail % TAG, start: self.start, tag: self.tag() }
     }
 }
 
@@ -130,8 +130,15 @@ impl Ask {
 #[derive(Default)]
 pub struct Interner {
     table: Table,
+    /// All tokens one behind the other.
     octets: Vec<u8>,
+    /// Where each begins.
+    starts: Vec<u32>,
     pub entries: Vec<Entry>,
+    /// A bit for each that occurs in more than one document.
+    shared: Vec<u64>,
+    /// Numbers below were known before the current document.
+    before: u32,
     hasher: RandomState,
     ends: EndsNumbers,
 }
@@ -186,8 +193,28 @@ impl Interner {
     pub fn clear(&mut self) {
         self.table.clear();
         self.octets.clear();
+        self.starts.clear();
         self.entries.clear();
+        self.shared.clear();
+        self.before = 0;
         self.ends.clear();
+    }
+
+    /// The next document begins.
+    pub fn begin_document(&mut self) {
+        self.before = self.entries.len() as u32;
+    }
+
+    /// The current document has a token. Nothing of it is read: who was known before is in another one as well.
+    #[inline]
+    pub fn is_in(&mut self, id: u32) {
+        // Without a branch: whether it was known is hard to foretell.
+        self.shared[id as usize / 64] |= u64::from(id < self.before) << (id % 64);
+    }
+
+    /// Whether a token occurs in more than one document.
+    pub fn is_shared(&self, id: u32) -> bool {
+        self.shared[id as usize / 64] >> (id % 64) & 1 == 1
     }
 
     /// What to look up for a token at a place of a text. Its slot is on its way from memory then.
@@ -218,14 +245,21 @@ impl Interner {
         Ask { first, hash: hash as u32, start: start as u32, len: len as u32, tag }
     }
 
-    /// Numbers of tokens of a text, appended to `ids`.
-    pub fn numbers(&mut self, asked: &[Ask], text: &[u8], ids: &mut Vec<u32>) {
+    /// Numbers of tokens of a text, appended to `ids`. Their entries are on the way from memory then if they are `needed`.
+    pub fn numbers(&mut self, asked: &[Ask], text: &[u8], needed: bool, ids: &mut Vec<u32>) {
         for asked in asked.chunks(BATCH) {
             // What lookups come upon first: mostly nothing else has to be looked at.
             let mut likely = [u32::MAX; BATCH];
             for (likely, ask) in likely.iter_mut().zip(asked) {
                 *likely = self.table.first_of(ask.hash, ask.first).unwrap_or(u32::MAX);
-                self.look_ahead(Some(*likely), None);
+                if needed && let Some(entry) = self.entries.get(*likely as usize) {
+                    prefetch_one(entry);
+                }
+                if !ask.is_short()
+                    && let Some(start) = self.starts.get(*likely as usize)
+                {
+                    prefetch_one(start);
+                }
             }
             for (&likely, _) in likely.iter().zip(asked).filter(|(_, ask)| !ask.is_short()) {
                 self.look_ahead(None, Some(likely));
@@ -243,13 +277,8 @@ impl Interner {
 
     #[inline]
     fn number(&mut self, ask: &Ask, token: &[u8]) -> u32 {
-        let Interner { table, entries, octets, .. } = self;
-        let is = |id: u32| {
-            ask.is_short() || {
-                let entry = &entries[id as usize];
-                &octets[entry.start as usize..][..entry.len as usize] == token
-            }
-        };
+        let Interner { table, starts, octets, .. } = self;
+        let is = |id: u32| ask.is_short() || place(starts, octets, id) == token;
         match table.find(ask.hash, ask.first, is) {
             Some(id) => id,
             None => self.insert(ask, token),
@@ -260,35 +289,28 @@ impl Interner {
     #[inline(never)]
     fn insert(&mut self, ask: &Ask, token: &[u8]) -> u32 {
         let id = self.entries.len() as u32;
-        let start = self.octets.len() as u32;
+        self.starts.push(self.octets.len() as u32);
         self.octets.extend_from_slice(token);
+        if id.is_multiple_of(64) {
+            self.shared.push(0);
+        }
         let [tail, start_ends] = if ask.tag == Tag::Name { [None; 2] } else { terms::ends_of(token) };
         let mut number = |ends: Option<Ends>| self.ends.number(ends.unwrap_or((terms::NONE, terms::NONE)));
-        self.entries.push(Entry {
-            start,
-            len: token.len() as u32,
-            occurrences: 0,
-            tail: number(tail),
-            start_ends: number(start_ends),
-            last_doc: 0,
-            body_doc: 0,
-            body_docs: 0,
-            shared: false,
-            tag: ask.tag,
-        });
+        let (tail, start) = (number(tail) + TAG * ask.tag as u32, number(start_ends));
+        self.entries.push(Entry { occurrences: 0, tail, start, body_doc: 0, body_docs: 0 });
         self.table.insert(ask.hash, ask.first, id);
         id
     }
 
-    /// The octets of tokens are read soon: what is known of `first` is on its way from memory then, and the octets of `then`, of which
+    /// The octets of tokens are read soon: where those of `first` are is on its way from memory then, and the octets of `then`, of which
     /// that was said before.
     #[inline]
     pub fn look_ahead(&self, first: Option<u32>, then: Option<u32>) {
-        if let Some(entry) = first.and_then(|id| self.entries.get(id as usize)) {
-            prefetch_one(entry);
+        if let Some(start) = first.and_then(|id| self.starts.get(id as usize)) {
+            prefetch_one(start);
         }
-        let entry = then.and_then(|id| self.entries.get(id as usize));
-        if let Some(octet) = entry.and_then(|entry| self.octets.get(entry.start as usize)) {
+        let start = then.and_then(|id| self.starts.get(id as usize));
+        if let Some(octet) = start.and_then(|&start| self.octets.get(start as usize)) {
             prefetch_one(octet);
         }
     }
@@ -299,7 +321,7 @@ impl Interner {
     }
 
     pub fn tag(&self, id: u32) -> Tag {
-        self.entries[id as usize].tag
+        self.entries[id as usize].tag()
     }
 
     /// How two tokens side by side meet: see [`Ending::meets`].
@@ -310,8 +332,7 @@ impl Interner {
 
     #[inline]
     pub fn bytes(&self, id: u32) -> &[u8] {
-        let entry = &self.entries[id as usize];
-        &self.octets[entry.start as usize..][..entry.len as usize]
+        place(&self.starts, &self.octets, id)
     }
 
     /// Octets of all distinct tokens.
@@ -321,13 +342,23 @@ impl Interner {
 
     /// Octets of memory that is held.
     pub fn held(&self) -> usize {
-        self.octets.capacity() + self.entries.capacity() * size_of::<Entry>() + self.table.held()
+        let entries =
+            self.entries.capacity() * size_of::<Entry>() + self.starts.capacity() * size_of::<u32>();
+        self.octets.capacity() + entries + self.shared.capacity() * 8 + self.table.held()
     }
 
     pub fn memory(&self) -> usize {
         table::grown(self.octets.len())
-            + table::grown(self.entries.len()) * size_of::<Entry>()
+            + table::grown(self.entries.len()) * (size_of::<Entry>() + size_of::<u32>())
+            + table::grown(self.shared.len()) * 8
             + self.table.memory()
             + self.ends.list.len() * 28
     }
+}
+
+/// The octets of a token.
+#[inline]
+fn place<'a>(starts: &[u32], octets: &'a [u8], id: u32) -> &'a [u8] {
+    let end = starts.get(id as usize + 1).map_or(octets.len(), |&end| end as usize);
+    &octets[starts[id as usize] as usize..end]
 }

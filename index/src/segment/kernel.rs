@@ -13,7 +13,7 @@ use std::ops::Range;
 
 pub use grams::{GRAMS, GRAMS_OCTETS, Rows, gram_rows};
 pub use numbers::{Symbols, Units, count_symbols, find_any, find_symbols, find_three};
-pub use text::{TEXT_BLOCK, classes, map_ascii};
+pub use text::{TEXT_BLOCK, classes, map_ascii, string_of};
 
 use super::codes::{LITERAL_SEPARATOR, LITERAL_WORD};
 use super::vocabulary::END;

@@ -163,7 +163,7 @@ pub(super) fn write(builder: &Builder, ranks: &[u32], out: &mut Writer) -> Resul
 fn common(builder: &Builder, ranks: &[u32], most: usize) -> Common {
     let mut weights = Weights::new();
     for (id, entry) in (0..).zip(&builder.interner.entries) {
-        if ranks[id as usize] != NONE && entry.tag == Tag::Word {
+        if ranks[id as usize] != NONE && entry.tag() == Tag::Word {
             weights.add(builder.interner.bytes(id), entry.body_docs.into());
         }
     }

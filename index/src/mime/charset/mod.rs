@@ -228,7 +228,7 @@ impl Decoder {
                 if held.is_empty() {
                     let ascii = crate::normalise::ascii_prefix(bytes);
                     let (head, tail) = bytes.split_at(ascii);
-                    out.push_str(std::str::from_utf8(head).unwrap_or_default());
+                    out.push_str(simdutf8::basic::from_utf8(head).unwrap_or_default());
                     held.extend_from_slice(tail);
                 } else {
                     held.extend_from_slice(bytes);
@@ -248,7 +248,7 @@ impl Decoder {
     /// Appends what was held back. The decoder must not be used afterwards.
     pub fn finish(&mut self, out: &mut String) {
         match &mut self.0 {
-            State::Guess(held) => match std::str::from_utf8(held) {
+            State::Guess(held) => match simdutf8::basic::from_utf8(held) {
                 Ok(text) => out.push_str(text),
                 Err(_) => {
                     let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(held);

@@ -39,6 +39,13 @@ pub fn map_ascii(text: &[u8], after_space: &mut bool, out: &mut Vec<u8>) -> usiz
     read
 }
 
+/// The octets as a text if they are UTF-8, which is found out faster than [`String::from_utf8`] does.
+pub fn string_of(octets: Vec<u8>) -> Option<String> {
+    simdutf8::basic::from_utf8(&octets).ok()?;
+    // SAFETY: they are UTF-8.
+    Some(unsafe { String::from_utf8_unchecked(octets) })
+}
+
 fn map_into(text: &[u8], after_space: &mut bool, out: &mut [u8]) -> (usize, usize) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2")
@@ -222,6 +229,14 @@ mod tests {
             if let Some(block) = text.first_chunk() {
                 assert_eq!(classes(block), plain::classes(block));
             }
+        }
+    }
+
+    #[test]
+    fn only_utf8_is_a_string() {
+        let long = "\u{e4}\u{65e5}x".repeat(99);
+        for text in texts().chain([long.clone().into_bytes(), long.as_bytes()[..long.len() - 2].to_vec()]) {
+            assert_eq!(string_of(text.clone()), String::from_utf8(text).ok());
         }
     }
 
