@@ -1,6 +1,6 @@
 //! Passes over texts, runs of codes and literals, 32 octets at a time where the processor can (AVX2), one at a time elsewhere.
 //!
-//! The only unsafe code of this crate beside the mapping of files (`account/map.rs`). What must hold: both ways give the same for all octets whatever they are; every read
+//! The only unsafe code of this crate beside the mapping of files (`account/map.rs`). What must hold: both ways give the same for all octets whatever they are; a text is UTF-8; every read
 //! and write stays inside the slice that was given, which the vector loops ensure by ending where a whole block no longer fits and leaving
 //! the rest to the plain ones.
 #![allow(unsafe_code)]

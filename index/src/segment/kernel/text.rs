@@ -42,7 +42,7 @@ pub fn map_ascii(text: &[u8], after_space: &mut bool, out: &mut Vec<u8>) -> usiz
 /// The octets as a text if they are UTF-8, which is found out faster than [`String::from_utf8`] does.
 pub fn string_of(octets: Vec<u8>) -> Option<String> {
     simdutf8::basic::from_utf8(&octets).ok()?;
-    // SAFETY: they are UTF-8.
+    // SAFETY: they are UTF-8, as was just found.
     Some(unsafe { String::from_utf8_unchecked(octets) })
 }
 
